@@ -1,0 +1,203 @@
+"""Requests to Pylon, as the streams make them: within the allowance, tried again, judged, page by page."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any, Protocol
+
+from source_pylon.client import answers, errors
+from source_pylon.client.allowance import CallWindow, Gate
+from source_pylon.client.answers import Action
+from source_pylon.client.endpoints import Endpoint, Paging, calls_per_minute
+from source_pylon.client.pages import Page, walk
+from source_pylon.client.transport import Exchange, Transport
+from source_pylon.timing import Timing
+
+_ATTEMPTS_AT_A_BAD_ANSWER = 4
+
+
+class Observer(Protocol):
+    """Who wants to know why the client waits."""
+
+    def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
+        """Pylon refused a call of `endpoint`; the next leaves in `seconds`; `limit` calls a minute seem allowed."""
+
+    def retrying(self, endpoint: Endpoint, seconds: float, error: errors.PylonError) -> None:
+        """A call of `endpoint` failed with `error` and is tried again in `seconds`."""
+
+
+class Silent:
+    """An observer that does nothing."""
+
+    def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
+        """Does nothing."""
+
+    def retrying(self, endpoint: Endpoint, seconds: float, error: errors.PylonError) -> None:
+        """Does nothing."""
+
+
+def identity(record: Mapping[str, Any]) -> object:
+    """A record's `id`, or None where it has none."""
+    return record.get("id")
+
+
+class PylonClient:
+    """Pylon's API for one token. Thread-safe."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        region: str = "us",
+        timing: Timing | None = None,
+        share_percent: int = 100,
+        allowance: Callable[[Endpoint], int] = calls_per_minute,
+        observer: Observer | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        """`share_percent` of what `allowance` says (calls a minute) is used of each endpoint."""
+        self._transport = transport
+        self._region = region
+        self._timing = timing or Timing()
+        self._share_percent = share_percent
+        self._allowance = allowance
+        self.observer: Observer = observer or Silent()
+        self._sleep = sleep
+        self._now = now
+        self._gates: dict[str, Gate] = {}
+        self._lock = threading.Lock()
+        self._clock_offset: timedelta | None = None
+
+    def gate(self, endpoint: Endpoint) -> Gate:
+        """What holds back the calls of `endpoint`."""
+        with self._lock:
+            gate = self._gates.get(endpoint.key)
+            if gate is None:
+                limit = max(1, self._allowance(endpoint) * self._share_percent // 100)
+                ceiling = limit if self._share_percent < 100 else None
+                gate = self._gates[endpoint.key] = Gate(CallWindow(limit, self._timing.minute, ceiling))
+            return gate
+
+    def now(self) -> datetime:
+        """This machine's time in UTC."""
+        return self._now()
+
+    def server_time(self, moment: datetime) -> datetime:
+        """Pylon's time when this machine's clock showed `moment`, by the `Date` header of Pylon's first answer.
+
+        Where a sync stops must not depend on a machine whose clock runs minutes ahead. Before an answer, and
+        where it has no such header, this machine's time stands.
+        """
+        return moment + (self._clock_offset or timedelta(0))
+
+    def request(
+        self,
+        endpoint: Endpoint,
+        *ids: str,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The envelope of one good answer. `ids` fill the path's placeholders.
+
+        Obeys 429 without counting it as an attempt, tries again after 5xx and broken connections with growing,
+        jittered waits, and raises a PylonError when that does not help.
+        """
+        path = endpoint.path_for(*ids)
+        attempts = 0
+        bad_answers = 0
+        refusals = 0
+        refused_since: float | None = None
+        while True:
+            try:
+                exchange = self._send(endpoint, path, query, body)
+                action = answers.action_for(exchange.status)
+                if action is Action.USE:
+                    return answers.envelope(endpoint, exchange.body)
+                if action is Action.WAIT:
+                    refusals += 1
+                    refused_since = refused_since or time.monotonic()
+                    if time.monotonic() - refused_since > self._timing.rate_limit_patience:
+                        raise errors.Unavailable(
+                            f"Pylon has refused every call of {endpoint.key} for too many requests. Another "
+                            "integration may use up your organisation's rate limit.",
+                            f"{endpoint.key}, status 429, {refusals} times",
+                        )
+                    continue
+                error = answers.failure(endpoint, exchange.status, exchange.body, self._region)
+                if action is Action.FAIL:
+                    raise error
+            except errors.BadAnswer as bad:
+                bad_answers += 1
+                if bad_answers >= _ATTEMPTS_AT_A_BAD_ANSWER:
+                    raise
+                error = bad
+            except errors.Unreachable as unreachable:
+                error = unreachable
+            attempts += 1
+            if attempts >= self._timing.retry_attempts:
+                raise error
+            seconds = self._backoff(attempts)
+            self.observer.retrying(endpoint, seconds, error)
+            self._sleep(seconds)
+
+    def pages(
+        self,
+        endpoint: Endpoint,
+        *ids: str,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+        key: Callable[[dict[str, Any]], object] = identity,
+    ) -> Iterator[Page]:
+        """The records of a list, page by page; `cursor` and `limit` go where the endpoint takes them."""
+        size = limit or endpoint.page_size
+
+        def fetch(cursor: str | None) -> dict[str, Any]:
+            paging: dict[str, Any] = {"limit": size}
+            if cursor is not None:
+                paging["cursor"] = cursor
+            if endpoint.paging is Paging.BODY:
+                return self.request(endpoint, *ids, query=query, body={**(body or {}), **paging})
+            if endpoint.paging is Paging.QUERY:
+                return self.request(endpoint, *ids, query={**(query or {}), **paging}, body=body)
+            return self.request(endpoint, *ids, query=query, body=body)
+
+        return walk(endpoint, fetch, key)
+
+    def _send(
+        self, endpoint: Endpoint, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None
+    ) -> Exchange:
+        gate = self.gate(endpoint)
+        gate.enter()
+        wait: float | None = None
+        try:
+            exchange = self._transport.exchange(endpoint.method, path, query, body)
+            self._learn_clock(exchange)
+            if answers.action_for(exchange.status) is Action.WAIT:
+                wait = self._wait_for(exchange)
+        finally:
+            if wait is None:
+                gate.leave()
+        if wait is not None:
+            gate.refuse(wait)
+            self.observer.rate_limited(endpoint, wait, gate.window.limit)
+        return exchange
+
+    def _wait_for(self, exchange: Exchange) -> float:
+        asked = answers.rate_limit_wait(exchange.headers, self.server_time(self._now()))
+        if asked is None:
+            # Places in a window of a minute free up one by one; a quarter of a minute finds some of them.
+            return self._timing.minute / 4
+        return min(asked, self._timing.longest_rate_limit_wait)
+
+    def _learn_clock(self, exchange: Exchange) -> None:
+        if self._clock_offset is None:
+            date = answers.http_date(exchange.headers.get("Date"))
+            self._clock_offset = date - self._now() if date else timedelta(0)
+
+    def _backoff(self, attempt: int) -> float:
+        longest = min(self._timing.retry_cap, self._timing.retry_base * 2.0 ** (attempt - 1))
+        return longest * (0.5 + random.random() / 2)  # noqa: S311 jitter, not a secret

@@ -1,0 +1,72 @@
+"""Pagination that ends: each page's cursor is new, and so is something on it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from source_pylon.client import answers, errors
+from source_pylon.client.endpoints import Endpoint
+
+_MOST_EMPTY_PAGES = 20
+
+Page = list[dict[str, Any]]
+Fetch = Callable[[str | None], dict[str, Any]]
+
+
+def walk(endpoint: Endpoint, fetch: Fetch, key: Callable[[dict[str, Any]], object]) -> Iterator[Page]:
+    """The pages of a list, each without what the page before it already held.
+
+    `fetch` takes a cursor (None for the first page) and gives the answer's envelope; `key` gives a record's
+    identity, None for a record that has none. Lists are keyset paginated, newest first, so a record created
+    meanwhile can push the last one of a page onto the next.
+
+    If Pylon refuses a cursor halfway (how long one lives is not documented), the list begins again once, and what
+    was already given is passed over. Raises BadAnswer when a cursor repeats, when a page has nothing new, or when
+    empty pages go on: an endless loop is worse than an error.
+    """
+    given: set[int] = set()
+    cursor: str | None = None
+    used: set[str] = set()
+    empty = 0
+    started_again = False
+    skipping = False
+    while True:
+        try:
+            answer = fetch(cursor)
+        except errors.Rejected:
+            if cursor is None or started_again:
+                raise
+            started_again = skipping = True
+            cursor, used = None, set()
+            continue
+        records = answers.items(endpoint, answer)
+        cursor = answers.next_cursor(endpoint, answer)
+        page = []
+        for record in records:
+            identity = key(record)
+            if identity is None:
+                page.append(record)
+                continue
+            # 64-bit hashes keep a million records within some tens of megabytes; that two of them collide
+            # has a chance of one in ten million.
+            digest = hash(identity)
+            if digest not in given:
+                given.add(digest)
+                page.append(record)
+        if page:
+            empty, skipping = 0, False
+            yield page
+        elif records and not skipping:
+            raise _endless(endpoint, "a page repeats what was already given")
+        else:
+            empty += 1
+        if cursor is None:
+            return
+        if cursor in used:
+            raise _endless(endpoint, "a cursor comes back that was already used")
+        if empty > _MOST_EMPTY_PAGES and not skipping:
+            raise _endless(endpoint, "empty pages keep saying that there is more")
+        used.add(cursor)
+
+
+def _endless(endpoint: Endpoint, what: str) -> errors.BadAnswer:
+    return errors.BadAnswer(f"The pages of {endpoint.key} do not come to an end: {what}.", endpoint.key)

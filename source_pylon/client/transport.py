@@ -1,0 +1,124 @@
+"""One HTTP exchange: the session, the token, time-outs, and foreign exceptions turned into ours."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from source_pylon.client import errors
+from source_pylon.timing import Timing
+
+_CHUNK = 1 << 16
+_USER_AGENT = "source-pylon (Airbyte)"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What came back, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _BearerToken(AuthBase):
+    """Puts the token on a request. As an auth object, because `requests` lets a ~/.netrc entry replace a header."""
+
+    def __init__(self, token: str) -> None:
+        self._value = f"Bearer {token}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._value
+        return request
+
+
+class Transport:
+    """Sends requests to one host over a pool of connections; safe to use from many threads.
+
+    The CDK's `HttpClient` is not used: when it gives up it logs the whole body of the answer, which here can be
+    a private message; it counts each 429 as a failed attempt; and it never times out by default.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        timing: Timing,
+        connections: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._base_url = base_url
+        self._timing = timing
+        self._monotonic = monotonic
+        self._session = requests.Session()
+        self._session.auth = _BearerToken(token)
+        self._session.headers.update({"Accept": "application/json", "User-Agent": _USER_AGENT})
+        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def exchange(
+        self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None
+    ) -> Exchange:
+        """Sends one request and reads the whole answer.
+
+        Raises Unreachable for whatever kept the answer from arriving whole. Redirects are not followed, so the
+        token goes nowhere else.
+        """
+        headers = {"Content-Type": "application/json"} if body is not None else None
+        deadline = self._monotonic() + self._timing.answer_deadline
+        try:
+            with self._session.request(
+                method,
+                self._base_url + path,
+                params=query,
+                data=None if body is None else orjson.dumps(body),
+                headers=headers,
+                timeout=(self._timing.connect_timeout, self._timing.read_timeout),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                chunks = []
+                for chunk in response.iter_content(_CHUNK):
+                    chunks.append(chunk)
+                    if self._monotonic() > deadline:
+                        raise errors.Unreachable(
+                            "Pylon's answer took too long to arrive.", f"{method} {path}, no end of the body"
+                        )
+                return Exchange(response.status_code, response.headers, b"".join(chunks))
+        except requests.RequestException as error:
+            raise _explain(error, self._base_url) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            # Beneath `requests`, some errors while a body is read pass through untranslated.
+            raise errors.Unreachable("The connection to Pylon broke.", type(error).__name__) from None
+
+    def close(self) -> None:
+        """Closes the pool."""
+        self._session.close()
+
+
+def _explain(error: requests.RequestException, base_url: str) -> errors.Unreachable:
+    # The text of a requests exception can quote a proxy's credentials; its type and cause tell enough.
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", cause)
+    kind = type(reason).__name__ if isinstance(reason, Exception) else type(error).__name__
+    detail = f"{type(error).__name__}: {kind}"
+    if isinstance(error, requests.exceptions.ProxyError):
+        text = "The proxy does not let the connector through. Check HTTPS_PROXY and NO_PROXY."
+    elif isinstance(error, requests.exceptions.SSLError):
+        text = f"No trusted TLS connection to {base_url}. A proxy's certificate may be missing on this machine."
+    elif isinstance(error, requests.exceptions.Timeout):
+        text = f"{base_url} does not answer in time."
+    elif kind == "NameResolutionError":
+        text = f"The name of {base_url} cannot be resolved. Check the API URL, DNS and the network."
+    elif isinstance(error, requests.exceptions.ConnectionError):
+        text = f"No connection to {base_url}. Check the network, firewall and proxy."
+    else:
+        text = "The connection to Pylon broke while an answer was read."
+    return errors.Unreachable(text, detail)

@@ -1,0 +1,181 @@
+"""What the connector adds to a record: public messages, feedback text, ids for joins. No HTTP, no private message.
+
+Everything here takes plain records as the API gives them and gives new ones; fields of an unexpected type are left
+as they are and contribute nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+
+from source_pylon.text import html_to_text
+
+Record = dict[str, Any]
+
+MOST_BYTES = 16_000_000
+"""Airbyte's destinations null a whole record beyond 20 MB; a record stays below this, as JSON."""
+
+_JOIN_IDS = (("account_id", "account"), ("requester_id", "requester"), ("assignee_id", "assignee"), ("team_id", "team"))
+_PARAGRAPH = "\n\n"
+
+
+def is_public(message: Mapping[str, Any]) -> bool:
+    """Whether a message is certainly visible to the requester.
+
+    `is_private` true marks internal notes. A message without a plain `false` there is not shown to be public, so it
+    counts as private.
+    """
+    return message.get("is_private") is False
+
+
+def with_join_ids(record: Record, fields: Iterable[tuple[str, str]] = _JOIN_IDS) -> Record:
+    """Adds the ids of nested objects as plain nullable strings; an id that the API gives itself stays."""
+    for name, nested in fields:
+        if record.get(name) is None:
+            value = record.get(nested)
+            found = value.get("id") if isinstance(value, dict) else None
+            record[name] = found if isinstance(found, str) else None
+    return record
+
+
+def contact_record(contact: Record) -> Record:
+    """A contact as emitted."""
+    return with_join_ids(dict(contact), _JOIN_IDS[:1])
+
+
+def call_recording_record(recording: Record) -> Record:
+    """A call recording as emitted: feedback text from the summary, else the title."""
+    record = dict(recording)
+    for source in ("summary", "title"):
+        text = html_to_text(_text(record.get(source)))
+        if text:
+            record["feedback_text"], record["feedback_source"] = text, source
+            return record
+    record["feedback_text"], record["feedback_source"] = None, "none"
+    return record
+
+
+def survey_response_record(response: Record, survey: Mapping[str, Any]) -> Record:
+    """A survey's response as emitted: whose survey it is, and its questions and answers as text."""
+    record = dict(response)
+    record["survey_id"] = survey.get("id")
+    record["survey_name"] = survey.get("name")
+    record["survey_type"] = survey.get("type")
+    answers = record.get("answers")
+    parts = [_answer(answer) for answer in answers if isinstance(answer, dict)] if isinstance(answers, list) else []
+    record["feedback_text"] = _PARAGRAPH.join(part for part in parts if part) or None
+    return record
+
+
+def _answer(answer: Mapping[str, Any]) -> str:
+    value = html_to_text(_text(answer.get("value")))
+    prompt = html_to_text(_text(answer.get("prompt")))
+    return f"{prompt}\n{value}" if prompt and value else value
+
+
+def _text(value: object) -> str | None:
+    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
+
+
+def issue_record(issue: Record, messages: list[Record] | None) -> Record:
+    """An issue as emitted. `messages` are all of its messages, private ones too, or None where they were not read.
+
+    Private messages go no further. An attachment that belongs to a private message and to no public one is taken
+    out; where messages were not read, attachments cannot be judged, and the list is null.
+    """
+    record = with_join_ids(dict(issue))
+    if not record.get("latest_message_time"):
+        record["latest_message_time"] = record.get("created_at")
+    record["messages_truncated"] = False
+    texts: list[str] = []
+    if messages is None:
+        record["messages"] = None
+        record["attachment_urls"] = None
+    else:
+        public = [_with_text(message) for message in _public(messages)]
+        record["messages"] = public
+        _keep_public_attachments(record, messages)
+        texts = [message["text"] for message in public if message["text"]]
+    if texts:
+        record["feedback_text"], record["feedback_source"] = _PARAGRAPH.join(texts), "messages"
+    else:
+        body = html_to_text(_text(record.get("body_html")))
+        record["feedback_text"], record["feedback_source"] = (body, "body") if body else (None, "none")
+    return _within_size(record)
+
+
+def _with_text(message: Record) -> Record:
+    return {**message, "text": html_to_text(_text(message.get("message_html")))}
+
+
+def _public(messages: list[Record]) -> list[Record]:
+    public = [message for message in messages if is_public(message)]
+    # Pylon lists the oldest first; one that came late may stand elsewhere.
+    public.sort(key=lambda message: str(message.get("timestamp") or ""))
+    return public
+
+
+def _keep_public_attachments(record: Record, messages: list[Record]) -> None:
+    urls = record.get("attachment_urls")
+    if urls is None:
+        return
+    private: set[str] = set()
+    public: set[str] = set()
+    for message in messages:
+        (public if is_public(message) else private).update(_paths(message.get("file_urls")))
+    hidden = private - public
+    if not isinstance(urls, list):
+        record["attachment_urls"] = None
+    elif hidden:
+        record["attachment_urls"] = [url for url in urls if isinstance(url, str) and _path(url) not in hidden]
+
+
+def _paths(urls: object) -> Iterable[str]:
+    return (_path(url) for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()
+
+
+def _path(url: str) -> str:
+    # A file's link is signed: its query string is another one at every read.
+    try:
+        return unquote(urlsplit(url).path)
+    except ValueError:
+        return unquote(url.split("?", 1)[0])
+
+
+def _within_size(record: Record) -> Record:
+    """`record` below MOST_BYTES: message HTML goes first, then the oldest messages, then the end of long texts."""
+    if _bytes_at_most(record) <= MOST_BYTES or _bytes(record) <= MOST_BYTES:
+        return record
+    record["messages_truncated"] = True
+    messages = record.get("messages") or []
+    record["messages"] = messages = [{**message, "message_html": None} for message in messages]
+    excess = _bytes(record) - MOST_BYTES
+    while messages and excess > 0:
+        excess -= _bytes(messages.pop(0)) + 1
+    for field in ("body_html", "feedback_text"):
+        if excess > 0 and isinstance(record.get(field), str):
+            before = _bytes(record[field])
+            record[field] = _cut(record[field], max(0, before - excess))
+            excess -= before - _bytes(record[field])
+    return record
+
+
+def _bytes(value: object) -> int:
+    return len(orjson.dumps(value))
+
+
+def _bytes_at_most(record: Record) -> int:
+    # Six bytes is the most that one character takes in JSON; the other fields of an issue are small.
+    characters = len(record.get("feedback_text") or "") + len(str(record.get("body_html") or ""))
+    for message in record.get("messages") or ():
+        characters += len(message["text"]) + len(str(message.get("message_html") or "")) + 500
+    return characters * 6 + 1_000_000
+
+
+def _cut(text: str, most: int) -> str:
+    kept = text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
+    while kept and _bytes(kept) > most:
+        kept = kept[: int(len(kept) * 0.9)]
+    return kept

@@ -1,0 +1,105 @@
+"""Files given on the command line, read with errors that name the file and the place."""
+
+import contextlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+class BadFile(ValueError):
+    """A file that is missing or does not hold what it should; the text names it and the place."""
+
+
+def read_json(path: str, what: str) -> Any:
+    """The JSON value in a file; raises BadFile. `what` says what the file is, such as "configuration"."""
+    return _parse(_read(path, what), path, what)
+
+
+def read_states(path: str) -> list[dict[str, Any]]:
+    """The states in a file, one for each stream, as Airbyte's state messages.
+
+    Takes a list of states (as Airbyte writes it), one state, a STATE message, JSON lines with STATE messages among
+    others (as `read` writes them; the last of each stream counts), and the older form that maps stream names to
+    states. An empty file is no state. Raises BadFile for anything else, rather than read everything again.
+    """
+    text = _read(path, "state")
+    if not text.strip():
+        return []
+    try:
+        values = [json.loads(text)]
+    except json.JSONDecodeError:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2:
+            _parse(text, path, "state")
+        # The last line may be cut off where the process that wrote it was killed.
+        values = [_parse(line, path, "state", number) for number, line in enumerate(lines[:-1], 1)]
+        with contextlib.suppress(json.JSONDecodeError):
+            values.append(json.loads(lines[-1]))
+    states: dict[str, dict[str, Any]] = {}
+    for value in values:
+        for item in value if isinstance(value, list) else [value]:
+            for state in _states(item, path):
+                name = state["stream"]["stream_descriptor"]["name"]
+                states[name] = state
+    return list(states.values())
+
+
+def _states(item: Any, path: str) -> Iterable[dict[str, Any]]:
+    if item is None:
+        return
+    if not isinstance(item, dict):
+        raise BadFile(f"The state file {path} holds something that is not a state: {type(item).__name__}.")
+    kind = item.get("type")
+    if kind == "STATE" and isinstance(item.get("state"), dict):
+        yield from _states(item["state"], path)
+    elif kind in ("LOG", "RECORD", "TRACE", "CONTROL", "CATALOG", "SPEC", "CONNECTION_STATUS", "DEBUG"):
+        return
+    elif kind == "GLOBAL" and isinstance(item.get("global"), dict):
+        for stream in item["global"].get("stream_states") or ():
+            yield _stream_state(stream, path)
+    elif isinstance(item.get("stream"), dict) and "stream_descriptor" in item["stream"]:
+        yield _stream_state(item["stream"], path)
+    elif kind == "LEGACY" or "data" in item:
+        yield from _by_name(item.get("data"), path)
+    else:
+        yield from _by_name(item, path)
+
+
+def _by_name(value: Any, path: str) -> Iterable[dict[str, Any]]:
+    if value is None:
+        return
+    if not isinstance(value, dict) or not all(isinstance(state, dict) for state in value.values()):
+        raise BadFile(f"The state file {path} does not hold states of streams.")
+    for name, state in value.items():
+        yield _stream_state({"stream_descriptor": {"name": name}, "stream_state": state}, path)
+
+
+def _stream_state(stream: Any, path: str) -> dict[str, Any]:
+    descriptor = stream.get("stream_descriptor") if isinstance(stream, dict) else None
+    name = descriptor.get("name") if isinstance(descriptor, dict) else None
+    state = stream.get("stream_state") if isinstance(stream, dict) else None
+    if not isinstance(name, str) or not isinstance(state, (dict, type(None))):
+        raise BadFile(f"The state file {path} holds a stream's state without the stream's name, or not as an object.")
+    return {"type": "STREAM", "stream": {"stream_descriptor": {"name": name}, "stream_state": state or {}}}
+
+
+def _read(path: str, what: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise BadFile(f"The {what} file {path} does not exist.") from None
+    except UnicodeDecodeError as error:
+        raise BadFile(f"The {what} file {path} is not UTF-8 text (byte {error.start}).") from None
+    except OSError as error:
+        raise BadFile(f"The {what} file {path} cannot be read: {error.strerror}.") from None
+
+
+def _parse(text: str, path: str, what: str, line: int = 0) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        # The file may hold the token: its text is not quoted.
+        place = f"line {line + error.lineno - 1 if line else error.lineno}, column {error.colno}"
+        reason = error.msg.removesuffix(" at")
+        raise BadFile(f"The {what} file {path} is not valid JSON: {reason} at {place}.") from None

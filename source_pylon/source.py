@@ -1,0 +1,278 @@
+"""SourcePylon: the connector as Airbyte's CDK sees it."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from queue import Queue
+from typing import Any
+
+from airbyte_cdk.logger import PRINT_BUFFER
+from airbyte_cdk.models import (
+    AirbyteCatalog,
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteStateMessage,
+    AirbyteStateMessageSerializer,
+    AirbyteStream,
+    AirbyteStreamStatus,
+    AirbyteStreamStatusReason,
+    AirbyteStreamStatusReasonType,
+    AirbyteStreamStatusTraceMessage,
+    AirbyteTraceMessage,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteCatalogSerializer,
+    ConnectorSpecification,
+    ConnectorSpecificationSerializer,
+    FailureType,
+    Status,
+    StreamDescriptor,
+    SyncMode,
+    TraceType,
+)
+from airbyte_cdk.models import Type as MessageType
+from airbyte_cdk.sources.abstract_source import AbstractSource
+from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
+from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageRepository
+from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
+from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
+from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
+from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
+from airbyte_cdk.sources.streams.core import Stream
+from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_pylon.checks import check_connection
+from source_pylon.client.client import Observer, PylonClient
+from source_pylon.client.endpoints import Endpoint, calls_per_minute
+from source_pylon.client.transport import Transport
+from source_pylon.config import Config, InvalidConfig, specification
+from source_pylon.files import BadFile, read_json, read_states
+from source_pylon.progress import Progress
+from source_pylon.schemas import json_schema
+from source_pylon.streams.definition import Selection, StreamDefinition, Sync
+from source_pylon.streams.table import STREAMS
+from source_pylon.sync.checkpoints import NO_CURSOR, CheckpointCursor
+from source_pylon.sync.partitions import SliceGenerator
+from source_pylon.timing import Timing
+
+logger = logging.getLogger("airbyte")
+
+_QUEUE_LENGTH = 1_000
+
+
+class SourcePylon(AbstractSource):
+    """Airbyte's source for Pylon. Needs no arguments; what it takes is for tests and benchmarks."""
+
+    # The model's own rules judge the configuration, with texts that never quote a value.
+    check_config_against_spec = False
+
+    def __init__(
+        self,
+        timing: Timing | None = None,
+        allowance: Callable[[Endpoint], int] = calls_per_minute,
+    ) -> None:
+        self._timing = timing or Timing()
+        self._allowance = allowance
+
+    @classmethod
+    def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
+        """The configuration file; raises a config_error that names the file and the place."""
+        with _files_as_config_errors():
+            config = read_json(config_path, "configuration")
+            if not isinstance(config, dict):
+                raise BadFile(f"The configuration file {config_path} does not hold a JSON object.")
+            return config
+
+    @classmethod
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        """The configured catalog; raises a config_error that names the file and what is wrong with it."""
+        with _files_as_config_errors():
+            value = read_json(catalog_path, "catalog")
+            try:
+                return ConfiguredAirbyteCatalogSerializer.load(value)
+            except Exception as error:
+                raise BadFile(f"The catalog file {catalog_path} is not a configured catalog: {error}") from None
+
+    @classmethod
+    def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
+        """The states of an earlier sync, none without a file; raises a config_error for a damaged one."""
+        with _files_as_config_errors():
+            return (
+                [AirbyteStateMessageSerializer.load(state) for state in read_states(state_path)] if state_path else []
+            )
+
+    def spec(self, logger: logging.Logger) -> ConnectorSpecification:
+        """The specification, made from the configuration's model."""
+        return ConnectorSpecificationSerializer.load(specification())
+
+    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
+        """The configuration as it is: the CDK's own method would write the token into a file."""
+        return config
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """Whether the token and the API work; FAILED comes with what to do."""
+        try:
+            settings = load_config(config)
+        except AirbyteTracedException as error:
+            return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
+        main = [definition for definition in STREAMS if definition.main]
+        succeeded, message = check_connection(self._client(settings), main)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=message)
+
+    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any | None]:
+        """As `check`, in the CDK's older form."""
+        status = self.check(logger, config)
+        return status.status is Status.SUCCEEDED, status.message
+
+    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
+        """All streams with their schemas; makes no request."""
+        load_config(config)
+        return AirbyteCatalog(streams=[airbyte_stream(definition) for definition in STREAMS])
+
+    def streams(self, config: Mapping[str, Any]) -> list[Stream]:
+        """None: the CDK's classic streams are not used."""
+        return []
+
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage]:
+        """Reads the streams of the catalog at once; then reports those that do not exist, and fails."""
+        settings = load_config(config)
+        known = {definition.name: definition for definition in STREAMS}
+        unknown = [item for item in catalog.streams if item.stream.name not in known]
+        selections = _selections(known, catalog, ConnectorStateManager(state=state))
+        if selections:
+            yield from self._read(settings, selections)
+        if unknown:
+            yield from super().read(logger, config, ConfiguredAirbyteCatalog(streams=unknown), state)
+
+    def _read(self, config: Config, selections: list[Selection]) -> Iterator[AirbyteMessage]:
+        # With the CDK's in-memory repository, states overtake the records that they cover.
+        queue: Queue[QueueItem] = Queue(maxsize=_QUEUE_LENGTH)
+        repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository())
+        progress = Progress(
+            self._timing,
+            flush=PRINT_BUFFER.flush,
+            tell_rate_limited=lambda stream: repository.emit_message(_rate_limited(stream)),
+        )
+        sync = Sync(self._client(config, progress), config, self._timing, progress, selections)
+        streams: list[AbstractStream] = [self._stream(sync, selection, repository) for selection in selections]
+        # Waiting threads cost nothing, and a stream that waits for its rate limit must not keep another from its own.
+        source = ConcurrentSource.create(
+            num_workers=4 * len(streams) + 1,
+            initial_number_of_partitions_to_generate=len(streams),
+            logger=logger,
+            slice_logger=self._slice_logger,
+            message_repository=repository,
+            queue=queue,
+        )
+        progress.begin({selection.name: selection.definition.endpoints for selection in selections})
+        try:
+            yield from source.read(streams)
+        finally:
+            progress.end()
+
+    def _stream(self, sync: Sync, selection: Selection, repository: MessageRepository) -> DefaultStream:
+        definition = selection.definition
+        resumable = definition.cursor_field is not None and selection.state is not None
+        cursor = CheckpointCursor(
+            definition.name,
+            dict(selection.state or {}) if resumable else NO_CURSOR,
+            repository,
+            self._timing.checkpoint,
+        )
+        return DefaultStream(
+            partition_generator=SliceGenerator(sync, selection, cursor, keeps_state=resumable),
+            name=definition.name,
+            json_schema=lambda: json_schema(definition.model),
+            primary_key=list(definition.primary_key),
+            cursor_field=CursorField(definition.cursor_field) if definition.cursor_field else None,
+            logger=logger,
+            cursor=cursor,
+        )
+
+    def _client(self, config: Config, observer: Observer | None = None) -> PylonClient:
+        add_to_secrets(config.api_token)
+        connections = config.num_workers + 4 * len(STREAMS)
+        transport = Transport(config.base_url, config.api_token, self._timing, connections)
+        return PylonClient(
+            transport,
+            region=config.region,
+            timing=self._timing,
+            share_percent=config.rate_limit_percent,
+            allowance=self._allowance,
+            observer=observer,
+        )
+
+
+@contextmanager
+def _files_as_config_errors() -> Iterator[None]:
+    try:
+        yield
+    except BadFile as error:
+        raise AirbyteTracedException(
+            message=str(error), internal_message="unusable file", failure_type=FailureType.config_error
+        ) from None
+
+
+def airbyte_stream(definition: StreamDefinition) -> AirbyteStream:
+    """A stream as the catalog describes it."""
+    stream = AirbyteStream(
+        name=definition.name,
+        json_schema=json_schema(definition.model),
+        supported_sync_modes=[SyncMode.full_refresh],
+        source_defined_primary_key=[[name] for name in definition.primary_key],
+        is_resumable=False,
+    )
+    if definition.cursor_field:
+        stream.supported_sync_modes.append(SyncMode.incremental)
+        stream.source_defined_cursor = True
+        stream.default_cursor_field = [definition.cursor_field]
+        stream.is_resumable = True
+    return stream
+
+
+def _rate_limited(stream: str) -> AirbyteMessage:
+    reason = AirbyteStreamStatusReason(type=AirbyteStreamStatusReasonType.RATE_LIMITED)
+    descriptor = StreamDescriptor(name=stream)
+    return AirbyteMessage(
+        type=MessageType.TRACE,
+        trace=AirbyteTraceMessage(
+            type=TraceType.STREAM_STATUS,
+            emitted_at=time.time() * 1000,
+            stream_status=AirbyteStreamStatusTraceMessage(descriptor, AirbyteStreamStatus.RUNNING, [reason]),
+        ),
+    )
+
+
+def load_config(config: Mapping[str, Any]) -> Config:
+    """The configuration as its model; raises a config_error that says what to change."""
+    try:
+        return Config.load(config)
+    except InvalidConfig as error:
+        raise AirbyteTracedException(
+            message=f"The configuration cannot be used. {error}",
+            internal_message="invalid configuration",
+            failure_type=FailureType.config_error,
+        ) from None
+
+
+def _selections(
+    known: Mapping[str, StreamDefinition], catalog: ConfiguredAirbyteCatalog, states: ConnectorStateManager
+) -> list[Selection]:
+    selections = []
+    for item in catalog.streams:
+        definition = known.get(item.stream.name)
+        if definition is None:
+            continue
+        incremental = item.sync_mode == SyncMode.incremental and definition.cursor_field is not None
+        state = dict(states.get_stream_state(definition.name, item.stream.namespace)) if incremental else None
+        selections.append(Selection(definition, state))
+    return selections

@@ -1,0 +1,101 @@
+"""Streams whose records hang on other objects and are listed one parent after the other."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from source_pylon.client import answers, errors
+from source_pylon.client.client import PylonClient
+from source_pylon.client.endpoints import Endpoint, Paging
+from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time
+from source_pylon.streams.listed import Keyless, read_mark
+from source_pylon.streams.windows import FAR_FUTURE
+from source_pylon.timestamps import SECOND, TICK, parse, render
+
+
+class ChildStream(StreamDefinition):
+    """Records listed per parent. Every sync asks for every parent, also for those that are new.
+
+    `since` names the query parameter that takes the cursor, where there is one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parents: Endpoint,
+        endpoint: Endpoint,
+        model: type[BaseModel],
+        *,
+        derive: Callable[[Record, Record], Record],
+        cursor_field: str | None = None,
+        since: str | None = None,
+        primary_key: tuple[str, ...] = ("id",),
+        begins_at_start_date: bool = False,
+        main: bool = False,
+    ) -> None:
+        self.name = name
+        self.parents = parents
+        self.endpoint = endpoint
+        self.model = model
+        self.derive = derive
+        self.cursor_field = cursor_field
+        self.since = since
+        self.primary_key = primary_key
+        self.begins_at_start_date = begins_at_start_date
+        self.main = main
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The list of parents, and the list of one parent's records."""
+        return (self.parents, self.endpoint)
+
+    def slices(self, sync: Sync, state: State | None) -> Iterator[Slice]:
+        """One slice for each parent; the state moves when all have been read."""
+        mark = read_mark(self, state)
+        asked = sync.client.now()
+        if mark is not None and mark > asked + FAR_FUTURE:
+            ahead_of_time(self.name, mark)
+            return
+        start = sync.config.start if self.begins_at_start_date else None
+        after = start - TICK if start else None
+        if mark is not None:
+            after = min(mark, asked - sync.timing.settling)
+        for page in sync.client.pages(self.parents):
+            for parent in page:
+                yield Slice(
+                    {"parent": str(parent.get("id"))},
+                    lambda parent=parent: self._records(sync.client, parent, after),  # type: ignore[misc]
+                )
+        if self.cursor_field is not None:
+            settled = {self.cursor_field: render(sync.client.server_time(asked) - sync.timing.settling)}
+            yield Slice({}, lambda: (), lambda: settled)
+
+    def _records(self, client: PylonClient, parent: Record, after: datetime | None) -> Iterator[Record]:
+        query: dict[str, Any] = {}
+        if self.since and after:
+            query[self.since] = render((after - SECOND).replace(microsecond=0))
+        keyless = Keyless(self)
+        try:
+            for page in client.pages(self.endpoint, str(parent["id"]), query=query, key=keyless.key):
+                for record in page:
+                    moment = parse(record.get(self.cursor_field)) if after and self.cursor_field else None
+                    if moment and after and moment <= after:
+                        continue
+                    if keyless.passes(record):
+                        yield self.derive(record, parent)
+        except errors.NotFound:
+            # The parent was deleted after it had been listed, and its records with it.
+            return
+        keyless.raise_if_any()
+
+    def probe(self, client: PylonClient) -> None:
+        """Asks for one record of the first parent."""
+        limit = {"limit": 1} if self.parents.paging is Paging.QUERY else {}
+        parents = answers.items(self.parents, client.request(self.parents, query=limit))
+        for parent in parents[:1]:
+            try:
+                client.request(self.endpoint, str(parent.get("id")), query={"limit": 1})
+            except errors.NotFound:
+                return

@@ -1,0 +1,1 @@
+"""Issues with their messages: the one intricate path."""

@@ -1,0 +1,84 @@
+"""The messages of an issue, and what it means when they cannot be had."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from source_pylon.client import answers, errors
+from source_pylon.client.client import PylonClient, identity
+from source_pylon.client.endpoints import MESSAGES
+from source_pylon.client.pages import walk
+from source_pylon.streams.issues.listing import SEARCH
+
+logger = logging.getLogger("airbyte")
+
+_OTHERS_TO_TRY = 10
+
+
+class Deleted(Exception):
+    """The issue was deleted after it had been listed."""
+
+
+class MessageReader:
+    """Reads messages in one sync. Thread-safe."""
+
+    def __init__(self, client: PylonClient) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._readable: str | None = None
+        self._unflagged = 0
+
+    def read(self, issue_id: str) -> list[dict[str, Any]] | None:
+        """All messages of an issue, private ones too; None when Pylon refuses those of this issue alone.
+
+        Raises Deleted when the issue is gone, and Forbidden when the token may read no messages at all.
+        """
+        try:
+            messages = [message for page in self._pages(issue_id) for message in page]
+        except errors.NotFound:
+            raise Deleted from None
+        except errors.Forbidden as refusal:
+            self._raise_if_all_are_refused(issue_id, refusal)
+            logger.warning(f"Pylon refuses the messages of issue {issue_id}: it is emitted without them.")
+            return None
+        self._readable = issue_id
+        self._count_unflagged(messages)
+        return messages
+
+    def _pages(self, issue_id: str) -> Iterator[list[dict[str, Any]]]:
+        def fetch(cursor: str | None) -> dict[str, Any]:
+            # Without limit and cursor all messages come in one answer: one call of the allowance.
+            query = {"cursor": cursor, "limit": MESSAGES.page_size} if cursor else None
+            return self._client.request(MESSAGES, issue_id, query=query)
+
+        return walk(MESSAGES, fetch, identity)
+
+    def _raise_if_all_are_refused(self, issue_id: str, refusal: errors.Forbidden) -> None:
+        """Asks for messages of issues that should be readable; one that is tells that only this issue is refused.
+
+        Emitting issue after issue without messages because a permission is missing would look complete.
+        """
+        with self._lock:
+            others = [self._readable] if self._readable else self._some_issues()
+            for other in others:
+                if other == issue_id:
+                    continue
+                try:
+                    self._client.request(MESSAGES, other, query={"limit": 1})
+                except errors.Forbidden:
+                    continue
+                except errors.NotFound:
+                    return
+                return
+        raise refusal
+
+    def _some_issues(self) -> list[str]:
+        answer = self._client.request(SEARCH, body={"limit": _OTHERS_TO_TRY})
+        return [str(issue["id"]) for issue in answers.items(SEARCH, answer) if issue.get("id")]
+
+    def _count_unflagged(self, messages: list[dict[str, Any]]) -> None:
+        count = sum(1 for message in messages if not isinstance(message.get("is_private"), bool))
+        if count and not self._unflagged:
+            logger.warning("Pylon sent messages that do not say whether they are private: they are left out.")
+        self._unflagged += count

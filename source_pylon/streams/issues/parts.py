@@ -1,0 +1,157 @@
+"""What a sync lists, in order: the message part, then the update part, each as batches ready to be cut loose."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from source_pylon.client.client import PylonClient
+from source_pylon.streams.issues.listing import IssueSearch
+from source_pylon.streams.issues.plan import Listed, Range, cut, ignored_filter
+from source_pylon.streams.windows import Window, next_window, up_to
+from source_pylon.timing import Timing
+
+logger = logging.getLogger("airbyte")
+
+Takers = dict[str, set[str]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Issues in order, who takes each of them, and the mark (of one of the two parts) that they complete.
+
+    `takers` maps an issue's id to the names of streams.
+    """
+
+    issues: list[Listed]
+    takers: Takers
+    window: Window
+    latest: datetime | None = None
+    updated: datetime | None = None
+
+    def concerns(self, wanted: Range) -> bool:
+        """Whether the batch moves a mark of the stream that wants `wanted`."""
+        if self.updated is not None:
+            return wanted.updated is not None and self.window.after >= wanted.updated
+        return wanted.after is None or self.window.after >= wanted.after
+
+    def has(self, name: str) -> bool:
+        """Whether a stream takes any of the issues."""
+        return any(name in names for names in self.takers.values())
+
+
+class IssueParts:
+    """The listing side of one sync, for all the ranges that its streams want at once."""
+
+    def __init__(self, search: IssueSearch, client: PylonClient, timing: Timing, ranges: Mapping[str, Range]) -> None:
+        self._search = search
+        self._client = client
+        self._timing = timing
+        self._ranges = ranges
+        self._extra: dict[str, set[str]] = {name: set() for name in ranges}
+        """Issues that a stream got though its message part does not own them: the update part passes them over."""
+        self._starts: list[datetime] = []
+        self._filter_ignored = False
+        self.started_at: datetime | None = None
+        """Pylon's time at the first search."""
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All batches of the sync, of at most `size` issues each."""
+        yield from self._message_part(size)
+        yield from self._update_part(size)
+
+    def _message_part(self, size: int) -> Iterator[Batch]:
+        bounds = [wanted.after for wanted in self._ranges.values() if wanted.after is not None]
+        types = _types(self._ranges.values())
+        if len(bounds) == len(self._ranges):
+            after = min(bounds)
+        else:
+            beginning = self._search.beginning(types)
+            after = beginning or self._client.server_time(self._client.now()) - self._timing.settling
+        while True:
+            window = up_to(next_window(after, self._client.now(), self._timing.window), bounds)
+            self._starts.append(window.after)
+            active = [wanted for wanted in self._ranges.values() if _reaches(wanted, window)]
+            listing = self._search.by_message(window, _types(active))
+            self.started_at = self.started_at or listing.asked_at
+            horizon = listing.asked_at - self._timing.settling
+            self._notice_ignored_filter(listing.issues, window)
+            takers = self._message_takers(listing.issues, window)
+            issues = [listed for listed in listing.issues if listed.id in takers]
+            for part in cut(issues, window, horizon, size):
+                yield Batch(part.issues, takers, window, latest=part.mark)
+            if window.until is None:
+                return
+            after = window.until
+            if not issues:
+                after = self._search.after_gap(after, horizon, types, self._timing.window)
+                after = min([after, *(bound for bound in bounds if window.until <= bound)])
+
+    def _message_takers(self, issues: Iterable[Listed], window: Window) -> Takers:
+        takers: Takers = {}
+        for listed in issues:
+            owned = listed.cursor is None or window.holds(listed.cursor)
+            if self._filter_ignored and not owned:
+                continue
+            names = {
+                name
+                for name, wanted in self._ranges.items()
+                if listed.id not in self._extra[name] and wanted.wants_message(listed, window, self._starts)
+            }
+            if not names:
+                continue
+            # Its messages are at hand now: a stream that only waits for its update gets it here, without a second call.
+            early = {
+                name
+                for name, wanted in self._ranges.items()
+                if listed.id not in self._extra[name] and wanted.wants_update(listed)
+            }
+            for name in early if owned else early | names:
+                self._extra[name].add(listed.id)
+            takers[listed.id] = names | early
+        return takers
+
+    def _update_part(self, size: int) -> Iterator[Batch]:
+        wanting = {name: wanted for name, wanted in self._ranges.items() if wanted.updated is not None}
+        marks = [wanted.updated for wanted in wanting.values() if wanted.updated is not None]
+        if not marks or self.started_at is None:
+            return
+        after, end = min(marks), self.started_at - self._timing.settling
+        while after < end:
+            window = up_to(next_window(after, self._client.now(), self._timing.window), marks)
+            listing = self._search.by_update(window, _types(wanting.values()))
+            takers: Takers = {}
+            found = []
+            for listed in listing.issues:
+                names = {
+                    name
+                    for name, wanted in wanting.items()
+                    if listed.id not in self._extra[name] and wanted.wants_update(listed)
+                }
+                if names:
+                    takers[listed.id] = names
+                    found.append(Listed(listed.issue, listed.updated, listed.created, listed.updated))
+                    for name in names:
+                        self._extra[name].add(listed.id)
+            for part in cut(found, window, end, size):
+                yield Batch(part.issues, takers, window, updated=part.mark)
+            if window.until is None:
+                return
+            after = window.until
+
+    def _notice_ignored_filter(self, issues: Iterable[Listed], window: Window) -> None:
+        if not self._filter_ignored and any(ignored_filter(listed, window) for listed in issues):
+            self._filter_ignored = True
+            logger.warning(
+                "Pylon ignores the time filter of issue searches, so each search lists every issue: "
+                "the sync is slower, nothing is lost."
+            )
+
+
+def _reaches(wanted: Range, window: Window) -> bool:
+    return wanted.after is None or window.after >= wanted.after
+
+
+def _types(ranges: Iterable[Range]) -> frozenset[str]:
+    types = {wanted.type for wanted in ranges}
+    return frozenset() if None in types else frozenset(kind for kind in types if kind)

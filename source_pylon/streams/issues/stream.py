@@ -1,0 +1,150 @@
+"""The issue streams: issues of every type, or of one."""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel
+
+from source_pylon.client import answers, errors
+from source_pylon.client.client import PylonClient
+from source_pylon.client.endpoints import MESSAGES, Endpoint
+from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time, foreign_state
+from source_pylon.streams.issues.feed import Delivery, IssueFeed
+from source_pylon.streams.issues.listing import SEARCH, IssueSearch
+from source_pylon.streams.issues.messages import MessageReader
+from source_pylon.streams.issues.parts import IssueParts
+from source_pylon.streams.issues.plan import LATEST, Marks, Range
+from source_pylon.streams.windows import FAR_FUTURE
+from source_pylon.timestamps import TICK
+
+logger = logging.getLogger("airbyte")
+
+MOST_ISSUES_PER_PARTITION = 300
+LEAST_ISSUES_PER_PARTITION = 20
+_SHARED = "issues"
+
+
+class IssueReading:
+    """What the issue streams of one sync share."""
+
+    def __init__(self, sync: Sync) -> None:
+        self.marks: dict[str, Marks | None] = {}
+        self.keyless = 0
+        # One moment for all: windows are cut where the streams' ranges begin.
+        now = sync.client.now()
+        ranges = {}
+        for selection in sync.selections:
+            if isinstance(selection.definition, IssueStream):
+                marks = selection.definition.marks(selection.state)
+                self.marks[selection.name] = marks
+                if marks is None or marks.latest <= now + FAR_FUTURE:
+                    ranges[selection.name] = selection.definition.range(sync, marks, now)
+        self.parts = IssueParts(IssueSearch(sync.client, self._count_keyless), sync.client, sync.timing, ranges)
+        limit = sync.client.gate(MESSAGES).window.limit
+        # A checkpoint is then about a minute of message requests away, however busy the period was.
+        size = min(MOST_ISSUES_PER_PARTITION, max(LEAST_ISSUES_PER_PARTITION, limit))
+        self.feed = IssueFeed(
+            self.parts.batches(size),
+            MessageReader(sync.client),
+            ranges,
+            include_messages=sync.config.include_messages,
+            num_workers=sync.config.num_workers,
+        )
+
+    def _count_keyless(self, count: int) -> None:
+        self.keyless += count
+
+    @classmethod
+    def of(cls, sync: Sync) -> "IssueReading":
+        """The one of this sync, made when the first stream asks."""
+        with sync.lock:
+            reading = sync.shared.get(_SHARED)
+            if not isinstance(reading, cls):
+                reading = sync.shared[_SHARED] = cls(sync)
+            return reading
+
+
+class IssueStream(StreamDefinition):
+    """Issues with their public messages: all of them, or those of one type."""
+
+    cursor_field = LATEST
+
+    def __init__(self, name: str, model: type[BaseModel], issue_type: str | None = None, *, main: bool = True) -> None:
+        self.name = name
+        self.model = model
+        self.issue_type = issue_type
+        self.main = main
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Search and messages."""
+        return (SEARCH, MESSAGES)
+
+    def marks(self, state: State | None) -> Marks | None:
+        """The marks of a state; None for a full refresh, a first sync, and a state that is not ours."""
+        marks = Marks.of(state) if state else None
+        if state and marks is None:
+            foreign_state(self.name, state)
+        return marks
+
+    def range(self, sync: Sync, marks: Marks | None, now: datetime) -> Range:
+        """What this stream wants of a sync."""
+        start = sync.config.start
+        if marks is None:
+            return Range(start - TICK if start else None, None, self.issue_type)
+        # State that runs a little ahead of this clock was written by a clock that ran ahead: reread what it skipped.
+        after = min(marks.latest, now - sync.timing.settling) - timedelta(days=sync.config.issues_lookback_days)
+        updated = min(marks.updated, now - sync.timing.settling)
+        return Range(max(after, start - TICK) if start else after, updated, self.issue_type)
+
+    def slices(self, sync: Sync, state: State | None) -> Iterator[Slice]:
+        """One slice for each batch of the shared reading."""
+        reading = IssueReading.of(sync)
+        marks = reading.marks[self.name]
+        if marks is not None and self.name not in reading.feed.streams:
+            ahead_of_time(self.name, marks.latest)
+            return
+        for delivery in reading.feed.deliveries(self.name):
+            marks = self._advance(marks, delivery, reading, sync)
+            yield Slice(self._label(delivery), delivery.records, marks.as_state)
+        if reading.keyless:
+            raise errors.BadAnswer(
+                f"Pylon sent {reading.keyless} issues without an id; they were left out.", SEARCH.key
+            )
+
+    def _advance(self, marks: Marks | None, delivery: Delivery, reading: IssueReading, sync: Sync) -> Marks:
+        batch = delivery.batch
+        assert reading.parts.started_at is not None
+        settled = reading.parts.started_at - sync.timing.settling
+        if marks is None:
+            # From the first checkpoint on, whatever changes behind the moving mark is found by the update part.
+            assert batch.latest is not None
+            return Marks(batch.latest, settled)
+        # A state written by a clock that ran ahead promises more than was read: it is taken back to what is settled.
+        latest, updated = min(marks.latest, max(settled, batch.latest or settled)), min(marks.updated, settled)
+        return Marks(max(latest, batch.latest or latest), max(updated, batch.updated or updated))
+
+    @staticmethod
+    def _label(delivery: Delivery) -> dict[str, str]:
+        batch = delivery.batch
+        if batch.updated is not None:
+            return {"updated_until": batch.updated.isoformat()}
+        return {"latest_message_until": batch.latest.isoformat() if batch.latest else ""}
+
+    def probe(self, client: PylonClient) -> None:
+        """Asks for one issue, and for one of its messages."""
+        body: Record = {"limit": 1}
+        if self.issue_type:
+            body["filter"] = {"field": "issue_type", "operator": "equals", "value": self.issue_type}
+        issues = answers.items(SEARCH, client.request(SEARCH, body=body))
+        for issue in issues[:1]:
+            try:
+                client.request(MESSAGES, str(issue.get("id")), query={"limit": 1})
+            except errors.NotFound:
+                logger.debug("The issue was deleted while it was looked at.")
+
+    def done(self, sync: Sync) -> None:
+        """Lets the other issue streams go on without this one."""
+        reading = IssueReading.of(sync)
+        reading.feed.leave(self.name)

@@ -1,0 +1,129 @@
+"""Streams that are read from a list, all of it at every sync."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from source_pylon.client import errors
+from source_pylon.client.client import PylonClient
+from source_pylon.client.endpoints import Endpoint, Paging
+from source_pylon.streams.definition import (
+    Record,
+    Slice,
+    State,
+    StreamDefinition,
+    Sync,
+    ahead_of_time,
+    foreign_state,
+)
+from source_pylon.streams.windows import FAR_FUTURE
+from source_pylon.timestamps import parse, render
+
+Derive = Callable[[Record], Record]
+
+
+class ListStream(StreamDefinition):
+    """A list without a time filter. With a cursor field, only records changed since the last sync are emitted."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        model: type[BaseModel],
+        *,
+        derive: Derive = dict,
+        primary_key: tuple[str, ...] = ("id",),
+        cursor_field: str | None = None,
+        query: Mapping[str, Any] | None = None,
+        main: bool = False,
+    ) -> None:
+        self.name = name
+        self.endpoint = endpoint
+        self.model = model
+        self.derive = derive
+        self.primary_key = primary_key
+        self.cursor_field = cursor_field
+        self.query = query
+        self.main = main
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The list."""
+        return (self.endpoint,)
+
+    def slices(self, sync: Sync, state: State | None) -> Iterator[Slice]:
+        """One slice: a list sorted by creation says nothing about changes before it is read whole."""
+        if self.cursor_field is None:
+            yield Slice({}, lambda: self._records(sync.client, None))
+            return
+        mark = read_mark(self, state)
+        asked = sync.client.now()
+        if mark is not None and mark > asked + FAR_FUTURE:
+            ahead_of_time(self.name, mark)
+            return
+
+        def next_state() -> State:
+            return {str(self.cursor_field): render(sync.client.server_time(asked) - sync.timing.settling)}
+
+        # A mark ahead of what is settled was written by a clock that ran ahead.
+        after = min(mark, asked - sync.timing.settling) if mark else None
+        yield Slice({}, lambda: self._records(sync.client, after), next_state)
+
+    def _records(self, client: PylonClient, after: datetime | None) -> Iterator[Record]:
+        keyless = Keyless(self)
+        for page in client.pages(self.endpoint, query=self.query, key=keyless.key):
+            for record in page:
+                if after is not None:
+                    changed = parse(record.get(str(self.cursor_field)))
+                    if changed is not None and changed <= after:
+                        continue
+                if keyless.passes(record):
+                    yield self.derive(record)
+        keyless.raise_if_any()
+
+    def probe(self, client: PylonClient) -> None:
+        """Asks for one record."""
+        limit = {"limit": 1} if self.endpoint.paging is Paging.QUERY else {}
+        client.request(self.endpoint, query={**(self.query or {}), **limit})
+
+
+def read_mark(stream: StreamDefinition, state: State | None) -> datetime | None:
+    """The moment in a state with one cursor; None for a full refresh, a first sync, or a state that is not ours."""
+    if not state:
+        return None
+    mark = parse(state.get(str(stream.cursor_field)))
+    if mark is None:
+        foreign_state(stream.name, state)
+    return mark
+
+
+class Keyless:
+    """Holds back records without their primary key: no destination could update them, and an empty one ends the CDK's
+    read loop. What was held back makes the stream fail in the end, so that nothing is missing in silence."""
+
+    def __init__(self, stream: StreamDefinition) -> None:
+        self._stream = stream
+        self._count = 0
+
+    def key(self, record: Record) -> object:
+        """The record's primary key, or None."""
+        values = tuple(record.get(name) for name in self._stream.primary_key)
+        return None if any(value is None or value == "" for value in values) else values
+
+    def passes(self, record: Record) -> bool:
+        """Whether the record has its primary key; counts it when it has not."""
+        if self.key(record) is not None:
+            return True
+        self._count += 1
+        return False
+
+    def raise_if_any(self) -> None:
+        """Raises BadAnswer when records were held back."""
+        if self._count:
+            keys = ", ".join(self._stream.primary_key)
+            raise errors.BadAnswer(
+                f"Pylon sent {self._count} records of {self._stream.name} without {keys}; they were left out.",
+                self._stream.endpoints[-1].key,
+            )

@@ -1,0 +1,47 @@
+"""Ranges of time that are asked for one after the other. Pure functions of plain values, and their filters."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from source_pylon.timestamps import SECOND, render
+
+FAR_FUTURE = timedelta(days=1)
+"""A state that lies further ahead than this is no clock's error."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The moments after `after`, up to and including `until`; without an end when `until` is None."""
+
+    after: datetime
+    until: datetime | None
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether the window owns a moment."""
+        return moment > self.after and (self.until is None or moment <= self.until)
+
+
+def next_window(after: datetime, now: datetime, width: timedelta) -> Window:
+    """The window that follows `after`. The newest has no end, so no clock and no far-future time hides an issue."""
+    return Window(after, None) if now - after <= width else Window(after, after + width)
+
+
+def up_to(window: Window, bounds: Iterable[datetime]) -> Window:
+    """`window`, cut short at the first of `bounds` inside it."""
+    inside = [bound for bound in bounds if bound > window.after and (window.until is None or bound < window.until)]
+    return Window(window.after, min(inside)) if inside else window
+
+
+def time_filter(field: str, window: Window) -> dict[str, Any]:
+    """Pylon's filter for the moments of `window`, wider by a second before and by two after.
+
+    Whether Pylon's bounds are exclusive is not documented, and records show whole seconds of times that Pylon
+    keeps to the millisecond: what comes back is to be checked against the window.
+    """
+    lower = render((window.after - SECOND).replace(microsecond=0))
+    if window.until is None:
+        return {"field": field, "operator": "time_is_after", "value": lower}
+    upper = render((window.until + 2 * SECOND).replace(microsecond=0))
+    return {"field": field, "operator": "time_range", "values": [lower, upper]}

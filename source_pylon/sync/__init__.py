@@ -1,0 +1,1 @@
+"""Where the streams meet Airbyte's CDK: partitions, checkpoints, progress."""

@@ -1,0 +1,136 @@
+"""Slices of a stream as the CDK's partitions."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
+from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator import PartitionGenerator
+from airbyte_cdk.sources.types import Record
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_pylon.client.errors import PylonError
+from source_pylon.streams.definition import Selection, Slice, State, Sync
+from source_pylon.sync.checkpoints import CheckpointCursor
+
+_MOST_OPEN_SLICES = 3
+
+
+def traced(stream_name: str, error: PylonError) -> AirbyteTracedException:
+    """A PylonError as Airbyte reports it for one stream."""
+    if error.is_config_error:
+        kind = FailureType.config_error
+    else:
+        kind = FailureType.transient_error if error.is_transient else FailureType.system_error
+    return AirbyteTracedException(
+        message=f"Stream {stream_name}: {error.user_message}",
+        internal_message=error.detail,
+        failure_type=kind,
+        exception=error,
+    )
+
+
+class SlicePartition(Partition):
+    """One slice. Its failure is its stream's failure; the slices after it give nothing."""
+
+    def __init__(self, generator: "SliceGenerator", number: int, slice_: Slice) -> None:
+        self._generator = generator
+        self._number = number
+        self._slice = slice_
+
+    @property
+    def next_state(self) -> Callable[[], State] | None:
+        """What gives the state that this slice completes."""
+        return self._slice.state if self._generator.keeps_state else None
+
+    def read(self) -> Iterable[Record]:
+        """The slice's records."""
+        name = self.stream_name()
+        generator = self._generator
+        try:
+            if generator.failed:
+                return
+            for data in self._slice.read():
+                yield Record(data, name)
+                generator.progress.record(name)
+        except PylonError as error:
+            generator.fail()
+            raise traced(name, error) from error
+        except BaseException:
+            generator.fail()
+            raise
+        finally:
+            generator.close_one()
+
+    def to_slice(self) -> Mapping[str, Any]:
+        """The slice's number, from 0, and its label."""
+        return {"number": self._number, **self._slice.label}
+
+    def stream_name(self) -> str:
+        """The stream's name."""
+        return self._generator.selection.name
+
+    def __hash__(self) -> int:
+        return hash((self.stream_name(), self._number))
+
+
+class SliceGenerator(PartitionGenerator):
+    """Makes a stream's slices, a few ahead of those being read: the CDK alone would make them all at once, and a
+    slice of issues holds its issues."""
+
+    def __init__(self, sync: Sync, selection: Selection, cursor: CheckpointCursor, *, keeps_state: bool) -> None:
+        """`keeps_state` is False where nothing is to be resumed: slices then do not touch the state."""
+        self.selection = selection
+        self.keeps_state = keeps_state
+        self.failed = False
+        self.progress = sync.progress
+        self._sync = sync
+        self._cursor = cursor
+        self._open = threading.Semaphore(_MOST_OPEN_SLICES)
+        self._lock = threading.Lock()
+        self._made: int | None = None
+        self._closed = 0
+
+    def generate(self) -> Iterable[Partition]:
+        """The partitions of this sync. Raises AirbyteTracedException."""
+        name, made = self.selection.name, 0
+        try:
+            for slice_ in self.selection.definition.slices(self._sync, self.selection.state):
+                self._open.acquire()
+                if self.failed:
+                    break
+                yield SlicePartition(self, made, slice_)
+                made += 1
+        except PylonError as error:
+            self.fail()
+            raise traced(name, error) from error
+        except BaseException:
+            self.fail()
+            raise
+        finally:
+            with self._lock:
+                self._made = made
+                finished = self._closed == made
+            if finished:
+                self._end()
+        if not self.failed:
+            self._cursor.all_made(made)
+
+    def _end(self) -> None:
+        self.selection.definition.done(self._sync)
+        self.progress.finished(self.selection.name)
+
+    def fail(self) -> None:
+        """The stream has failed: no further slices, and nothing waits for it."""
+        self.failed = True
+        self._end()
+
+    def close_one(self) -> None:
+        """A slice has been read, or has failed."""
+        self._open.release()
+        with self._lock:
+            self._closed += 1
+            finished = self._closed == self._made
+        if finished:
+            self._end()
