@@ -99,11 +99,18 @@ class Config(BaseModel):
         ),
         json_schema_extra={"order": 7},
     )
+    custom_object_types: list[str] = Field(
+        default=[],
+        title="Custom Object Types",
+        description="The types of custom objects that the stream custom_objects reads, by their slug in Pylon.",
+        examples=[["contract", "subscription"]],
+        json_schema_extra={"order": 8},
+    )
     api_url: str | None = Field(
         default=None,
         title="API URL",
         description="Another address of the API, such as a gateway: https, or http on a loopback address only.",
-        json_schema_extra={"order": 8, "airbyte_hidden": True},
+        json_schema_extra={"order": 9, "airbyte_hidden": True},
     )
 
     @field_validator("api_token", mode="after")

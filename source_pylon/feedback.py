@@ -4,7 +4,7 @@ Everything here takes plain records as the API gives them and gives new ones; fi
 as they are and contribute nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -79,8 +79,20 @@ def _text(value: object) -> str | None:
     return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
 
 
-def issue_record(issue: Record, messages: list[Record] | None) -> Record:
-    """An issue as emitted. `messages` are all of its messages, private ones too, or None where they were not read.
+def public_messages(messages: list[Record]) -> list[Record]:
+    """The public ones of an issue's messages, oldest first, each with its plain text."""
+    public = [
+        {**message, "text": html_to_text(_text(message.get("message_html")))}
+        for message in messages
+        if is_public(message)
+    ]
+    # Pylon lists the oldest first; one that came late may stand elsewhere.
+    public.sort(key=lambda message: str(message.get("timestamp") or ""))
+    return public
+
+
+def issue_record(issue: Record, public: list[Record] | None, messages: list[Record] | None) -> Record:
+    """An issue as emitted, with its public messages. `messages` are all of them, None where they were not read.
 
     Private messages go no further. An attachment that belongs to a private message and to no public one is taken
     out; where messages were not read, attachments cannot be judged, and the list is null.
@@ -88,16 +100,13 @@ def issue_record(issue: Record, messages: list[Record] | None) -> Record:
     record = with_join_ids(dict(issue))
     if not record.get("latest_message_time"):
         record["latest_message_time"] = record.get("created_at")
+    record["messages"] = public
     record["messages_truncated"] = False
-    texts: list[str] = []
     if messages is None:
-        record["messages"] = None
         record["attachment_urls"] = None
     else:
-        public = [_with_text(message) for message in _public(messages)]
-        record["messages"] = public
         _keep_public_attachments(record, messages)
-        texts = [message["text"] for message in public if message["text"]]
+    texts = [message["text"] for message in public or () if message["text"]]
     if texts:
         record["feedback_text"], record["feedback_source"] = _PARAGRAPH.join(texts), "messages"
     else:
@@ -106,15 +115,23 @@ def issue_record(issue: Record, messages: list[Record] | None) -> Record:
     return _within_size(record)
 
 
-def _with_text(message: Record) -> Record:
-    return {**message, "text": html_to_text(_text(message.get("message_html")))}
+def message_records(issue: Record, public: list[Record]) -> Iterator[Record]:
+    """The public messages of an emitted issue, as records of their own that name their issue."""
+    for message in public:
+        if message.get("id"):
+            yield {
+                **message,
+                "issue_id": issue.get("id"),
+                "issue_number": issue.get("number"),
+                "issue_type": issue.get("type"),
+                "account_id": issue.get("account_id"),
+                "latest_message_time": issue.get("latest_message_time"),
+            }
 
 
-def _public(messages: list[Record]) -> list[Record]:
-    public = [message for message in messages if is_public(message)]
-    # Pylon lists the oldest first; one that came late may stand elsewhere.
-    public.sort(key=lambda message: str(message.get("timestamp") or ""))
-    return public
+def child_of_knowledge_base(record: Record, knowledge_base: Mapping[str, Any]) -> Record:
+    """An article or a collection as emitted: neither says whose it is."""
+    return {**record, "knowledge_base_id": knowledge_base.get("id")}
 
 
 def _keep_public_attachments(record: Record, messages: list[Record]) -> None:

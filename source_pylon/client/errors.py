@@ -37,6 +37,12 @@ class Rejected(PylonError):
     """400 or 422: Pylon refuses the request as it is, a pagination cursor among them."""
 
 
+class SwitchedOff(PylonError):
+    """The configuration rules out what a stream needs."""
+
+    is_config_error = True
+
+
 class Redirected(PylonError):
     """3xx: the token is not carried to where the answer points."""
 

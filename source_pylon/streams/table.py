@@ -3,17 +3,33 @@
 from datetime import timedelta
 
 from source_pylon.client.endpoints import listing, search, whole
-from source_pylon.feedback import call_recording_record, contact_record, survey_response_record
-from source_pylon.records.accounts import Account
+from source_pylon.feedback import (
+    call_recording_record,
+    child_of_knowledge_base,
+    contact_record,
+    survey_response_record,
+)
+from source_pylon.records.accounts import Account, AccountRelationship
+from source_pylon.records.audit_logs import AuditLog
 from source_pylon.records.call_recordings import CallRecording
 from source_pylon.records.contacts import Contact
+from source_pylon.records.custom_data import CustomField, CustomObject
+from source_pylon.records.feature_requests import FeatureRequest
+from source_pylon.records.issue_settings import ActivityType, IssueStatus, Tag, TicketForm
 from source_pylon.records.issues import Issue
-from source_pylon.records.surveys import SurveyResponse
+from source_pylon.records.knowledge import Article, Collection, KnowledgeBase, TrainingData
+from source_pylon.records.macros import Macro, MacroGroup
+from source_pylon.records.messages import IssueMessage
+from source_pylon.records.projects import Project, Task
+from source_pylon.records.surveys import Survey, SurveyResponse
+from source_pylon.records.users import Team, User, UserRole
 from source_pylon.streams.children import ChildStream
 from source_pylon.streams.definition import StreamDefinition
+from source_pylon.streams.issues.messages_stream import IssueMessageStream
 from source_pylon.streams.issues.stream import IssueStream
 from source_pylon.streams.listed import ListStream
 from source_pylon.streams.searched import SearchStream
+from source_pylon.streams.typed import TypedStream
 
 STREAMS: tuple[StreamDefinition, ...] = (
     IssueStream("issues", Issue),
@@ -42,4 +58,57 @@ STREAMS: tuple[StreamDefinition, ...] = (
     ),
     ListStream("contacts", listing("/contacts"), Contact, derive=contact_record, main=True),
     ListStream("accounts", listing("/accounts"), Account, cursor_field="updated_at", main=True),
+    IssueMessageStream("issue_messages", IssueMessage),
+    ListStream("surveys", whole("/surveys"), Survey),
+    ListStream("users", whole("/users"), User, query={"include_deactivated": "true"}),
+    ListStream("teams", whole("/teams"), Team),
+    ListStream("tags", whole("/tags"), Tag),
+    ListStream("ticket_forms", whole("/ticket-forms"), TicketForm),
+    ListStream("user_roles", whole("/user-roles"), UserRole),
+    ListStream("activity_types", whole("/activity-types"), ActivityType),
+    ListStream("issue_statuses", whole("/issue-statuses"), IssueStatus, primary_key=("slug",)),
+    TypedStream(
+        "custom_fields",
+        whole("/custom-fields"),
+        CustomField,
+        types=lambda config: ("account", "issue", "contact", "task", "project", "meeting", "opportunity"),
+        type_field="object_type",
+        skips_refused=True,
+    ),
+    ListStream("knowledge_bases", whole("/knowledge-bases"), KnowledgeBase),
+    ChildStream(
+        "knowledge_base_articles",
+        whole("/knowledge-bases"),
+        listing("/knowledge-bases/{id}/articles"),
+        Article,
+        derive=child_of_knowledge_base,
+    ),
+    ChildStream(
+        "knowledge_base_collections",
+        whole("/knowledge-bases"),
+        whole("/knowledge-bases/{id}/collections"),
+        Collection,
+        derive=child_of_knowledge_base,
+    ),
+    ListStream("macros", whole("/macros"), Macro),
+    ListStream("macro_groups", whole("/macro-groups"), MacroGroup),
+    ListStream("training_data", whole("/training-data"), TrainingData),
+    SearchStream("tasks", search("/tasks/search"), Task, cursor_field="updated_at"),
+    SearchStream("projects", search("/projects/search"), Project, cursor_field="updated_at"),
+    SearchStream("feature_requests", search("/feature-requests/search", 1000), FeatureRequest),
+    SearchStream("audit_logs", search("/audit-logs/search"), AuditLog, cursor_field="action_happened_at"),
+    TypedStream(
+        "custom_objects",
+        listing("/custom-objects/{type}", 100),
+        CustomObject,
+        types=lambda config: config.custom_object_types,
+        type_field="type",
+    ),
+    ChildStream(
+        "account_relationships",
+        listing("/accounts"),
+        whole("/accounts/{account_id}/relationships"),
+        AccountRelationship,
+        derive=lambda relationship, account: relationship,
+    ),
 )

@@ -4,12 +4,20 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 from source_pylon import feedback
 from source_pylon.streams.definition import Record
 from source_pylon.streams.issues.messages import Deleted, MessageReader
 from source_pylon.streams.issues.parts import Batch
 from source_pylon.streams.issues.plan import Range
+
+
+class Finished(NamedTuple):
+    """An issue's record, and its public messages whole, even where the record is too large to hold them."""
+
+    record: Record
+    messages: list[Record] | None
 
 
 class Entry:
@@ -20,16 +28,22 @@ class Entry:
     def __init__(self, issue: Record, takers: set[str], needs_messages: bool) -> None:
         self.issue = issue
         self.takers = takers
-        self.messages: Future[Record | None] | None = Future() if needs_messages else None
-        self._finished: Record | None = None
+        self.messages: Future[Finished | None] | None = Future() if needs_messages else None
+        self._finished: Finished | None = None
 
-    def record(self, include_messages: bool) -> Record | None:
-        """The finished record, waiting for its messages where they are asked for; None when it was deleted."""
+    def finished(self, include_messages: bool) -> Finished | None:
+        """The finished issue, waiting for its messages where they are asked for; None when it was deleted."""
         if self.messages is not None:
             return self.messages.result()
         if self._finished is None:
-            self._finished = feedback.issue_record(self.issue, [] if include_messages else None)
+            self._finished = finish(self.issue, [] if include_messages else None)
         return self._finished
+
+
+def finish(issue: Record, messages: list[Record] | None) -> Finished:
+    """An issue with what was read of it; `messages` may hold private ones, which go no further."""
+    public = None if messages is None else feedback.public_messages(messages)
+    return Finished(feedback.issue_record(issue, public, messages), public)
 
 
 class Delivery:
@@ -41,13 +55,13 @@ class Delivery:
         self._entries = entries
         self._name = name
 
-    def records(self) -> Iterator[Record]:
-        """The stream's finished records, in order. Raises what reading the messages raised."""
+    def issues(self) -> Iterator[Finished]:
+        """The stream's finished issues, in order. Raises what reading the messages raised."""
         for entry in self._entries:
             if self._name in entry.takers:
-                record = entry.record(self._feed.include_messages)
-                if record is not None:
-                    yield record
+                finished = entry.finished(self._feed.include_messages)
+                if finished is not None:
+                    yield finished
                 self._feed.took(entry, self._name)
 
 
@@ -157,7 +171,7 @@ class IssueFeed:
         assert entry.messages is not None
         try:
             messages = self._reader.read(str(entry.issue["id"]))
-            entry.messages.set_result(feedback.issue_record(entry.issue, messages))
+            entry.messages.set_result(finish(entry.issue, messages))
         except Deleted:
             with self._lock:
                 self.deleted += 1

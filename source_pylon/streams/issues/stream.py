@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 from pydantic import BaseModel
 
@@ -10,7 +11,7 @@ from source_pylon.client import answers, errors
 from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import MESSAGES, Endpoint
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time, foreign_state
-from source_pylon.streams.issues.feed import Delivery, IssueFeed
+from source_pylon.streams.issues.feed import Delivery, Finished, IssueFeed
 from source_pylon.streams.issues.listing import SEARCH, IssueSearch
 from source_pylon.streams.issues.messages import MessageReader
 from source_pylon.streams.issues.parts import IssueParts
@@ -107,11 +108,19 @@ class IssueStream(StreamDefinition):
             return
         for delivery in reading.feed.deliveries(self.name):
             marks = self._advance(marks, delivery, reading, sync)
-            yield Slice(self._label(delivery), delivery.records, marks.as_state)
+            yield Slice(self._label(delivery), partial(self._records, delivery), marks.as_state)
         if reading.keyless:
             raise errors.BadAnswer(
                 f"Pylon sent {reading.keyless} issues without an id; they were left out.", SEARCH.key
             )
+
+    def _records(self, delivery: Delivery) -> Iterator[Record]:
+        for finished in delivery.issues():
+            yield from self.emit(finished)
+
+    def emit(self, finished: Finished) -> Iterator[Record]:
+        """The records that this stream makes of an issue: the issue."""
+        yield finished.record
 
     def _advance(self, marks: Marks | None, delivery: Delivery, reading: IssueReading, sync: Sync) -> Marks:
         batch = delivery.batch

@@ -1,0 +1,32 @@
+"""Messages as a stream of their own."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from source_pylon.client import errors
+from source_pylon.client.endpoints import MESSAGES
+from source_pylon.feedback import message_records
+from source_pylon.streams.definition import Record, Slice, State, Sync
+from source_pylon.streams.issues.feed import Finished
+from source_pylon.streams.issues.stream import IssueStream
+
+
+class IssueMessageStream(IssueStream):
+    """The public messages of all issues, one record each, out of the same reading as the issue streams."""
+
+    def __init__(self, name: str, model: type[BaseModel]) -> None:
+        super().__init__(name, model, main=False)
+
+    def slices(self, sync: Sync, state: State | None) -> Iterator[Slice]:
+        """As the issue streams'; raises when messages are not to be read."""
+        if not sync.config.include_messages:
+            raise errors.SwitchedOff(
+                "Include Messages is switched off in the configuration. Switch it on, or leave this stream out.",
+                MESSAGES.key,
+            )
+        return super().slices(sync, state)
+
+    def emit(self, finished: Finished) -> Iterator[Record]:
+        """The issue's messages."""
+        yield from message_records(finished.record, finished.messages or [])
