@@ -1,0 +1,1 @@
+"""Tests that drive the connector against a Pylon that answers over real HTTP."""

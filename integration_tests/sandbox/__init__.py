@@ -1,0 +1,8 @@
+"""A local Pylon: a real HTTP server with a data set, as strict as the known facts about Pylon allow."""
+
+from integration_tests.sandbox.faults import Fault
+from integration_tests.sandbox.handle import Sandbox
+from integration_tests.sandbox.mutations import MISSING
+from integration_tests.sandbox.options import Behaviour, History, Size
+
+__all__ = ["MISSING", "Behaviour", "Fault", "History", "Sandbox", "Size"]

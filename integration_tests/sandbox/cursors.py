@@ -1,0 +1,45 @@
+"""Cursors and pages: keyset pagination, by creation time and id.
+
+The recorded cursor of a live page is base64 of `2025-08-26T16:11:58.871Z|<id of the last record>`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Sequence
+
+from integration_tests.sandbox.clock import parse, precise
+from integration_tests.sandbox.errors import ApiError
+from integration_tests.sandbox.versions import Key
+
+
+def encode(key: Key) -> str:
+    """The cursor that stands after the record with this key."""
+    return base64.b64encode(f"{precise(key[0])}|{key[1]}".encode()).decode()
+
+
+def decode(cursor: str, known: Container[str] | None = None) -> Key:
+    """The key in a cursor; raises ApiError (400) for anything but a cursor of the objects with `known` ids."""
+    try:
+        moment, _, identity = base64.b64decode(cursor, validate=True).decode().partition("|")
+        key = (int(parse(moment)), identity)
+    except (ValueError, binascii.Error) as error:
+        raise ApiError(400, "invalid cursor") from error
+    if encode(key) != cursor or (known is not None and identity not in known):
+        raise ApiError(400, "invalid cursor")
+    return key
+
+
+def newest_first(keys: Sequence[Key], after: Key | None, limit: int) -> tuple[list[Key], bool]:
+    """A page from keys in ascending order, read backwards; and whether there is another page."""
+    end = len(keys) if after is None else bisect_left(keys, after)
+    start = max(0, end - limit)
+    return list(reversed(keys[start:end])), start > 0
+
+
+def oldest_first(keys: Sequence[Key], after: Key | None, limit: int) -> tuple[list[Key], bool]:
+    """A page from keys in ascending order; and whether there is another page."""
+    start = 0 if after is None else bisect_right(keys, after)
+    return list(keys[start : start + limit]), start + limit < len(keys)

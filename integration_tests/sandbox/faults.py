@@ -1,0 +1,252 @@
+"""Faults that a test can order: which requests they meet, how often, and what happens to the answer.
+
+pylon.faults.add(Fault("POST /issues/search", status(503), times=3))
+pylon.faults.add(Fault("GET /issues/{id}/messages", hang(), when=lambda seen: seen.params["id"] == issue))
+"""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from random import Random
+from typing import Any
+
+import orjson
+
+
+@dataclass
+class Seen:
+    """One request as the server saw it; `status` is None until it is answered, or when it never was."""
+
+    monotonic: float
+    method: str
+    template: str
+    path: str
+    params: dict[str, str]
+    query: dict[str, str]
+    body: dict[str, Any] | None
+    token_ok: bool
+    status: int | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer before it is sent; the last four fields are what its transport suffers.
+
+    delay: seconds before anything is sent. cut: the connection is reset after this share (0 to 1) of the body, before
+    the status line if 0. speed: bytes per second. silent: nothing is ever sent, the connection stays open.
+    """
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    cut: float | None = None
+    speed: float | None = None
+    silent: bool = False
+
+
+@dataclass(frozen=True)
+class Action:
+    """What a fault does: `instead` answers without asking the API, `after` changes the answer on its way out."""
+
+    instead: Callable[[Seen], Reply] | None = None
+    after: Callable[[Reply], Reply] | None = None
+
+
+@dataclass
+class Fault:
+    """A fault: for which requests, and what.
+
+    match: an endpoint template such as `GET /issues/{id}/messages`; `*` stands for anything.
+    action: what happens, made by a function of this module.
+    times: how many requests it meets; None for all.
+    after: how many matching requests pass unharmed before.
+    when: a further condition on the request.
+    probability: the chance that a matching request is met, drawn from `seed`.
+    """
+
+    match: str
+    action: Action
+    times: int | None = 1
+    after: int = 0
+    when: Callable[[Seen], bool] | None = None
+    probability: float = 1.0
+    seed: int = 0
+    matched: int = field(default=0, init=False)
+    fired: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        """Prepares the draws."""
+        self._rng = Random(self.seed)
+
+    def meets(self, seen: Seen) -> bool:
+        """Whether the fault meets this request; counts it."""
+        if self.times is not None and self.fired >= self.times:
+            return False
+        if not fnmatchcase(seen.template, self.match) or (self.when is not None and not self.when(seen)):
+            return False
+        self.matched += 1
+        if self.matched <= self.after or self._rng.random() >= self.probability:
+            return False
+        self.fired += 1
+        return True
+
+
+class Faults:
+    """The faults in force, in the order in which they were added; safe to change from any thread."""
+
+    def __init__(self) -> None:
+        """None at first."""
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[Fault]:
+        """The faults in force."""
+        return iter(list(self._faults))
+
+    def __len__(self) -> int:
+        """How many faults are in force."""
+        return len(self._faults)
+
+    def add(self, fault: Fault) -> Fault:
+        """Puts a fault into force and returns it: its `fired` says how often it struck."""
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def remove(self, fault: Fault) -> None:
+        """Ends a fault."""
+        with self._lock:
+            self._faults.remove(fault)
+
+    def clear(self) -> None:
+        """Ends all faults."""
+        with self._lock:
+            self._faults.clear()
+
+    def meeting(self, seen: Seen) -> list[Action]:
+        """The actions that a request suffers: every one that changes an answer, up to the first that replaces it."""
+        actions = []
+        with self._lock:
+            for fault in self._faults:
+                if fault.meets(seen):
+                    actions.append(fault.action)
+                    if fault.action.instead is not None:
+                        break
+        return actions
+
+
+def status(
+    code: int,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    content_type: str = "application/json",
+) -> Action:
+    """Answers with a status; `body` is text, bytes, or JSON, and by default an error envelope."""
+    if body is None:
+        body = {"errors": [f"sandbox fault {code}"], "request_id": "fault"}
+    raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else orjson.dumps(body)
+    reply = Reply(code, raw, {"Content-Type": content_type, **(headers or {})})
+    return Action(instead=lambda seen: reply)
+
+
+def empty(code: int) -> Action:
+    """Answers with a status and an empty body, said to be HTML."""
+    return status(code, b"", content_type="text/html")
+
+
+def html(code: int = 200) -> Action:
+    """Answers with a web page, as a proxy in between does."""
+    page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in</body></html>"
+    return status(code, page, content_type="text/html; charset=utf-8")
+
+
+def too_many(headers: Mapping[str, str] | None = None) -> Action:
+    """Answers 429 with any headers, or none."""
+    return status(429, {"errors": ["rate limit exceeded"], "request_id": "fault"}, headers)
+
+
+def redirect(url: str, code: int = 302) -> Action:
+    """Sends the client elsewhere."""
+    return status(code, b"", {"Location": url})
+
+
+def transform(change: Callable[[dict[str, Any]], Any]) -> Action:
+    """Changes the JSON of a successful answer: other shapes, repeated cursors, duplicates, missing ids, ..."""
+
+    def after(reply: Reply) -> Reply:
+        if reply.status != 200:
+            return reply
+        return replace(reply, body=orjson.dumps(change(orjson.loads(reply.body))))
+
+    return Action(after=after)
+
+
+def truncated(share: float = 0.5) -> Action:
+    """Sends the first part of the JSON as if it were all of it."""
+    return Action(after=lambda reply: replace(reply, body=reply.body[: int(len(reply.body) * share)]))
+
+
+def reset() -> Action:
+    """Resets the connection before the answer."""
+    return Action(instead=lambda seen: Reply(200, b"", cut=0.0))
+
+
+def reset_in_body(share: float = 0.5) -> Action:
+    """Resets the connection within the body."""
+    return Action(after=lambda reply: replace(reply, cut=max(share, 0.01)))
+
+
+def hang() -> Action:
+    """Never answers; ends when the client leaves."""
+    return Action(instead=lambda seen: Reply(200, b"", silent=True))
+
+
+def slow(bytes_per_second: float) -> Action:
+    """Sends the body slowly."""
+    return Action(after=lambda reply: replace(reply, speed=bytes_per_second))
+
+
+def delay(seconds: float) -> Action:
+    """Answers late."""
+    return Action(after=lambda reply: replace(reply, delay=reply.delay + seconds))
+
+
+def gzipped() -> Action:
+    """Compresses the answer, whether or not the client said that it takes that."""
+
+    def after(reply: Reply) -> Reply:
+        headers = {**reply.headers, "Content-Encoding": "gzip"}
+        return replace(reply, body=gzip.compress(reply.body), headers=headers)
+
+    return Action(after=after)
+
+
+def padded(size: int) -> Action:
+    """Makes the answer about `size` bytes large by an unknown field beside `data`."""
+    return transform(lambda answer: {**answer, "padding": "x" * size})
+
+
+NAMED: dict[str, Callable[..., Action]] = {
+    made.__name__: made
+    for made in (
+        status,
+        empty,
+        html,
+        too_many,
+        redirect,
+        truncated,
+        reset,
+        reset_in_body,
+        hang,
+        slow,
+        delay,
+        gzipped,
+        padded,
+    )
+}
+"""The actions that can be ordered over HTTP by name: all but the one that takes a Python function."""

@@ -1,0 +1,90 @@
+"""Pylon's rate limits: dated tables of calls per minute, and the limiter that enforces one of them.
+
+The limits hold per endpoint (method and path template) and per organisation; endpoints do not draw on each other.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from integration_tests.sandbox.document import Document, Operation
+
+_MESSAGES = ("/messages", "/threads", "/voice-calls")
+
+
+def _july(operation: Operation) -> int:
+    return operation.calls
+
+
+def _october(operation: Operation) -> int:
+    if operation.template == "GET /issues":
+        return 30
+    return 120 if operation.method == "POST" else 300
+
+
+TABLES: dict[str, Callable[[Operation], int]] = {"2026-07": _july, "2026-10": _october}
+DEFAULT_TABLE = "2026-10"
+
+
+class Limiter:
+    """A sliding window per endpoint.
+
+    `limits` names a table, or maps templates to calls per minute on top of the October table, or is None for no
+    limits. `minute` is how many real seconds a minute of the limits lasts. `taken` is the share (0 to 1) of each
+    allowance that another client of the organisation uses up. Refused requests do not count. Used from the server's
+    thread; `set` and `taken` may be changed from any other.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        limits: str | Mapping[str, int] | None = DEFAULT_TABLE,
+        minute: float = 60.0,
+        taken: float = 0.0,
+    ) -> None:
+        """Raises ValueError for an unknown table or template."""
+        self.minute = minute
+        self.taken = taken
+        self.calls: dict[str, int] = {}
+        self._seen: dict[str, deque[float]] = {}
+        if limits is None:
+            return
+        table = limits if isinstance(limits, str) else DEFAULT_TABLE
+        if table not in TABLES:
+            raise ValueError(f"no table of limits named {table!r}; there are {sorted(TABLES)}")
+        self.calls = {name: TABLES[table](operation) for name, operation in document.operations.items()}
+        if not isinstance(limits, str):
+            for template, calls in limits.items():
+                self.set(template, calls)
+
+    def set(self, template: str, calls: int) -> None:
+        """Changes the limit of one endpoint (calls per minute), from now on."""
+        if self.calls and template not in self.calls:
+            raise ValueError(f"no endpoint {template!r}")
+        self.calls[template] = calls
+
+    def allowed(self, template: str) -> int | None:
+        """How many calls per minute this client may make; None for any number."""
+        calls = self.calls.get(template)
+        return None if calls is None else max(1, math.floor(calls * (1 - self.taken)))
+
+    def wait(self, template: str, now: float | None = None) -> float:
+        """Takes one call from the allowance: 0 if it was granted, else the real seconds until one is free."""
+        allowed = self.allowed(template)
+        if allowed is None:
+            return 0.0
+        now = time.monotonic() if now is None else now
+        seen = self._seen.setdefault(template, deque())
+        while seen and seen[0] <= now - self.minute:
+            seen.popleft()
+        if len(seen) < allowed:
+            seen.append(now)
+            return 0.0
+        return seen[len(seen) - allowed] + self.minute - now
+
+    def header(self, wait: float) -> str:
+        """A wait as its header shows it: whole seconds, rounded up; decimals only when the minute is scaled."""
+        return str(math.ceil(wait)) if self.minute == 60 else f"{wait:.3f}"

@@ -1,0 +1,305 @@
+"""Changes to the data: each is stamped with the sandbox's clock unless told otherwise."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from integration_tests.sandbox import text
+from integration_tests.sandbox.clock import HOUR, SECOND, millis, parse, shown
+from integration_tests.sandbox.errors import not_found
+from integration_tests.sandbox.issues import activity
+from integration_tests.sandbox.messages import Message, compose
+from integration_tests.sandbox.store import Store
+from integration_tests.sandbox.versions import Version, encode
+
+MISSING: Any = object()
+"""As the value of a field: the field is taken away."""
+
+
+class MutableStore(Store):
+    """The data with its writing side.
+
+    `at` is the time that a change carries (default: now); searches know the change `search_lag` seconds after it is
+    made, whatever time it carries. Fields are given as the API shows them; `MISSING` takes one away. Objects that do
+    not exist raise ApiError (404).
+    """
+
+    _counter = 0
+
+    def add_issue(self, *, at: datetime | None = None, **fields: Any) -> str:
+        """Adds an issue without messages and returns its id."""
+        with self.lock:
+            created = self._stamp(at)
+            identity, rng = self._next("issues")
+            number = self.size.issues + len(self._numbers) + 1
+            self._numbers[number] = identity
+            record: dict[str, Any] = {
+                "id": identity,
+                "number": number,
+                "title": text.title(rng),
+                "body_html": text.body(rng),
+                "state": "new",
+                "type": "conversation",
+                "source": "slack",
+                "link": f"https://app.usepylon.com/issues/{identity}",
+                "created_at": shown(created),
+                "updated_at": shown(created),
+                "custom_fields": {},
+                "attachment_urls": [],
+                "tags": None,
+            }
+            self._threads[identity] = []
+            self._put_issue(_merged(record, fields), created, created)
+            return identity
+
+    def update_issue(self, issue_id: str, *, at: datetime | None = None, bump: bool = True, **fields: Any) -> None:
+        """Changes fields of an issue; `updated_at` moves unless `bump` is false."""
+        with self.lock:
+            version = self.get("issues", issue_id)
+            updated = self._stamp(at) if bump else version.times["updated_at"]
+            self._put_issue(_merged(version.record(), fields), version.key[0], updated)
+
+    def close_issue(self, issue_id: str, *, at: datetime | None = None) -> None:
+        """Closes an issue without a message."""
+        resolved = shown(self._stamp(at))
+        self.update_issue(issue_id, at=at, state="closed", resolution_time=resolved)
+
+    def delete_issue(self, issue_id: str) -> None:
+        """Deletes an issue; searches still list it for `search_lag` seconds."""
+        self._delete("issues", issue_id)
+
+    def add_message(
+        self,
+        issue_id: str,
+        *,
+        html: str | None = None,
+        private: bool = False,
+        files: int = 0,
+        author: dict[str, Any] | None = None,
+        at: datetime | None = None,
+    ) -> str:
+        """Adds a message, or an internal note, to an issue and returns the message's id."""
+        with self.lock:
+            thread = list(self.thread(issue_id))
+            moment = self._stamp(at)
+            identity, rng = self._next("messages")
+            marker = text.marker(self.seed, "added", identity) if private else None
+            if marker:
+                self._added_markers.add(marker)
+            urls = [text.file_url(issue_id, marker or identity[:13], f"{n}-added.png") for n in range(files)]
+            user = {"id": text.identity(self.seed, "users", 0), "email": "agent0@vendor.example"}
+            record = compose(
+                rng,
+                identity=identity,
+                at=moment,
+                author=author or {"name": "Ada Lovelace", "avatar_url": None, "user": user},
+                html=text.body(rng) if html is None else html,
+                marker=marker,
+                files=urls,
+            )
+            thread.append(Message(moment, private, record))
+            thread.sort(key=lambda message: message.key)
+            self._rethread(issue_id, thread, moment, urls)
+            return identity
+
+    def delete_message(self, issue_id: str, message_id: str | None = None, *, at: datetime | None = None) -> None:
+        """Deletes a message, by default the latest, with its files; the issue's latest message time moves back."""
+        with self.lock:
+            thread = list(self.thread(issue_id))
+            gone = thread.pop(_place(thread, message_id))
+            self._rethread(issue_id, thread, self._stamp(at), [], gone)
+
+    def redact_message(self, issue_id: str, message_id: str | None = None, *, at: datetime | None = None) -> None:
+        """Takes the text and the files of a message away and leaves its record."""
+        with self.lock:
+            thread = list(self.thread(issue_id))
+            place = _place(thread, message_id)
+            old = thread[place]
+            thread[place] = old._replace(record={**old.record, "message_html": "", "file_urls": []})
+            self._rethread(issue_id, thread, self._stamp(at), [], old)
+
+    def add_call_recording(
+        self, *, start_time: datetime | None = None, at: datetime | None = None, **fields: Any
+    ) -> str:
+        """Adds a recording, which Pylon has since `at`, of a call that began at `start_time` (default: an hour ago)."""
+        with self.lock:
+            created = self._stamp(at)
+            start = created - HOUR if start_time is None else millis(start_time)
+            identity, rng = self._next("call_recordings")
+            made = self.dataset.records.new_call_recording(rng, identity, self._counter, start, created)
+            self._put("call_recordings", made, _merged(made.record(), fields), made.times)
+            return identity
+
+    def update_call_recording(self, recording_id: str, *, at: datetime | None = None, **fields: Any) -> None:
+        """Changes a recording, as when its summary is finished."""
+        self._update("call_recordings", recording_id, at, fields)
+
+    def add_survey(self, *, name: str = "Added", type: str = "csat", at: datetime | None = None) -> str:
+        """Adds a survey (type `nps`, `csat` or `custom`) without responses."""
+        with self.lock:
+            identity, _ = self._next("surveys")
+            self._insert("surveys", self.dataset.records.new_survey(identity, name, type, self._stamp(at)), {})
+            return identity
+
+    def add_survey_response(self, survey_id: str, *, at: datetime | None = None, **fields: Any) -> str:
+        """Adds a response, submitted at `at`."""
+        with self.lock:
+            self.get("surveys", survey_id)
+            identity, rng = self._next("survey_responses")
+            made = self.dataset.records.new_survey_response(rng, identity, survey_id, self._stamp(at))
+            self._insert("survey_responses", made, fields)
+            return identity
+
+    def add_account(self, *, at: datetime | None = None, **fields: Any) -> str:
+        """Adds an account."""
+        with self.lock:
+            identity, rng = self._next("accounts")
+            created = self._stamp(at)
+            made = self.dataset.records.new_account(rng, identity, self.size.accounts + self._counter, created)
+            record = _merged(made.record() | {"updated_at": shown(created)}, fields)
+            self._put("accounts", made, record, {"updated_at": created})
+            return identity
+
+    def update_account(self, account_id: str, *, at: datetime | None = None, **fields: Any) -> None:
+        """Changes an account."""
+        self._update("accounts", account_id, at, fields)
+
+    def delete_account(self, account_id: str) -> None:
+        """Deletes an account."""
+        self._delete("accounts", account_id)
+
+    def merge_accounts(self, duplicate: str, into: str, *, at: datetime | None = None) -> None:
+        """Moves the issues and contacts of one account to another and deletes it for good."""
+        with self.lock:
+            self.get("accounts", into)
+            for kind in ("issues", "contacts"):
+                for version in self.collection(kind).newest_first():
+                    record = version.record()
+                    if (record.get("account") or {}).get("id") != duplicate:
+                        continue
+                    if kind == "issues":
+                        self.update_issue(version.id, at=at, account={"id": into})
+                    else:
+                        self.update_contact(version.id, account={"id": into})
+            self._delete("accounts", duplicate)
+
+    def add_contact(self, *, at: datetime | None = None, **fields: Any) -> str:
+        """Adds a contact."""
+        with self.lock:
+            identity, rng = self._next("contacts")
+            number = self.size.contacts + self._counter
+            made = self.dataset.records.new_contact(rng, identity, number, self._stamp(at))
+            self._insert("contacts", made, fields)
+            return identity
+
+    def update_contact(self, contact_id: str, **fields: Any) -> None:
+        """Changes a contact, which no time of its record shows."""
+        with self.lock:
+            version = self.get("contacts", contact_id)
+            self._put("contacts", version, _merged(version.record(), fields), version.times)
+
+    def delete_contact(self, contact_id: str) -> None:
+        """Deletes a contact."""
+        self._delete("contacts", contact_id)
+
+    def add(self, kind: str, *, parent: str | None = None, at: datetime | None = None, **fields: Any) -> str:
+        """Adds an object of a kind that is made from its schema (tasks, projects, audit_logs, tags, ...)."""
+        with self.lock:
+            identity, rng = self._next(kind)
+            made = self.dataset.new_generic(kind, rng, identity, self._stamp(at), parent, {})
+            self._insert(kind, made, fields)
+            return identity
+
+    def update(self, kind: str, identity: str, *, at: datetime | None = None, **fields: Any) -> None:
+        """Changes an object of any kind but issues."""
+        self._update(kind, identity, at, fields)
+
+    def delete(self, kind: str, identity: str) -> None:
+        """Deletes an object of any kind."""
+        self._delete(kind, identity)
+
+    def _stamp(self, at: datetime | None) -> int:
+        return self.clock.millis() if at is None else millis(at)
+
+    def _visible_at(self) -> int:
+        return self.clock.millis() + int(self.search_lag * SECOND)
+
+    def _next(self, kind: str) -> tuple[str, Random]:
+        self._counter += 1
+        return text.identity(self.seed, kind, "added", self._counter), Random(f"{self.seed}/added/{self._counter}")
+
+    def _rethread(
+        self, issue_id: str, thread: list[Message], moment: int, urls: list[str], gone: Message | None = None
+    ) -> None:
+        version = self.get("issues", issue_id)
+        self._threads[issue_id] = thread
+        record = version.record()
+        last = activity([(m.at, m.private) for m in thread], self.behaviour.private_in_record)
+        record["latest_message_time"] = None if last is None else shown(last)
+        if urls:
+            record["attachment_urls"] = [*(record.get("attachment_urls") or []), *urls]
+        if gone is not None and record.get("attachment_urls"):
+            files = gone.record.get("file_urls") or ()
+            record["attachment_urls"] = [url for url in record["attachment_urls"] if url not in files]
+        bump = self.behaviour.messages_bump_updated_at
+        updated = max(moment, version.times["updated_at"]) if bump else version.times["updated_at"]
+        self._put_issue(record, version.key[0], updated)
+
+    def _put_issue(self, record: dict[str, Any], created: int, updated: int) -> None:
+        known = self.collection("issues").live.versions.get(record["id"])
+        record["updated_at"] = shown(updated)
+        self._touch(record, known)
+        stamps = [(message.at, message.private) for message in self._threads.get(record["id"], ())]
+        if known is not None and record["id"] not in self._threads:
+            stamps = [(message.at, message.private) for message in self.thread(record["id"])]
+        resolved = known.times.get("resolved_at") if known is not None else None
+        if record.get("resolution_time") and (resolved is None or shown(resolved) != record["resolution_time"]):
+            resolved = int(parse(record["resolution_time"])) + updated % SECOND
+        origin = -1 if known is None else known.origin
+        version = self.dataset.issues.wrap(record, created, updated, stamps, origin, resolved)
+        self.collection("issues").put(version, self._visible_at())
+
+    def _touch(self, record: dict[str, Any], known: Version | None) -> None:
+        if known is not None:
+            record["number_of_touches"] = (record.get("number_of_touches") or 0) + 1
+
+    def _insert(self, kind: str, made: Version, fields: dict[str, Any]) -> None:
+        self._put(kind, made, _merged(made.record(), fields), made.times)
+
+    def _update(self, kind: str, identity: str, at: datetime | None, fields: dict[str, Any]) -> None:
+        with self.lock:
+            version = self.get(kind, identity)
+            record = version.record()
+            times = dict(version.times)
+            if "updated_at" in record:
+                times["updated_at"] = self._stamp(at)
+                record["updated_at"] = shown(times["updated_at"])
+            self._put(kind, version, _merged(record, fields), times)
+
+    def _put(self, kind: str, old: Version, record: dict[str, Any], times: dict[str, int]) -> None:
+        # A time given as a field becomes the hidden one, too.
+        times = {name: _hidden(hidden, record.get(name)) for name, hidden in times.items()}
+        version = Version(old.key, encode(record), times, kind=old.kind, parent=old.parent, origin=old.origin)
+        self.collection(kind).put(version, self._visible_at())
+
+    def _delete(self, kind: str, identity: str) -> None:
+        with self.lock:
+            self.get(kind, identity)
+            self.collection(kind).delete(identity, self._visible_at())
+
+
+def _merged(record: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**record, **fields}.items() if value is not MISSING}
+
+
+def _hidden(hidden: int, visible: Any) -> int:
+    return int(parse(visible)) if isinstance(visible, str) and shown(hidden) != visible else hidden
+
+
+def _place(thread: list[Message], message_id: str | None) -> int:
+    places = [n for n, message in enumerate(thread) if message_id in (None, message.record["id"])]
+    if not places:
+        raise not_found("message")
+    return places[-1]

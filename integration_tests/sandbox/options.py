@@ -1,0 +1,71 @@
+"""What a test can choose: how much data there is, and how Pylon answers where nothing is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many objects the data set holds.
+
+    `long_thread` gives one issue that many messages, `large_message_bytes` gives one issue a public message of about
+    that size, and `same_second` issues have their latest message in one and the same second. Lists that belong to no
+    count here (teams, tags, forms and so on) hold `others` objects each.
+    """
+
+    issues: int = 200
+    contacts: int = 60
+    accounts: int = 40
+    call_recordings: int = 40
+    surveys: int = 3
+    survey_responses: int = 60
+    users: int = 12
+    tasks: int = 15
+    projects: int = 6
+    audit_logs: int = 30
+    others: int = 5
+    long_thread: int = 0
+    large_message_bytes: int = 0
+    same_second: int = 0
+
+    @classmethod
+    def empty(cls) -> Size:
+        """An organisation with nothing in it."""
+        return cls(**dict.fromkeys(cls.__dataclass_fields__, 0))
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Answers to the questions that Pylon's documents leave open, each with the value that is thought likeliest.
+
+    inclusive_bounds: whether `time_is_after` and its like match the bound itself.
+    max_range_days: the widest time range that an issue search accepts; None for any.
+    issues_window_days: the widest window of `GET /issues` (30 in July 2026, 365 by a third party in October).
+    private_counts: whether an internal note counts for the filter `latest_message_activity_at`.
+    private_in_record: whether an internal note counts for the record's own `latest_message_time`.
+    match_without_messages: whether `latest_message_activity_at` matches an issue without messages, by its creation.
+    messages_bump_updated_at: whether a message, also an internal one, moves `updated_at`.
+    empty_search_bare: whether a search without results answers with nothing but `request_id`, as recorded once.
+    retry_header: the header that carries the wait of a 429 (`X-Retry-After`, `Retry-After`), or None for none.
+    """
+
+    inclusive_bounds: bool = False
+    max_range_days: float | None = None
+    issues_window_days: float = 30
+    private_counts: bool = True
+    private_in_record: bool = True
+    match_without_messages: bool = False
+    messages_bump_updated_at: bool = True
+    empty_search_bare: bool = True
+    retry_header: str | None = "X-Retry-After"
+
+
+@dataclass(frozen=True)
+class History:
+    """The shape of the past: how far it reaches back, and the period in which nothing at all happened."""
+
+    span: timedelta = field(default=timedelta(days=730))
+    quiet_from: timedelta = field(default=timedelta(days=520))
+    quiet_until: timedelta = field(default=timedelta(days=400))

@@ -1,0 +1,159 @@
+"""All objects of the organisation, as they are now and as searches know them."""
+
+from __future__ import annotations
+
+import gc
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+
+from integration_tests.sandbox.clock import SECOND, SandboxClock
+from integration_tests.sandbox.dataset import KINDS, PARENTS, Dataset
+from integration_tests.sandbox.document import Document, read_document
+from integration_tests.sandbox.errors import not_found
+from integration_tests.sandbox.messages import Message
+from integration_tests.sandbox.options import Behaviour, Size
+from integration_tests.sandbox.text import SIGNATURE
+from integration_tests.sandbox.versions import Collection, Version, View
+
+ISSUE_TIMES = ("created_at", "latest_message_activity_at", "updated_at")
+"""The times of issues that get an index: the others are rare enough to be looked through."""
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    # Nothing of a data set is garbage, and looking through a million objects again and again takes half the time.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def sign(raw: bytes) -> bytes:
+    """Puts a fresh signature into every file URL, as Pylon does at each read."""
+    return raw.replace(SIGNATURE.encode(), secrets.token_hex(16).encode())
+
+
+class Store:
+    """Reading side of the data; `Mutations` adds the writing side.
+
+    `search_lag` is how many seconds of the sandbox's clock pass before a search knows a change. All methods may be
+    called from any thread; `lock` makes several calls one.
+    """
+
+    def __init__(
+        self,
+        clock: SandboxClock,
+        *,
+        seed: int = 1,
+        size: Size | None = None,
+        behaviour: Behaviour | None = None,
+        search_lag: float = 0.0,
+        base: int | None = None,
+        document: Document | None = None,
+    ) -> None:
+        """Makes the data set; `base` (milliseconds) is the end of its history, by default now."""
+        self.clock = clock
+        self.seed = seed
+        self.size = size or Size()
+        self.behaviour = behaviour or Behaviour()
+        self.search_lag = search_lag
+        self.lock = threading.RLock()
+        self.base = (clock.millis() if base is None else base) // SECOND * SECOND
+        self.dataset = Dataset(seed, self.size, self.base, self.behaviour, document or read_document())
+        self._threads: dict[str, list[Message]] = {}
+        self._added_markers: set[str] = set()
+        self._numbers: dict[int, str] = {}
+        with _without_collector():
+            self._collections = {
+                kind: Collection(ISSUE_TIMES if kind == "issues" else (), self.dataset.versions(kind))
+                for kind in KINDS.values()
+            }
+
+    def collection(self, kind: str) -> Collection:
+        """The collection of one kind of object."""
+        return self._collections[kind]
+
+    def search_view(self, kind: str) -> View:
+        """What searches know about one kind of object now."""
+        return self._collections[kind].search_view(self.clock.millis())
+
+    def get(self, kind: str, identity: str) -> Version:
+        """An object by its id; raises ApiError (404) if there is none."""
+        version = self._collections[kind].live.versions.get(identity)
+        if version is None:
+            raise not_found(kind)
+        return version
+
+    def issue(self, reference: str) -> Version:
+        """An issue by its id or its number; raises ApiError (404) if there is none."""
+        live = self._collections["issues"].live
+        if reference.isdecimal() and reference not in live.versions:
+            return self._by_number(int(reference))
+        return self.get("issues", reference)
+
+    def thread(self, issue_id: str) -> list[Message]:
+        """The messages of an issue as stored, oldest first; raises ApiError (404) if there is no such issue."""
+        version = self.get("issues", issue_id)
+        known = self._threads.get(issue_id)
+        if known is not None:
+            return known
+        return self.dataset.messages.thread(version.origin) if version.origin >= 0 else []
+
+    def messages(self, issue_id: str) -> list[dict[str, Any]]:
+        """The messages of an issue as the API shows them now, oldest first."""
+        with self.lock:
+            records = [message.record for message in self.thread(issue_id)]
+        signed: list[dict[str, Any]] = orjson.loads(sign(orjson.dumps(records)))
+        return signed
+
+    def expected(self, kind: str) -> list[Any]:
+        """All records of a kind as the API shows them now, newest first.
+
+        Kinds that are listed per parent come as pairs of the parent's id and the record.
+        """
+        with self.lock:
+            versions = self._collections[kind].newest_first()
+        if kind in PARENTS:
+            return [(version.parent, orjson.loads(sign(version.raw))) for version in versions]
+        return [orjson.loads(sign(version.raw)) for version in versions]
+
+    def private_markers(self) -> set[str]:
+        """The marker of every internal note that ever was, deleted ones too."""
+        with self.lock:
+            found = set(self._added_markers)
+            for index in range(self.size.issues):
+                found.update(self.dataset.messages.markers(index))
+            for _, thread in self.expected("threads"):
+                found.add(thread["name"].removeprefix("Internal "))
+        return found
+
+    @property
+    def long_thread_id(self) -> str | None:
+        """The id of the issue with the long thread, if the size asked for one."""
+        index = self.dataset.issues.long_thread
+        return None if index is None else self.dataset.issues.id(index)
+
+    @property
+    def large_message_id(self) -> str | None:
+        """The id of the issue with the large message, if the size asked for one."""
+        index = self.dataset.issues.large_message
+        return None if index is None else self.dataset.issues.id(index)
+
+    def custom_field_slugs(self, kind: str) -> frozenset[str]:
+        """The slugs of custom fields by which objects of a kind can be filtered."""
+        object_type = kind.removesuffix("s")
+        records = (version.record() for version in self._collections["custom_fields"].newest_first())
+        return frozenset(record["slug"] for record in records if record["object_type"] == object_type)
+
+    def _by_number(self, number: int) -> Version:
+        if 0 < number <= self.size.issues:
+            return self.get("issues", self.dataset.issues.id(number - 1))
+        return self.get("issues", self._numbers.get(number, ""))

@@ -1,0 +1,160 @@
+"""Words, names and HTML of the data set: many scripts, emoji, entities, quotes, styles and scripts."""
+
+# ruff: noqa: RUF001 - look-alike characters of many scripts are what this data is for
+
+from __future__ import annotations
+
+import html
+from hashlib import blake2b
+from random import Random
+
+PRIVATE = "PRIVATE-"
+"""How every marker of an internal note begins; what a connector emits must not contain it."""
+
+SCRIPT_TEXT = "sandboxScriptText"
+STYLE_TEXT = "sandbox-style-text"
+"""Contents of script and style elements: no part of what a reader of the message sees."""
+
+SIGNATURE = "sandbox0signature"
+"""Placeholder in stored file URLs; each answer puts a new signature in its place."""
+
+SENTENCES = (
+    "The export stops after about ten thousand rows.",
+    "Could you please look into this before Friday?",
+    "Thanks, that solved it for us!",
+    "Единый вход перестал работать после обновления.",
+    "エクスポートが途中で止まってしまいます。",
+    "导出的文件是空的，请帮忙看一下。",
+    "لا يمكنني تسجيل الدخول منذ صباح اليوم.",
+    "הייצוא נעצר באמצע, אפשר לבדוק?",
+    "내보내기가 중간에 멈춥니다.",
+    "Der Bericht zeigt seit gestern falsche Zahlen – größer als erwartet.",
+    "L'intégration échoue à chaque synchronisation, c'est gênant.",
+    "निर्यात बीच में रुक जाता है।",
+    "การส่งออกหยุดกลางคัน",
+    "Η σύνδεση αποτυγχάνει τυχαία.",
+    "We love the new dashboard 🎉👩🏽‍💻 but 🇯🇵 dates are wrong 😕",
+    "Cafe\u0301 and na\u00efve are spelled with combining and composed accents.",
+    "Budget is < 5 & growth > 3 \u2014 see \u201cplan\u201d.",
+    "Mathematical 𝒜𝓁𝓅𝒽𝒶 and an astral 𠜎 too.",
+)
+_ESCAPED = tuple(html.escape(plain, quote=number % 2 == 0) for number, plain in enumerate(SENTENCES))
+NAMES = (
+    "Ada Lovelace",
+    "Łukasz Żółć",
+    "山田 太郎",
+    "王小明",
+    "Zoë Núñez",
+    "Олена Шевченко",
+    "محمد علي",
+    "יעל כהן",
+    "Siobhán O’Neill",
+    "김민수",
+    "अनिता शर्मा",
+    "Jean-François d'Été",
+)
+WORDS = (
+    "billing",
+    "export",
+    "sync",
+    "login",
+    "webhook",
+    "dashboard",
+    "invoice",
+    "quota",
+    "report",
+    "import",
+    "audit",
+    "mobile",
+)
+COMPANIES = (
+    "Acme",
+    "Globex",
+    "Initech",
+    "Umbrella",
+    "Soylent",
+    "Stark",
+    "Wayne",
+    "Tyrell",
+    "Wonka",
+    "Hooli",
+    "Vandelay",
+    "Cyberdyne",
+)
+FILES = ("screenshot.png", "invoice 2026.pdf", "log.txt", "画面.png", "naïve-export.csv")
+
+
+def identity(*parts: object) -> str:
+    """An id in the form of Pylon's (a UUID) that depends on nothing but `parts`."""
+    digest = blake2b("/".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
+
+
+def marker(*parts: object) -> str:
+    """The unique marker of one internal note."""
+    return PRIVATE + blake2b("/".join(map(str, parts)).encode(), digest_size=8).hexdigest()
+
+
+def file_url(issue: str, token: str, name: str) -> str:
+    """A signed link as stored: its path names the file, its query string changes at every read."""
+    path = name.replace(" ", "%20")
+    return f"https://files.sandbox.invalid/issues/{issue}/{token}/{path}?X-Amz-Expires=3600&X-Amz-Signature={SIGNATURE}"
+
+
+def sentence(rng: Random) -> str:
+    """One sentence of plain text."""
+    return SENTENCES[int(rng.random() * len(SENTENCES))]
+
+
+def title(rng: Random) -> str:
+    """The title of an issue."""
+    return f"{sentence(rng)} ({WORDS[int(rng.random() * len(WORDS))]})"
+
+
+def body(rng: Random) -> str:
+    """A message as mail programs and chat tools write it: one to four blocks of HTML."""
+    blocks = [_paragraph(rng)]
+    blocks.extend(_BLOCKS[int(rng.random() * len(_BLOCKS))](rng) for _ in range(int(rng.random() * 4)))
+    return "".join(blocks)
+
+
+def _escaped(rng: Random) -> str:
+    return _ESCAPED[int(rng.random() * len(_ESCAPED))]
+
+
+def _paragraph(rng: Random) -> str:
+    return f"<p>{_escaped(rng)} {_escaped(rng)}</p>"
+
+
+def _list(rng: Random) -> str:
+    return f"<ul><li>{_escaped(rng)}</li><li><b>{_escaped(rng)}</b></li></ul>"
+
+
+def _ordered(rng: Random) -> str:
+    return f"<ol><li>one</li><li>two<ul><li>{_escaped(rng)}</li></ul></li></ol>"
+
+
+def _link(rng: Random) -> str:
+    page = int(rng.random() * 10_000)
+    return f'<div>See <a href="https://docs.sandbox.invalid/p/{page}?a=1&amp;b=2">page&nbsp;{page}</a>.<br/>Bye</div>'
+
+
+def _quote(rng: Random) -> str:
+    return (
+        '<div class="gmail_quote">On Mon, Ada wrote:<br><blockquote style="margin:0">'
+        f"{_paragraph(rng)}<blockquote>{_paragraph(rng)}</blockquote></blockquote></div>"
+    )
+
+
+def _entities(rng: Random) -> str:
+    return "<p>5 &lt; 6 &amp;&amp; 7 &gt; 6 &mdash; &euro;20 &#128512; &#x1F680; &hellip; caf&eacute;</p>"
+
+
+def _page(rng: Random) -> str:
+    return (
+        f"<style>.{STYLE_TEXT} {{ color: red }}</style><script>var {SCRIPT_TEXT} = '<p>no</p>';</script>"
+        f"<!-- a comment --><table><tr><td>{_escaped(rng)}</td><td>1</td></tr></table>"
+    )
+
+
+_BLOCKS = (_paragraph, _list, _ordered, _link, _quote, _entities, _page)

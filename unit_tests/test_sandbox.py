@@ -1,0 +1,892 @@
+"""The sandbox keeps its promises: each test states one fact about Pylon that the sandbox plays."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlsplit
+
+import jsonschema
+import pytest
+import requests
+
+from integration_tests.sandbox import MISSING, Fault, Sandbox, Size, faults
+from integration_tests.sandbox.clock import parse, precise, shown
+from integration_tests.sandbox.dataset import KINDS
+from integration_tests.sandbox.document import read_document
+from integration_tests.sandbox.filters import MAX_DEPTH
+
+SEARCH = "POST /issues/search"
+MESSAGES = "GET /issues/{id}/messages"
+LONG_AGO = "2000-01-01T00:00:00Z"
+
+
+class Client:
+    """A client of one sandbox that sends what it is told and checks nothing."""
+
+    def __init__(self, pylon: Sandbox) -> None:
+        """Uses the sandbox's own token."""
+        self.pylon = pylon
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {pylon.token}"
+
+    def get(self, path: str, **query: Any) -> requests.Response:
+        """Sends a GET."""
+        return self.session.get(self.pylon.url + path, params=query, timeout=10, allow_redirects=False)
+
+    def post(self, path: str, body: Any) -> requests.Response:
+        """Sends a POST with a JSON body."""
+        return self.session.post(self.pylon.url + path, json=body, timeout=10, allow_redirects=False)
+
+    def search(self, filter: dict[str, Any] | None = None, **body: Any) -> list[dict[str, Any]]:
+        """All pages of an issue search, which must succeed."""
+        rows: list[dict[str, Any]] = []
+        body = {"limit": 999, **body, **({"filter": filter} if filter else {})}
+        while True:
+            answer = self.post("/issues/search", body).json()
+            rows.extend(answer.get("data", []))
+            pagination = answer.get("pagination") or {"has_next_page": False}
+            if not pagination["has_next_page"]:
+                return rows
+            body = {**body, "cursor": pagination["cursor"]}
+
+    def refusal(self, filter: Any) -> requests.Response:
+        """The answer to an issue search."""
+        return self.post("/issues/search", {"filter": filter})
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Client]:
+    """A sandbox that no test changes."""
+    with Sandbox(size=Size(issues=700), limits=None) as pylon:
+        yield Client(pylon)
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    """A small sandbox of the test's own, without limits."""
+    with Sandbox(size=Size(issues=60), limits=None) as pylon:
+        yield Client(pylon)
+
+
+def after(field: str, value: str) -> dict[str, Any]:
+    """A filter for what is after a time."""
+    return {"field": field, "operator": "time_is_after", "value": value}
+
+
+def between(field: str, low: str, high: str) -> dict[str, Any]:
+    """A filter for what is between two times."""
+    return {"field": field, "operator": "time_range", "values": [low, high]}
+
+
+def without_signatures(record: Any) -> str:
+    """A record as text, with the query strings of file URLs taken away."""
+    if isinstance(record, list):
+        return "[" + ",".join(map(without_signatures, record)) + "]"
+    if isinstance(record, dict):
+        return "{" + ",".join(f"{key}:{without_signatures(record[key])}" for key in sorted(record)) + "}"
+    text = str(record)
+    return text.partition("?X-Amz")[0] if "X-Amz-Signature" in text else text
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (None, "invalid_authorization_header"),
+        ("Basic abc", "invalid_authorization_header"),
+        ("Bearer", "invalid_authorization_header"),
+        ("Bearer two words", "invalid_authorization_header"),
+        ("Bearer unknown", "invalid_api_token"),
+    ],
+)
+def test_a_wrong_token_is_refused_with_its_code(shared: Client, header: str | None, code: str) -> None:
+    answer = requests.get(shared.pylon.url + "/me", headers={"Authorization": header} if header else {}, timeout=5)
+    assert answer.status_code == 401
+    assert answer.json()["code"] == code
+    assert answer.json()["errors"]
+    assert answer.json()["request_id"]
+
+
+def test_a_token_of_the_other_region_is_told_apart(shared: Client) -> None:
+    headers = {"Authorization": f"Bearer {shared.pylon.other_region_token}"}
+    answer = requests.get(shared.pylon.url + "/me", headers=headers, timeout=5)
+    assert (answer.status_code, answer.json()["code"]) == (401, "wrong_region_token")
+
+
+def test_a_revoked_token_is_unknown(client: Client) -> None:
+    assert client.get("/me").status_code == 200
+    client.pylon.revoke()
+    assert client.get("/me").json()["code"] == "invalid_api_token"
+
+
+def test_permission_is_taken_per_endpoint(client: Client) -> None:
+    client.pylon.forbid("POST /call-recordings/search")
+    refused = client.post("/call-recordings/search", {})
+    assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+    assert client.get("/surveys").status_code == 200
+    client.pylon.allow("POST /call-recordings/search")
+    assert client.post("/call-recordings/search", {}).status_code == 200
+
+
+def test_paths_and_methods_outside_the_document_are_refused(shared: Client) -> None:
+    assert shared.get("/nothing").json()["code"] == "not_found"
+    assert shared.post("/accounts", {}).status_code == 405
+
+
+def test_every_operation_of_the_document_answers_in_its_shape(shared: Client) -> None:
+    document = read_document()
+    children = {"{article_id}": "knowledge_base_articles", "{collection_id}": "knowledge_base_collections"}
+    required = {"limit": "2", "start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-09T00:00:00Z"}
+    for operation in document.operations.values():
+        path = operation.path.replace("{type}", "companies")
+        for placeholder, kind in children.items():
+            if placeholder in path:
+                child = shared.pylon.store.collection(kind).newest_first()[0]
+                path = path.replace(placeholder, child.id).replace("{id}", str(child.parent))
+        head = "custom_objects" if "companies" in path else path.split("/")[1].replace("-", "_")
+        if "{" in path:
+            versions = shared.pylon.store.collection(head).newest_first()
+            if head == "custom_objects":
+                versions = [version for version in versions if version.parent == "companies"]
+            path = path.replace("{id}", versions[0].id).replace("{account_id}", versions[0].id)
+        query = {name: required.get(name, "issue") for name, p in operation.query.items() if p.required}
+        answer = shared.get(path, **query) if operation.method == "GET" else shared.post(path, {"limit": 5})
+        assert answer.status_code == 200, operation.template
+        data = answer.json().get("data", [])
+        assert isinstance(data, list) is operation.many, operation.template
+        schema = {
+            "$ref": f"#/components/schemas/{operation.record}",
+            "components": {"schemas": document.schemas},
+        }
+        for record in data if operation.many else [data]:
+            present = {key: value for key, value in record.items() if value is not None and key != "type"}
+            jsonschema.validate(_without_nulls(present), schema)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("path", ["/accounts", "/contacts"])
+def test_limit_is_required_and_bounded_on_lists(shared: Client, path: str) -> None:
+    assert shared.get(path).status_code == 400
+    assert shared.get(path, limit=0).status_code == 400
+    assert shared.get(path, limit=1000).status_code == 400
+    assert shared.get(path, limit="many").status_code == 400
+    assert shared.get(path, limit=999).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "highest"), [("/issues/search", 999), ("/call-recordings/search", 1000), ("/tasks/search", 999)]
+)
+def test_limit_is_bounded_on_searches(shared: Client, path: str, highest: int) -> None:
+    assert shared.post(path, {"limit": highest}).status_code == 200
+    for wrong in (0, -1, highest + 1, "10", 1.5, True):
+        assert shared.post(path, {"limit": wrong}).status_code == 400, wrong
+
+
+def test_a_search_without_results_answers_with_a_request_id_alone(shared: Client) -> None:
+    answer = shared.refusal(after("created_at", "2100-01-01T00:00:00Z"))
+    assert answer.status_code == 200
+    assert list(answer.json()) == ["request_id"]
+
+
+def test_the_last_page_has_an_empty_cursor(shared: Client) -> None:
+    pagination = shared.post("/issues/search", {"filter": after("created_at", LONG_AGO), "limit": 999}).json()[
+        "pagination"
+    ]
+    assert pagination == {"cursor": "", "has_next_page": False}
+
+
+def test_unpaginated_lists_have_no_pagination_or_null(shared: Client) -> None:
+    assert "pagination" not in shared.get("/surveys").json()
+    assert shared.get("/teams").json()["pagination"] is None
+
+
+def test_a_search_lists_every_issue_once_newest_created_first(shared: Client) -> None:
+    rows = shared.search(limit=77)
+    assert [row["id"] for row in rows] == [row["id"] for row in shared.pylon.expected("issues")]
+    assert len({row["id"] for row in rows}) == 700
+    created = [row["created_at"] for row in rows]
+    assert created == sorted(created, reverse=True)
+
+
+def test_search_results_equal_the_stored_records(shared: Client) -> None:
+    assert without_signatures(shared.search()) == without_signatures(shared.pylon.expected("issues"))
+
+
+def test_cursors_hold_hidden_milliseconds_and_an_id(shared: Client) -> None:
+    answer = shared.post("/issues/search", {"limit": 3}).json()
+    moment, identity = base64.b64decode(answer["pagination"]["cursor"]).decode().split("|")
+    last = answer["data"][-1]
+    assert identity == last["id"]
+    assert moment[:19] == last["created_at"][:19]
+    assert len(moment) == len("2025-08-26T16:11:58.871Z")
+
+
+def test_a_foreign_or_broken_cursor_is_refused(shared: Client) -> None:
+    foreign = shared.get("/accounts", limit=3).json()["pagination"]["cursor"]
+    for cursor in (foreign, "nonsense", "!!!", base64.b64encode(b"2026-01-01T00:00:00Z|x").decode()):
+        assert shared.post("/issues/search", {"cursor": cursor}).status_code == 400
+
+
+@pytest.mark.parametrize("field", ["created_at", "updated_at", "latest_message_activity_at"])
+def test_neighbouring_time_windows_find_every_issue(shared: Client, field: str) -> None:
+    now = datetime.now(timezone.utc)
+    found: set[str] = set()
+    for n in range(80):
+        high, low = now - timedelta(days=10 * n), now - timedelta(days=10 * (n + 1), seconds=2)
+        rows = shared.search(between(field, low.isoformat(), high.isoformat()))
+        found.update(row["id"] for row in rows)
+    shown_field = "latest_message_time" if field.startswith("latest") else field
+    assert found == {row["id"] for row in shared.pylon.expected("issues") if row.get(shown_field)}
+
+
+def test_searches_know_the_milliseconds_that_records_hide(client: Client) -> None:
+    at = datetime(2026, 5, 1, 12, 0, 0, 871_000, tzinfo=timezone.utc)
+    issue = client.pylon.store.add_issue(at=at)
+    assert client.get(f"/issues/{issue}").json()["data"]["created_at"] == "2026-05-01T12:00:00Z"
+    ids = [row["id"] for row in client.search(between("created_at", "2026-05-01T12:00:00.87Z", "2026-05-01T12:00:01Z"))]
+    assert ids == [issue]
+    assert client.search(between("created_at", "2026-05-01T11:59:59Z", "2026-05-01T12:00:00.5Z")) == []
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+def test_bounds_are_exclusive_unless_chosen_otherwise(inclusive: bool) -> None:
+    bound = "2026-05-01T12:00:00Z"
+    with Sandbox(size=Size.empty(), limits=None, inclusive_bounds=inclusive) as pylon:
+        pylon.store.add_issue(at=datetime(2026, 5, 1, 12, tzinfo=timezone.utc))
+        client = Client(pylon)
+        for condition in (
+            after("created_at", bound),
+            {"field": "created_at", "operator": "time_is_before", "value": bound},
+            between("created_at", bound, "2026-05-02T00:00:00Z"),
+        ):
+            assert len(client.search(condition)) == int(inclusive)
+
+
+WRONG_FILTERS: list[Any] = [
+    [],
+    "created_at",
+    {"field": "created_at"},
+    {"operator": "time_is_after", "value": LONG_AGO},
+    {"field": "id", "operator": "equals", "value": "x"},
+    {"field": "type", "operator": "equals", "value": "ticket"},
+    {"field": "created_at", "operator": "equals", "value": LONG_AGO},
+    {"field": "created_at", "operator": "greater_than", "value": LONG_AGO},
+    {"field": "created_at", "operator": "time_is_after", "values": [LONG_AGO]},
+    {"field": "created_at", "operator": "time_is_after", "value": 1},
+    {"field": "created_at", "operator": "time_is_after", "value": "2026-01-01"},
+    {"field": "created_at", "operator": "time_is_after", "value": "2026-01-01T00:00:00"},
+    {"field": "created_at", "operator": "time_is_after", "value": "2026-02-30T00:00:00Z"},
+    {"field": "created_at", "operator": "time_range", "value": LONG_AGO},
+    {"field": "created_at", "operator": "time_range", "values": [LONG_AGO]},
+    {
+        "field": "created_at",
+        "operator": "time_range",
+        "values": ["2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"],
+    },
+    {"field": "issue_type", "operator": "equals", "value": "Conversation"},
+    {"field": "issue_type", "operator": "equals", "values": ["ticket"]},
+    {"field": "issue_type", "operator": "in", "value": "ticket"},
+    {"field": "issue_type", "operator": "in", "values": []},
+    {"field": "issue_type", "operator": "is_set", "value": "ticket"},
+    {"operator": "and", "subfilters": []},
+    {"operator": "and"},
+    {"operator": "xor", "subfilters": [after("created_at", LONG_AGO)]},
+    {**after("created_at", LONG_AGO), "subfilters": [after("created_at", LONG_AGO)]},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_FILTERS, ids=json.dumps)
+def test_a_wrong_filter_is_refused(shared: Client, wrong: Any) -> None:
+    answer = shared.refusal(wrong)
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"errors", "request_id"}
+
+
+def test_filters_nest_as_deep_as_documented_and_no_deeper(shared: Client) -> None:
+    node = after("created_at", LONG_AGO)
+    for depth in range(2, MAX_DEPTH + 3):
+        node = {"operator": "and", "subfilters": [node]}
+        assert shared.refusal(node).status_code == (200 if depth <= MAX_DEPTH else 400)
+
+
+def test_issue_types_are_filtered_in_lower_case_whatever_records_show(shared: Client) -> None:
+    rows = shared.pylon.expected("issues")
+    spelled = {row.get("type", "missing") for row in rows}
+    assert spelled == {"conversation", "Conversation", "ticket", "Ticket", None, "missing"}
+    for kind in ("conversation", "ticket"):
+        found = shared.search({"field": "issue_type", "operator": "equals", "value": kind})
+        assert {row["id"] for row in found} == {r["id"] for r in rows if (r.get("type") or "").lower() == kind}
+    untyped = shared.search({"field": "issue_type", "operator": "is_unset"})
+    assert {row["id"] for row in untyped} == {row["id"] for row in rows if not row.get("type")}
+    listed = shared.search({"field": "issue_type", "operator": "not_in", "values": ["ticket"]})
+    assert len(listed) + len(shared.search({"field": "issue_type", "operator": "in", "values": ["ticket"]})) == 700
+
+
+def test_other_filters_match_what_records_show(shared: Client) -> None:
+    rows = shared.pylon.expected("issues")
+    closed = shared.search({"field": "state", "operator": "equals", "value": "closed"})
+    assert len(closed) == sum(row["state"] == "closed" for row in rows) > 0
+    account = next(row["account"]["id"] for row in rows if row.get("account"))
+    of_account = shared.search({"field": "account_id", "operator": "equals", "value": account})
+    assert {(row.get("account") or {}).get("id") for row in of_account} == {account}
+    high = shared.search({"field": "priority", "operator": "equals", "value": "high"})
+    assert high
+    assert all(row["custom_fields"]["priority"]["value"] == "high" for row in high)
+    either = {"operator": "or", "subfilters": [{"field": "tags", "operator": "contains", "value": "vip"}]}
+    assert len(shared.search(either)) == sum("vip" in (row.get("tags") or ()) for row in rows) > 0
+    resolved = shared.search(after("resolved_at", LONG_AGO))
+    assert len(resolved) == len(closed)
+
+
+def test_a_range_may_be_capped() -> None:
+    wide = between("created_at", "2026-01-01T00:00:00Z", "2026-02-15T00:00:00Z")
+    narrow = between("created_at", "2026-01-01T00:00:00Z", "2026-01-30T00:00:00Z")
+    halves = {"operator": "and", "subfilters": [after("created_at", LONG_AGO), wide]}
+    with Sandbox(size=Size(issues=5), limits=None, max_range_days=30) as pylon:
+        client = Client(pylon)
+        assert client.refusal(wide).status_code == client.refusal(halves).status_code == 400
+        assert client.refusal(narrow).status_code == 200
+
+
+def test_unknown_keys_are_ignored_and_counted(client: Client) -> None:
+    newest = client.post("/issues/search", {"limit": 5}).json()["data"]
+    assert not client.pylon.unknown_keys
+    body = {"limit": 5, "sort": "created_at", "filters": {}, "filter": {"created_at": {"gte": LONG_AGO}}}
+    ignored = client.session.post(client.pylon.url + "/issues/search", json=body, params={"cursor": "x"}, timeout=5)
+    assert [row["id"] for row in ignored.json()["data"]] == [row["id"] for row in newest]
+    assert dict(client.pylon.unknown_keys) == {
+        f"{SEARCH} body:sort": 1,
+        f"{SEARCH} body:filters": 1,
+        f"{SEARCH} body:filter.created_at": 1,
+        f"{SEARCH} query:cursor": 1,
+    }
+
+
+def test_null_means_left_out(shared: Client) -> None:
+    body = {"filter": None, "cursor": None, "limit": None, "search_text": None}
+    assert len(shared.post("/issues/search", body).json()["data"]) == 100
+
+
+def test_a_body_that_is_no_json_object_is_refused(shared: Client) -> None:
+    for raw in ("{", "[]", "1"):
+        answer = shared.session.post(shared.pylon.url + "/issues/search", data=raw, timeout=5)
+        assert answer.status_code == 400
+
+
+def test_messages_come_oldest_first_whole_or_in_pages() -> None:
+    with Sandbox(size=Size(issues=9, long_thread=250), limits=None) as pylon:
+        client, issue = Client(pylon), pylon.store.long_thread_id
+        path = f"/issues/{issue}/messages"
+        whole = client.get(path).json()
+        assert len(whole["data"]) == 250
+        assert not whole.get("pagination")
+        times = [message["timestamp"] for message in whole["data"]]
+        assert times == sorted(times)
+        ids: list[str] = []
+        query: dict[str, Any] = {"limit": 40}
+        while True:
+            page = client.get(path, **query).json()
+            ids.extend(message["id"] for message in page["data"])
+            if not page["pagination"]["has_next_page"]:
+                break
+            query["cursor"] = page["pagination"]["cursor"]
+        assert ids == [message["id"] for message in whole["data"]]
+        first = client.get(path, limit=1).json()["pagination"]["cursor"]
+        assert len(client.get(path, cursor=first).json()["data"]) == 100
+        assert client.get(path, limit=0).status_code == client.get(path, limit=1001).status_code == 400
+        assert client.get(path, limit=1000).status_code == 200
+
+
+def test_messages_of_an_unknown_issue_are_not_found(shared: Client) -> None:
+    answer = shared.get("/issues/nothing/messages")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_latest_message_times_agree_with_the_messages(shared: Client) -> None:
+    without, only_private = 0, 0
+    for row in shared.pylon.expected("issues"):
+        messages = shared.pylon.messages(row["id"])
+        latest = max((message["timestamp"] for message in messages), default=None)
+        assert row.get("latest_message_time") == latest
+        assert row["updated_at"] >= (latest or row["created_at"])
+        without += not messages
+        only_private += bool(messages) and all(message["is_private"] for message in messages)
+    assert 60 < without < 160
+    assert 15 < only_private < 80
+
+
+def test_internal_notes_carry_unique_markers_in_text_and_files(shared: Client) -> None:
+    markers = shared.pylon.private_markers()
+    private, listed, in_attachments = set(), 0, 0
+    for row in shared.pylon.expected("issues"):
+        paths = {urlsplit(url).path for url in row.get("attachment_urls") or ()}
+        for message in shared.pylon.messages(row["id"]):
+            found = set(re.findall("PRIVATE-[0-9a-f]{16}", json.dumps(message)))
+            assert len(found) == int(message["is_private"])
+            assert ("thread_id" in message) == message["is_private"]
+            private |= found
+            files = {urlsplit(url).path for url in message.get("file_urls") or ()}
+            listed += bool(files)
+            in_attachments += bool(files) and files <= paths
+    assert private <= markers
+    assert len(private) > 100
+    # An attachment list is left out of some records, as other optional fields are.
+    assert listed > 50
+    assert in_attachments > 0.7 * listed
+
+
+def test_bodies_of_issues_hold_nothing_private(shared: Client) -> None:
+    for row in shared.pylon.expected("issues"):
+        row.pop("attachment_urls", None)
+        assert "PRIVATE-" not in json.dumps(row)
+
+
+def test_signatures_of_files_change_at_every_read(shared: Client) -> None:
+    issue = next(row for row in shared.pylon.expected("issues") if row.get("attachment_urls"))
+    reads = [shared.get(f"/issues/{issue['id']}").json()["data"]["attachment_urls"][0] for _ in range(2)]
+    assert reads[0] != reads[1]
+    assert urlsplit(reads[0]).path == urlsplit(reads[1]).path
+
+
+def test_history_has_a_long_gap_equal_times_and_nothing_in_the_future(shared: Client) -> None:
+    rows = shared.pylon.expected("issues")
+    moments = sorted({row[name] for row in rows for name in ("created_at", "updated_at")})
+    times = [parse(moment) for moment in moments]
+    assert max(b - a for a, b in pairwise(times)) > 100 * 86_400_000
+    assert times[-1] <= shared.pylon.clock.millis()
+    assert len({row["created_at"] for row in rows}) < len(rows) - 10
+
+
+def test_data_are_equal_for_equal_seed_size_and_base_time() -> None:
+    base = datetime(2026, 10, 1, tzinfo=timezone.utc)
+    size = Size(issues=40)
+    first, second = (Sandbox(size=size, seed=3, base_time=base) for _ in range(2))
+    other = Sandbox(size=size, seed=4, base_time=base)
+    for kind in KINDS.values():
+        raw = [version.raw for version in first.store.collection(kind).newest_first()]
+        assert raw == [version.raw for version in second.store.collection(kind).newest_first()], kind
+    assert first.expected("issues")[0]["id"] != other.expected("issues")[0]["id"]
+    assert [change.id for change in first.evolve(7, 60)] == [change.id for change in second.evolve(7, 60)]
+
+
+def test_an_empty_organisation_answers_everything() -> None:
+    with Sandbox(size=Size.empty(), limits=None) as pylon:
+        client = Client(pylon)
+        assert list(client.post("/issues/search", {}).json()) == ["request_id"]
+        assert client.get("/surveys").json()["data"] == []
+        assert client.get("/accounts", limit=10).json()["data"] == []
+        pylon.evolve(1, 30)
+        assert client.search()
+
+
+def test_a_message_moves_the_issue_and_is_searchable_at_once(client: Client) -> None:
+    issue = client.pylon.expected("issues")[-1]["id"]
+    mark = precise(client.pylon.clock.millis() - 1)
+    identity = client.pylon.store.add_message(issue, html="<p>new</p>", files=1)
+    assert client.get(f"/issues/{issue}/messages").json()["data"][-1]["id"] == identity
+    for field in ("latest_message_activity_at", "updated_at"):
+        assert [row["id"] for row in client.search(after(field, mark))] == [issue]
+    assert any("added.png" in url for url in client.get(f"/issues/{issue}").json()["data"]["attachment_urls"])
+
+
+def test_closing_moves_updated_at_without_a_message(client: Client) -> None:
+    issue = client.pylon.expected("issues")[5]["id"]
+    before = client.get(f"/issues/{issue}").json()["data"].get("latest_message_time")
+    mark = precise(client.pylon.clock.millis() - 1)
+    client.pylon.store.close_issue(issue)
+    record = client.search(after("updated_at", mark))[0]
+    assert (record["id"], record["state"]) == (issue, "closed")
+    assert record.get("latest_message_time") == before
+    assert client.search(after("latest_message_activity_at", mark)) == []
+
+
+def test_a_new_note_is_a_new_marker_and_deleting_it_moves_time_back(client: Client) -> None:
+    issue = client.pylon.expected("issues")[0]["id"]
+    before, markers = client.get(f"/issues/{issue}").json()["data"], client.pylon.private_markers()
+    client.pylon.store.add_message(issue, private=True, files=1)
+    new = client.pylon.private_markers() - markers
+    assert len(new) == 1
+    assert new.pop() in json.dumps(client.get(f"/issues/{issue}/messages").json())
+    client.pylon.store.delete_message(issue)
+    again = client.get(f"/issues/{issue}").json()["data"]
+    assert again.get("latest_message_time") == before.get("latest_message_time")
+
+
+@pytest.mark.parametrize(("option", "counts"), [({}, True), ({"private_counts": False}, False)])
+def test_whether_notes_count_for_the_filter_can_be_chosen(option: dict[str, Any], counts: bool) -> None:
+    with Sandbox(size=Size.empty(), limits=None, **option) as pylon:
+        issue = pylon.store.add_issue()
+        pylon.store.add_message(issue, private=True)
+        assert bool(Client(pylon).search(after("latest_message_activity_at", LONG_AGO))) is counts
+        assert pylon.expected("issues")[0]["latest_message_time"]
+
+
+def test_issues_without_messages_match_the_activity_filter_only_by_choice() -> None:
+    for match in (False, True):
+        with Sandbox(size=Size.empty(), limits=None, match_without_messages=match) as pylon:
+            pylon.store.add_issue()
+            assert bool(Client(pylon).search(after("latest_message_activity_at", LONG_AGO))) is match
+
+
+def test_messages_move_updated_at_unless_chosen_otherwise() -> None:
+    for bump in (True, False):
+        with Sandbox(size=Size.empty(), limits=None, messages_bump_updated_at=bump) as pylon:
+            issue = pylon.store.add_issue(at=pylon.clock.now() - timedelta(hours=1))
+            pylon.store.add_message(issue)
+            row = pylon.expected("issues")[0]
+            assert (row["updated_at"] > row["created_at"]) is bump
+
+
+def test_a_search_lags_behind_while_messages_and_single_reads_do_not() -> None:
+    with Sandbox(size=Size(issues=5), limits=None, search_lag=300) as pylon:
+        client = Client(pylon)
+        mark = precise(pylon.clock.millis() - 1)
+        old, gone = (row["id"] for row in pylon.expected("issues")[:2])
+        new = pylon.store.add_issue()
+        pylon.store.add_message(old, html="late")
+        pylon.store.delete_issue(gone)
+        assert client.search(after("updated_at", mark)) == []
+        assert {old, gone} <= {row["id"] for row in client.search()}
+        assert client.get(f"/issues/{old}/messages").json()["data"][-1]["message_html"] == "late"
+        assert client.get(f"/issues/{new}").status_code == 200
+        assert client.get(f"/issues/{gone}/messages").status_code == 404
+        pylon.clock.advance(timedelta(seconds=299))
+        assert client.search(after("updated_at", mark)) == []
+        pylon.clock.advance(timedelta(seconds=2))
+        assert {row["id"] for row in client.search(after("updated_at", mark))} == {old, new}
+        assert gone not in {row["id"] for row in client.search()}
+
+
+def test_fields_can_be_set_nulled_and_taken_away(client: Client) -> None:
+    issue = client.pylon.store.add_issue(type=None, title="T")
+    client.pylon.store.update_issue(issue, title=None, body_html=MISSING)
+    record = client.get(f"/issues/{issue}").json()["data"]
+    assert record["title"] is None
+    assert "body_html" not in record
+    assert record["type"] is None
+
+
+def test_issues_are_found_by_number_too(shared: Client) -> None:
+    row = shared.pylon.expected("issues")[123]
+    assert shared.get(f"/issues/{row['number']}").json()["data"]["id"] == row["id"]
+    assert shared.get("/issues/999999").status_code == 404
+
+
+def test_added_issues_are_numbered_on(client: Client) -> None:
+    added = [client.pylon.store.add_issue(at=client.pylon.clock.now() - timedelta(days=n)) for n in (1, 300)]
+    assert [client.get(f"/issues/{61 + n}").json()["data"]["id"] for n in range(2)] == added
+
+
+def test_paged_lists_equal_the_stored_records(shared: Client) -> None:
+    for kind in ("accounts", "contacts"):
+        ids: list[str] = []
+        query: dict[str, Any] = {"limit": 7}
+        while True:
+            page = shared.get(f"/{kind}", **query).json()
+            ids.extend(row["id"] for row in page["data"])
+            if not page["pagination"]["has_next_page"]:
+                break
+            query["cursor"] = page["pagination"]["cursor"]
+        assert ids == [row["id"] for row in shared.pylon.expected(kind)]
+
+
+def test_recordings_are_found_by_when_the_call_began_only(client: Client) -> None:
+    began = client.pylon.clock.now() - timedelta(days=3)
+    late = client.pylon.store.add_call_recording(start_time=began, summary=None)
+    low, high = ((began + timedelta(seconds=s)).isoformat() for s in (-5, 5))
+    found = client.post("/call-recordings/search", {"filter": between("start_time", low, high)}).json()["data"]
+    assert [row["id"] for row in found] == [late]
+    assert found[0]["created_at"] > found[0]["start_time"]
+    by_creation = client.post("/call-recordings/search", {"filter": after("created_at", LONG_AGO)})
+    assert by_creation.status_code == 400
+
+
+def test_survey_responses_are_listed_per_survey_within_times(shared: Client) -> None:
+    pairs = shared.pylon.expected("survey_responses")
+    surveys = shared.get("/surveys").json()["data"]
+    assert {survey["type"] for survey in surveys} == {"nps", "csat", "custom"}
+    counts = {}
+    for survey in surveys:
+        rows = shared.get(f"/surveys/{survey['id']}/responses", limit=999).json()["data"]
+        assert [row["id"] for row in rows] == [row["id"] for parent, row in pairs if parent == survey["id"]]
+        counts[survey["id"]] = len(rows)
+    assert 0 in counts.values()
+    assert sum(counts.values()) == len(pairs)
+    parent, middle = pairs[len(pairs) // 2]
+    later = shared.get(f"/surveys/{parent}/responses", submitted_after=middle["submitted_at"], limit=999).json()
+    assert all(row["submitted_at"] >= middle["submitted_at"] for row in later["data"])
+    assert shared.get(f"/surveys/{parent}/responses", submitted_after="yesterday").status_code == 400
+    assert shared.get("/surveys/unknown/responses").status_code == 404
+
+
+def test_deactivated_users_are_listed_on_request_only(shared: Client) -> None:
+    some, everyone = (
+        shared.get("/users").json()["data"],
+        shared.get("/users", include_deactivated="true").json()["data"],
+    )
+    assert {row["id"] for row in everyone} - {row["id"] for row in some} == {
+        row["id"] for row in everyone if row["status"] == "deactivated"
+    }
+    assert len(everyone) > len(some)
+
+
+def test_custom_fields_want_an_object_type(shared: Client) -> None:
+    assert shared.get("/custom-fields").status_code == 400
+    assert shared.get("/custom-fields", object_type="thing").status_code == 400
+    assert {row["object_type"] for row in shared.get("/custom-fields", object_type="issue").json()["data"]} == {"issue"}
+
+
+def test_unknown_custom_object_types_are_not_found(shared: Client) -> None:
+    assert shared.get("/custom-objects/companies").status_code == 200
+    assert shared.get("/custom-objects/planets").status_code == 404
+
+
+def test_get_issues_wants_a_window_of_at_most_thirty_days(shared: Client) -> None:
+    assert shared.get("/issues").status_code == 400
+    window = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-02-15T00:00:00Z"}
+    assert shared.get("/issues", **window).status_code == 400
+    assert shared.get("/issues", **{**window, "end_time": "2026-01-31T00:00:00Z"}).status_code == 200
+
+
+def test_limits_hold_per_endpoint_and_name_the_wait() -> None:
+    with Sandbox(size=Size(issues=3), limits="2026-07") as pylon:
+        client = Client(pylon)
+        answers = [client.post("/issues/search", {"limit": 1}) for _ in range(22)]
+        assert [answer.status_code for answer in answers] == [200] * 20 + [429] * 2
+        assert 1 <= int(answers[-1].headers["X-Retry-After"]) <= 60
+        assert set(answers[-1].json()) == {"errors", "request_id"}
+        assert client.get("/me").status_code == 200
+        assert pylon.refused() == 2
+        assert pylon.count(SEARCH, status=429) == 2
+        assert pylon.count(SEARCH) == 22
+
+
+def test_a_scaled_minute_passes_and_the_wait_is_exact() -> None:
+    with Sandbox(size=Size(issues=3), limits={"GET /me": 2}, minute=0.4) as pylon:
+        client = Client(pylon)
+        assert [client.get("/me").status_code for _ in range(3)] == [200, 200, 429]
+        time.sleep(float(client.get("/me").headers["X-Retry-After"]) + 0.01)
+        assert client.get("/me").status_code == 200
+
+
+def test_another_client_can_take_part_of_the_allowance() -> None:
+    with Sandbox(size=Size.empty(), taken=0.5, retry_header="Retry-After") as pylon:
+        client = Client(pylon)
+        answers = [client.post("/issues/search", {}) for _ in range(61)]
+        assert [answer.status_code for answer in answers].index(429) == 60
+        assert "Retry-After" in answers[-1].headers
+        assert "X-Retry-After" not in answers[-1].headers
+
+
+def test_tables_differ_as_the_facts_say() -> None:
+    october = Sandbox(size=Size.empty()).limiter.calls
+    july = Sandbox(size=Size.empty(), limits="2026-07").limiter.calls
+    for template, then, now in (
+        ("GET /issues", 10, 30),
+        (SEARCH, 20, 120),
+        ("POST /audit-logs/search", 10, 120),
+        (MESSAGES, 20, 300),
+        ("GET /contacts", 60, 300),
+        ("GET /issue-statuses", 10, 300),
+    ):
+        assert (july[template], october[template]) == (then, now)
+    with pytest.raises(ValueError, match="no table"):
+        Sandbox(size=Size.empty(), limits="2020-01")
+
+
+def test_faults_strike_as_often_as_ordered_and_where(client: Client) -> None:
+    one, other = (row["id"] for row in client.pylon.expected("issues")[:2])
+    client.pylon.faults.add(
+        Fault(MESSAGES, faults.status(503), times=2, after=1, when=lambda seen: seen.params["id"] == one)
+    )
+    assert [client.get(f"/issues/{one}/messages").status_code for _ in range(4)] == [200, 503, 503, 200]
+    assert client.get(f"/issues/{other}/messages").status_code == 200
+    client.pylon.faults.add(Fault("*", faults.html(), times=None))
+    assert client.get("/me").headers["Content-Type"].startswith("text/html")
+    client.pylon.faults.clear()
+    assert client.get("/me").json()["data"]["id"]
+
+
+def test_faults_change_answers_on_their_way(client: Client) -> None:
+    def repeat(answer: dict[str, Any]) -> dict[str, Any]:
+        rows = [*answer["data"], answer["data"][0]]
+        return {**answer, "data": rows, "pagination": {"cursor": "x", "has_next_page": True}}
+
+    add = client.pylon.faults.add
+    add(Fault(SEARCH, faults.transform(repeat)))
+    answer = client.post("/issues/search", {"limit": 2}).json()
+    assert len(answer["data"]) == 3
+    assert answer["pagination"]["cursor"] == "x"
+    add(Fault(SEARCH, faults.truncated()))
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        client.post("/issues/search", {"limit": 2}).json()
+    add(Fault(SEARCH, faults.gzipped()))
+    compressed = client.post("/issues/search", {"limit": 2})
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert len(compressed.json()["data"]) == 2
+    add(Fault(SEARCH, faults.padded(1_000_000)))
+    assert len(client.post("/issues/search", {"limit": 2}).content) > 1_000_000
+    add(Fault(SEARCH, faults.transform(lambda answer: [1, 2])))
+    assert client.post("/issues/search", {"limit": 2}).json() == [1, 2]
+    add(Fault("GET /me", faults.redirect("http://elsewhere.invalid/")))
+    assert client.get("/me").headers["Location"] == "http://elsewhere.invalid/"
+    add(Fault("GET /me", faults.too_many({"Retry-After": "text"})))
+    assert client.get("/me").headers["Retry-After"] == "text"
+    add(Fault(MESSAGES, faults.empty(403)))
+    assert client.get("/issues/x/messages").content == b""
+
+
+def test_faults_break_the_transport(client: Client) -> None:
+    add, me = client.pylon.faults.add, client.pylon.url + "/me"
+    headers = {"Authorization": f"Bearer {client.pylon.token}"}
+    add(Fault("GET /me", faults.reset()))
+    with pytest.raises(requests.exceptions.ConnectionError):
+        requests.get(me, headers=headers, timeout=5)
+    add(Fault("GET /me", faults.reset_in_body()))
+    with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
+        requests.get(me, headers=headers, timeout=5)
+    add(Fault("GET /me", faults.hang()))
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        requests.get(me, headers=headers, timeout=0.2)
+    add(Fault("GET /me", faults.delay(0.2)))
+    add(Fault("GET /me", faults.slow(1000)))
+    began = time.monotonic()
+    assert requests.get(me, headers=headers, timeout=5).json()["data"]
+    assert time.monotonic() - began > 0.2
+    assert requests.get(me, headers=headers, timeout=5).json()["data"]
+    assert requests.get(me, headers=headers, timeout=5).status_code == 200
+    assert client.pylon.count("GET /me", status=200) == 4
+
+
+def test_the_log_shows_what_was_asked(client: Client) -> None:
+    issue = client.pylon.expected("issues")[0]["id"]
+    client.get(f"/issues/{issue}/messages", limit=5)
+    client.post("/issues/search", {"limit": 1})
+    first, second = client.pylon.log
+    assert (first.template, first.params, first.query, first.status) == (
+        MESSAGES,
+        {"id": issue},
+        {"limit": "5"},
+        200,
+    )
+    assert (second.method, second.body, second.token_ok) == ("POST", {"limit": 1}, True)
+    assert second.monotonic > first.monotonic
+
+
+def test_the_date_header_shows_the_sandboxs_clock(client: Client) -> None:
+    client.pylon.clock.advance(timedelta(days=2))
+    date = parsedate_to_datetime(client.get("/me").headers["Date"])
+    assert abs(date - datetime.now(timezone.utc) - timedelta(days=2)) < timedelta(seconds=5)
+    with pytest.raises(ValueError, match="forward"):
+        client.pylon.clock.advance(timedelta(seconds=-1))
+
+
+def test_extremes_of_size_are_made_as_asked() -> None:
+    size = Size(issues=60, same_second=30, large_message_bytes=200_000)
+    pylon = Sandbox(size=size, limits=None)
+    counts: dict[str, int] = {}
+    for row in pylon.expected("issues"):
+        last = row.get("latest_message_time")
+        counts[last] = counts.get(last, 0) + 1 if last else 0
+    assert max(counts.values()) >= 30
+    large = pylon.store.large_message_id
+    assert large is not None
+    assert max(len(message["message_html"]) for message in pylon.messages(large)) >= 200_000
+
+
+def test_files_of_a_deleted_message_leave_the_attachments(client: Client) -> None:
+    issue = client.pylon.store.add_issue()
+    client.pylon.store.add_message(issue, private=True, files=2)
+    assert len(client.get(f"/issues/{issue}").json()["data"]["attachment_urls"]) == 2
+    client.pylon.store.redact_message(issue)
+    assert client.get(f"/issues/{issue}").json()["data"]["attachment_urls"] == []
+    assert client.get(f"/issues/{issue}/messages").json()["data"][0]["message_html"] == ""
+
+
+def test_merging_accounts_moves_issues_and_deletes_the_duplicate(client: Client) -> None:
+    kept, gone = (row["id"] for row in client.pylon.expected("accounts")[:2])
+    issue = client.pylon.store.add_issue(account={"id": gone})
+    client.pylon.store.merge_accounts(gone, into=kept)
+    assert client.get(f"/issues/{issue}").json()["data"]["account"] == {"id": kept}
+    assert client.get(f"/accounts/{gone}").status_code == 404
+
+
+def test_changes_from_one_thread_and_reads_from_others_do_not_disturb_each_other(client: Client) -> None:
+    failures: list[Any] = []
+
+    def read() -> None:
+        own = Client(client.pylon)
+        for _ in range(15):
+            rows = own.search(limit=20)
+            if len({row["id"] for row in rows}) != len(rows):
+                failures.append(rows)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for seed in range(20):
+        client.pylon.evolve(seed, 5)
+    for reader in readers:
+        reader.join()
+    assert not failures
+    assert without_signatures(client.search()) == without_signatures(client.pylon.expected("issues"))
+
+
+def test_evolved_records_stay_true_to_their_messages(client: Client) -> None:
+    client.pylon.evolve(1, 300)
+    for row in client.pylon.expected("issues"):
+        stamps = [message["timestamp"] for message in client.pylon.messages(row["id"])]
+        assert row.get("latest_message_time") == max(stamps, default=None)
+
+
+def test_the_command_serves_and_is_controlled_over_http() -> None:
+    command = [sys.executable, "-m", "integration_tests.sandbox", "--issues", "20", "--limit", "GET /me=1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with process:
+        _use(process)
+
+
+def _use(process: subprocess.Popen[str]) -> None:
+    try:
+        assert process.stdout is not None
+        info = json.loads(process.stdout.readline())
+        url, headers = info["url"], {"Authorization": f"Bearer {info['token']}"}
+        assert [requests.get(f"{url}/me", headers=headers, timeout=5).status_code for _ in range(2)] == [
+            200,
+            429,
+        ]
+        changes = requests.post(f"{url}/_sandbox/evolve", json={"seed": 1, "n": 3}, timeout=5).json()
+        assert len(changes) == 3
+        requests.post(f"{url}/_sandbox/advance", json={"seconds": 60}, timeout=5)
+        fault = {"match": "GET /tags", "action": "status", "arguments": {"code": 502}}
+        assert requests.post(f"{url}/_sandbox/fault", json=fault, timeout=5).status_code == 200
+        assert requests.get(f"{url}/tags", headers=headers, timeout=5).status_code == 502
+        stats = requests.get(f"{url}/_sandbox/stats", timeout=5).json()
+        assert stats["requests"]["GET /me"] == {"200": 1, "429": 1}
+        assert stats["refused"] == 1
+        assert requests.get(f"{url}/_sandbox/expected/issues", timeout=5).json()[0]["id"]
+        assert requests.get(f"{url}/_sandbox/nothing", timeout=5).status_code == 404
+    finally:
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+
+
+def test_times_are_read_and_shown_as_the_api_does() -> None:
+    moment = int(parse("2025-08-26T16:11:58.871Z"))
+    assert (shown(moment), precise(moment)) == ("2025-08-26T16:11:58Z", "2025-08-26T16:11:58.871Z")
+    assert parse("2024-02-29T01:00:00+01:00") == parse("2024-02-29T00:00:00z")
