@@ -161,6 +161,14 @@ def _path(url: str) -> str:
         return unquote(url.split("?", 1)[0])
 
 
+def weight(record: Mapping[str, Any]) -> int:
+    """About how many characters a record's long texts hold, at little cost: for bounding what is kept in memory."""
+    total = 500 + sum(len(value) for value in record.values() if type(value) is str)
+    for message in record.get("messages") or ():
+        total += 500 + len(message.get("message_html") or "") + len(message["text"])
+    return total
+
+
 def _within_size(record: Record) -> Record:
     """`record` below MOST_BYTES: message HTML goes first, then the oldest messages, then the end of long texts."""
     if _bytes_at_most(record) <= MOST_BYTES or _bytes(record) <= MOST_BYTES:

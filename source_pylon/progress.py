@@ -19,32 +19,45 @@ logger = logging.getLogger("airbyte")
 _TICK = 1.0
 
 
+class Outlet:
+    """Where progress goes, apart from the log. What tells Airbyte is the CDK's business, so it is handed in."""
+
+    def flush(self) -> None:
+        """Makes buffered output leave."""
+
+    def hand_over(self) -> None:
+        """Makes the records leave that the calling thread has read and that still wait."""
+
+    def rate_limited(self, stream: str) -> None:
+        """Tells Airbyte that a stream waits for a rate limit."""
+
+    def estimate(self, stream: str, rows: int) -> None:
+        """Tells Airbyte about how many records a stream will give."""
+
+    def signs_of_life(self) -> None:
+        """Repeats the states of the streams that are being read."""
+
+
 class Progress:
     """Counts records, and observes the client. Thread-safe enough for figures that are only shown."""
 
     def __init__(
-        self,
-        timing: Timing,
-        *,
-        flush: Callable[[], None] = lambda: None,
-        tell_rate_limited: Callable[[str], None] = lambda stream: None,
-        monotonic: Callable[[], float] = time.monotonic,
+        self, timing: Timing, outlet: Outlet | None = None, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """`flush` makes buffered output leave; `tell_rate_limited` reports that a stream waits for a rate limit."""
         self._timing = timing
-        self._flush = flush
-        self._tell_rate_limited = tell_rate_limited
+        self._outlet = outlet or Outlet()
         self._monotonic = monotonic
         self._records: dict[str, int] = {}
         self._users: dict[str, set[str]] = {}
         self._running: set[str] = set()
         self._told: dict[str, float] = {}
-        self._limits: dict[str, int] = {}
-        self._waiting: dict[str, float] = {}
+        self._waits: dict[str, tuple[float, str]] = {}
         self._stop = threading.Event()
-        self._started = monotonic()
+        self._started = self._last_sign = monotonic()
         self.details: Callable[[], str] = lambda: ""
         """What the issue streams add to each line: how many of how many, and how long yet."""
+        self.held_back: Callable[[], Iterable[str]] = tuple
+        """The endpoints whose calls the client itself holds back now."""
 
     def begin(self, endpoints: Mapping[str, Iterable[Endpoint]]) -> None:
         """A sync of these streams, each with the endpoints that it calls, begins."""
@@ -62,15 +75,28 @@ class Progress:
     def record(self, stream: str) -> None:
         """A record of a stream has been handed over."""
         self._records[stream] += 1
+        self._last_sign = self._monotonic()
+
+    def checkpoint(self) -> None:
+        """A state has been emitted."""
+        self._last_sign = self._monotonic()
 
     def finished(self, stream: str) -> None:
         """A stream is done, or has failed."""
         self._running.discard(stream)
 
+    def estimate(self, stream: str, rows: int) -> None:
+        """A stream will give about this many records."""
+        self._outlet.estimate(stream, rows)
+
+    def about_to_wait(self) -> None:
+        """To be called by a thread that reads before it waits: what it has read is not kept back meanwhile."""
+        self._outlet.hand_over()
+
     def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
         """Logs a refusal by Pylon at most once a minute and endpoint, and tells Airbyte which streams it concerns."""
         now = self._monotonic()
-        self._waiting[endpoint.key] = now + seconds
+        self._waits[endpoint.key] = (now + seconds, "its rate limit, as Pylon asks")
         if now - self._told.get(endpoint.key, float("-inf")) < self._timing.minute:
             return
         self._told[endpoint.key] = now
@@ -79,7 +105,7 @@ class Progress:
             f"leaves in {seconds:.0f} s. About {limit} calls a minute seem to be allowed."
         )
         for stream in sorted(self._users.get(endpoint.key, set()) & self._running):
-            self._tell_rate_limited(stream)
+            self._outlet.rate_limited(stream)
 
     def learned(self, endpoint: Endpoint, before: int, limit: int) -> None:
         """Logs that Pylon allows another number of calls than was believed."""
@@ -87,6 +113,7 @@ class Progress:
 
     def retrying(self, endpoint: Endpoint, seconds: float, error: PylonError) -> None:
         """Logs a failed call that is tried again."""
+        self._waits[endpoint.key] = (self._monotonic() + seconds, "another try")
         logger.warning(f"{error} Trying {endpoint.key} again in {seconds:.0f} s.")
 
     def line(self) -> str:
@@ -96,9 +123,13 @@ class Progress:
         parts = [f"{now - self._started:.0f} s: {counts or 'no record yet'}"]
         if details := self.details():
             parts.append(details)
-        waits = [f"{key} ({until - now:.0f} s)" for key, until in list(self._waiting.items()) if until > now]
-        if waits:
-            parts.append(f"waiting for the rate limit of {', '.join(waits)}")
+        waits = [
+            f"{key} waits {until - now:.0f} s for {reason}"
+            for key, (until, reason) in list(self._waits.items())
+            if until > now
+        ]
+        waits += [f"{key} waits for its share of the rate limit" for key in self.held_back()]
+        parts.extend(waits)
         if self._running:
             parts.append(f"still reading {', '.join(sorted(self._running))}")
         return "; ".join(parts)
@@ -106,14 +137,18 @@ class Progress:
     def _beat(self) -> None:
         bar = self._bar()
         logged = self._monotonic()
-        while not self._stop.wait(_TICK):
+        while not self._stop.wait(min(_TICK, self._timing.heartbeat)):
             # The CDK's print buffer only empties when the next message is written, which may be minutes away.
-            self._flush()
+            self._outlet.flush()
             if bar is not None:
                 bar.set_description_str(self.line(), refresh=True)
-            if self._monotonic() - logged >= self._timing.heartbeat:
-                logged = self._monotonic()
+            now = self._monotonic()
+            if now - logged >= self._timing.heartbeat:
+                logged = now
                 logger.info(f"After {self.line()}.")
+            if now - self._last_sign >= self._timing.silence:
+                self._last_sign = now
+                self._outlet.signs_of_life()
         if bar is not None:
             bar.set_description_str(self.line(), refresh=True)
             bar.close()

@@ -95,7 +95,7 @@ def _spec() -> int:
 def _launch(args: Sequence[str], source: "SourcePylon | None") -> int:
     from airbyte_cdk.logger import PRINT_BUFFER
 
-    from source_pylon.entrypoint import PylonEntrypoint
+    from source_pylon.entrypoint import LineBuffer, PylonEntrypoint
     from source_pylon.source import SourcePylon
 
     signal.signal(signal.SIGTERM, _terminate)
@@ -103,11 +103,17 @@ def _launch(args: Sequence[str], source: "SourcePylon | None") -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
-    entrypoint = PylonEntrypoint(source or SourcePylon())
+    source = source or SourcePylon()
+    lines = LineBuffer()
+    source.before_waiting = lines.flush
+    entrypoint = PylonEntrypoint(source)
     parsed = entrypoint.parse_args(list(args))
     with PRINT_BUFFER:
-        for message in entrypoint.run(parsed):
-            print(f"{message}\n", end="")
+        try:
+            for line in entrypoint.run(parsed):
+                lines.add(line)
+        finally:
+            lines.flush()
     return 0
 
 

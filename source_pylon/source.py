@@ -1,13 +1,10 @@
 """SourcePylon: the connector as Airbyte's CDK sees it."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from queue import Queue
 from typing import Any
 
-from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import (
     AirbyteCatalog,
     AirbyteConnectionStatus,
@@ -15,22 +12,14 @@ from airbyte_cdk.models import (
     AirbyteStateMessage,
     AirbyteStateMessageSerializer,
     AirbyteStream,
-    AirbyteStreamStatus,
-    AirbyteStreamStatusReason,
-    AirbyteStreamStatusReasonType,
-    AirbyteStreamStatusTraceMessage,
-    AirbyteTraceMessage,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteCatalogSerializer,
     ConnectorSpecification,
     ConnectorSpecificationSerializer,
     FailureType,
     Status,
-    StreamDescriptor,
     SyncMode,
-    TraceType,
 )
-from airbyte_cdk.models import Type as MessageType
 from airbyte_cdk.sources.abstract_source import AbstractSource
 from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
@@ -39,7 +28,6 @@ from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageR
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
 from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
-from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.streams.core import Stream
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -55,12 +43,12 @@ from source_pylon.schemas import json_schema
 from source_pylon.streams.definition import Selection, StreamDefinition, Sync
 from source_pylon.streams.table import STREAMS
 from source_pylon.sync.checkpoints import NO_CURSOR, CheckpointCursor
+from source_pylon.sync.outlet import MessageOutlet
 from source_pylon.sync.partitions import SliceGenerator
+from source_pylon.sync.queue import BatchQueue
 from source_pylon.timing import Timing
 
 logger = logging.getLogger("airbyte")
-
-_QUEUE_LENGTH = 1_000
 
 
 class SourcePylon(AbstractSource):
@@ -74,6 +62,8 @@ class SourcePylon(AbstractSource):
         timing: Timing | None = None,
         allowance: Callable[[Endpoint], int] = calls_per_minute,
     ) -> None:
+        self.before_waiting: Callable[[], None] = lambda: None
+        """Called on the thread that reads messages before it has to wait for one, so that it can empty its buffers."""
         self._timing = timing or Timing()
         self._allowance = allowance
 
@@ -154,20 +144,20 @@ class SourcePylon(AbstractSource):
             yield from super().read(logger, config, ConfiguredAirbyteCatalog(streams=unknown), state)
 
     def _read(self, config: Config, selections: list[Selection]) -> Iterator[AirbyteMessage]:
+        queue = BatchQueue(self.before_waiting)
         # With the CDK's in-memory repository, states overtake the records that they cover.
-        queue: Queue[QueueItem] = Queue(maxsize=_QUEUE_LENGTH)
         repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository())
-        progress = Progress(
-            self._timing,
-            flush=PRINT_BUFFER.flush,
-            tell_rate_limited=lambda stream: repository.emit_message(_rate_limited(stream)),
-        )
-        sync = Sync(self._client(config, progress), config, self._timing, progress, selections)
-        streams: list[AbstractStream] = [self._stream(sync, selection, repository) for selection in selections]
+        outlet = MessageOutlet(repository, queue)
+        progress = Progress(self._timing, outlet)
+        client = self._client(config, progress)
+        progress.held_back = client.held_back
+        sync = Sync(client, config, self._timing, progress, selections)
+        generators = [self._generator(sync, selection, repository, queue) for selection in selections]
+        outlet.generators = generators
         # Waiting threads cost nothing, and a stream that waits for its rate limit must not keep another from its own.
         source = ConcurrentSource.create(
-            num_workers=4 * len(streams) + 1,
-            initial_number_of_partitions_to_generate=len(streams),
+            num_workers=4 * len(generators) + 1,
+            initial_number_of_partitions_to_generate=len(generators),
             logger=logger,
             slice_logger=self._slice_logger,
             message_repository=repository,
@@ -175,28 +165,23 @@ class SourcePylon(AbstractSource):
         )
         progress.begin({selection.name: selection.definition.endpoints for selection in selections})
         try:
-            yield from source.read(streams)
+            yield from source.read([concurrent_stream(generator) for generator in generators])
         finally:
             progress.end()
 
-    def _stream(self, sync: Sync, selection: Selection, repository: MessageRepository) -> DefaultStream:
-        definition = selection.definition
-        resumable = definition.cursor_field is not None and selection.state is not None
+    def _generator(
+        self, sync: Sync, selection: Selection, repository: MessageRepository, queue: BatchQueue
+    ) -> SliceGenerator:
+        resumable = selection.definition.cursor_field is not None and selection.state is not None
         cursor = CheckpointCursor(
-            definition.name,
+            selection.name,
             dict(selection.state or {}) if resumable else NO_CURSOR,
             repository,
             self._timing.checkpoint,
+            hand_over=queue.flush,
+            on_emit=sync.progress.checkpoint,
         )
-        return DefaultStream(
-            partition_generator=SliceGenerator(sync, selection, cursor, keeps_state=resumable),
-            name=definition.name,
-            json_schema=lambda: json_schema(definition.model),
-            primary_key=list(definition.primary_key),
-            cursor_field=CursorField(definition.cursor_field) if definition.cursor_field else None,
-            logger=logger,
-            cursor=cursor,
-        )
+        return SliceGenerator(sync, selection, cursor, keeps_state=resumable)
 
     def _client(self, config: Config, observer: Observer | None = None) -> PylonClient:
         add_to_secrets(config.api_token)
@@ -222,6 +207,20 @@ def _files_as_config_errors() -> Iterator[None]:
         ) from None
 
 
+def concurrent_stream(generator: SliceGenerator) -> AbstractStream:
+    """A selected stream as the CDK's concurrent core reads it."""
+    definition = generator.selection.definition
+    return DefaultStream(
+        partition_generator=generator,
+        name=definition.name,
+        json_schema=lambda: json_schema(definition.model),
+        primary_key=list(definition.primary_key),
+        cursor_field=CursorField(definition.cursor_field) if definition.cursor_field else None,
+        logger=logger,
+        cursor=generator.cursor,
+    )
+
+
 def airbyte_stream(definition: StreamDefinition) -> AirbyteStream:
     """A stream as the catalog describes it."""
     stream = AirbyteStream(
@@ -237,19 +236,6 @@ def airbyte_stream(definition: StreamDefinition) -> AirbyteStream:
         stream.default_cursor_field = [definition.cursor_field]
         stream.is_resumable = True
     return stream
-
-
-def _rate_limited(stream: str) -> AirbyteMessage:
-    reason = AirbyteStreamStatusReason(type=AirbyteStreamStatusReasonType.RATE_LIMITED)
-    descriptor = StreamDescriptor(name=stream)
-    return AirbyteMessage(
-        type=MessageType.TRACE,
-        trace=AirbyteTraceMessage(
-            type=TraceType.STREAM_STATUS,
-            emitted_at=time.time() * 1000,
-            stream_status=AirbyteStreamStatusTraceMessage(descriptor, AirbyteStreamStatus.RUNNING, [reason]),
-        ),
-    )
 
 
 def load_config(config: Mapping[str, Any]) -> Config:

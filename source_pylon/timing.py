@@ -42,5 +42,9 @@ class Timing:
     checkpoint: float = 60.0
     """Least time between two states of a stream; Airbyte asks for no more than about one a minute."""
 
+    silence: float = 300.0
+    """Most time without a record or a state where there is one to give. Airbyte kills a source after 90 silent minutes
+    and starts it again at the same state, for ever."""
+
     heartbeat: float = 60.0
     """Most time between two log lines that say how far the sync is."""

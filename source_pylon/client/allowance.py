@@ -11,9 +11,14 @@ from collections import deque
 from collections.abc import Callable
 
 _TRIAL_AFTER_MINUTES = 5
-_TRIAL_ABOVE_TABLE_AFTER_MINUTES = 15
+_TRIAL_ABOVE_TABLE_AFTER_MINUTES = 10
+_CALLS_BETWEEN_TRIALS = 200
+"""A refused trial costs a call or two: at most one in a hundred."""
+_NEXT_STEP_MINUTES = 1
+_STEP_GROWTH = 4
+"""From one call more a minute to hundreds in five steps."""
+_REFUSED_AGAIN_WITHIN_MINUTES = 3
 _LONGEST_TRIAL_PAUSE_MINUTES = 60
-_TRIAL_SHARE = 0.05
 
 
 class CallWindow:
@@ -22,26 +27,32 @@ class CallWindow:
     A call occupies its place from when it is sent until a minute after it was answered. Pylon counted it somewhere
     in between, so it can never see more calls in a minute than `limit`.
 
-    What is learned: calls accepted within a minute are a lower bound of the real limit. A refusal in two
-    minutes running means that the limit is what was accepted then (one refusal alone may be another
-    integration's burst). After some minutes at the limit without a refusal a small rise is tried; if Pylon
-    refuses it, the next trial waits twice as long, so that trials stay below one refused call in a hundred.
+    What is learned: calls accepted within a minute are what this client may make of the real limit, if it is then
+    refused twice within some minutes (one refusal alone may be another integration's burst). After some minutes at
+    the limit without a refusal one call more is tried, then in growing steps, minute after minute, until Pylon
+    refuses. Above the published table, trials that were refused come ever more seldom; below it they go on,
+    because another integration that took its part may have ended.
     """
 
-    def __init__(self, limit: int, minute: float, ceiling: int | None = None) -> None:
-        """`limit` calls in `minute` seconds to begin with; never more than `ceiling` where one is given."""
-        self.limit = limit
+    def __init__(self, table: int, minute: float, share: float = 1.0) -> None:
+        """`table` calls in `minute` seconds are believed to be allowed; `share` (0 to 1) of what is allowed is used."""
+        self.limit = max(1, int(table * share))
         self.refusals = 0
-        self._table = limit
-        self._ceiling = ceiling
+        self.learned: int | None = None
+        """The limit as it was last learned from refusals; None as long as nothing is known but the table."""
+        self._table = self.limit
+        self._share = share
+        self._allowed = float("inf")
+        self._ceiling = float("inf") if share == 1 else self.limit
         self._minute = minute
         self._answered: deque[float] = deque()
         self._under_way = 0
         self._blocked_until = float("-inf")
-        self._accepted_at_refusal: tuple[float, int] | None = None
+        self._refused: tuple[float, int] | None = None
         self._changed_at: float | None = None
         self._was_full = False
-        self._confirmed: int | None = None
+        self._accepted_since_change = 0
+        self._before_trial: int | None = None
         self._step = 0
         self._failed_trials = 0
 
@@ -65,11 +76,12 @@ class CallWindow:
     def answer(self, now: float) -> None:
         """A call came back, or failed in a way that Pylon may have counted."""
         self._under_way -= 1
+        self._accepted_since_change += 1
         self._answered.append(now)
         self._forget(now)
-        accepted = len(self._answered)
-        if self._accepted_at_refusal and accepted > self.limit:
-            self.limit = self._bounded(accepted)
+        if len(self._answered) > self._allowed:
+            # It was under way when the limit was learned, and so it is part of it.
+            self._learn(len(self._answered))
 
     def refuse(self, now: float, wait: float) -> None:
         """A call was refused with 429; Pylon wants none for `wait` seconds."""
@@ -81,17 +93,31 @@ class CallWindow:
         if not first_of_its_burst:
             return
         accepted = len(self._answered)
-        if self._confirmed is not None:
-            self.limit, self._confirmed = self._confirmed, None
+        if self._before_trial is not None:
+            self._learn(max(self._before_trial, accepted))
             self._failed_trials += 1
         elif accepted:
-            before = self._accepted_at_refusal
-            if before and now - before[0] < 3 * self._minute:
-                self.limit = max(1, min(self.limit, max(accepted, before[1])))
-            self._accepted_at_refusal = (now, accepted)
+            before = self._refused
+            if before and now - before[0] < _REFUSED_AGAIN_WITHIN_MINUTES * self._minute:
+                # One less than what was refused: a place counts here a little longer or shorter than at Pylon.
+                self._learn(min(self.limit - 1, max(accepted, before[1])))
+            self._refused = (now, accepted)
+        self._before_trial = None
         self._step = 0
+        self._begin_anew(now)
+
+    def _learn(self, allowed: int) -> None:
+        self._allowed = allowed
+        if self._share < 1:
+            # Until the sync ends: whoever leaves room for others does not try whether they use it.
+            allowed = int(allowed * self._share)
+            self._ceiling = max(1, allowed)
+        self.limit = self.learned = max(1, allowed)
+
+    def _begin_anew(self, now: float) -> None:
         self._changed_at = now
         self._was_full = False
+        self._accepted_since_change = 0
 
     def _forget(self, now: float) -> None:
         answered = self._answered
@@ -102,21 +128,22 @@ class CallWindow:
         if self._changed_at is None or not self._was_full:
             return
         minutes = (now - self._changed_at) / self._minute
-        if self._confirmed is not None:
-            pause: float = 1
-        else:
-            first = _TRIAL_AFTER_MINUTES if self.limit < self._table else _TRIAL_ABOVE_TABLE_AFTER_MINUTES
-            pause = min(first * 2**self._failed_trials, _LONGEST_TRIAL_PAUSE_MINUTES)
-        if minutes < pause:
+        if minutes < self._trial_pause() or self.limit >= self._ceiling:
             return
-        self._confirmed = self.limit
-        self._step = self._step * 2 or max(1, int(self.limit * _TRIAL_SHARE))
-        self.limit = self._bounded(self.limit + self._step)
-        self._changed_at = now
-        self._was_full = False
+        if self._before_trial is None and self._accepted_since_change < _CALLS_BETWEEN_TRIALS:
+            return
+        self._before_trial = self.limit
+        self._allowed = float("inf")
+        self._step = self._step * _STEP_GROWTH or 1
+        self.limit = int(min(self.limit + self._step, self._ceiling))
+        self._begin_anew(now)
 
-    def _bounded(self, limit: int) -> int:
-        return limit if self._ceiling is None else min(limit, self._ceiling)
+    def _trial_pause(self) -> float:
+        if self._before_trial is not None:
+            return _NEXT_STEP_MINUTES
+        if self.limit < self._table:
+            return _TRIAL_AFTER_MINUTES
+        return float(min(_TRIAL_ABOVE_TABLE_AFTER_MINUTES * 2**self._failed_trials, _LONGEST_TRIAL_PAUSE_MINUTES))
 
 
 class Gate:

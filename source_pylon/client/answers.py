@@ -126,7 +126,10 @@ def http_date(text: str | None) -> datetime | None:
 
 
 def envelope(endpoint: Endpoint, body: bytes) -> dict[str, Any]:
-    """The JSON object of a good answer; raises BadAnswer for HTML, broken JSON and other shapes."""
+    """The JSON object of a good answer; raises BadAnswer for HTML, broken JSON and other shapes.
+
+    A list is judged here already, so that an answer of another shape is asked for again like any other bad one.
+    """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -137,6 +140,9 @@ def envelope(endpoint: Endpoint, body: bytes) -> dict[str, Any]:
         ) from None
     if not isinstance(value, dict):
         raise _bad_shape(endpoint, "the answer is not an object")
+    if not endpoint.single:
+        items(endpoint, value)
+        next_cursor(endpoint, value)
     return value
 
 

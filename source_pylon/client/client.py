@@ -16,6 +16,8 @@ from source_pylon.client.transport import Exchange, Transport
 from source_pylon.timing import Timing
 
 _ATTEMPTS_AT_A_BAD_ANSWER = 4
+_WORTH_TELLING = 0.25
+"""A limit is told again when it changes by this share; what two integrations take from each other is not."""
 
 
 class Observer(Protocol):
@@ -24,8 +26,14 @@ class Observer(Protocol):
     def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
         """Pylon refused a call of `endpoint`; the next leaves in `seconds`; `limit` calls a minute seem allowed."""
 
+    def learned(self, endpoint: Endpoint, before: int, limit: int) -> None:
+        """`endpoint` may be called `limit` times a minute; `before` was what was believed."""
+
     def retrying(self, endpoint: Endpoint, seconds: float, error: errors.PylonError) -> None:
         """A call of `endpoint` failed with `error` and is tried again in `seconds`."""
+
+    def about_to_wait(self) -> None:
+        """This thread is going to wait for an answer."""
 
 
 class Silent:
@@ -34,7 +42,13 @@ class Silent:
     def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
         """Does nothing."""
 
+    def learned(self, endpoint: Endpoint, before: int, limit: int) -> None:
+        """Does nothing."""
+
     def retrying(self, endpoint: Endpoint, seconds: float, error: errors.PylonError) -> None:
+        """Does nothing."""
+
+    def about_to_wait(self) -> None:
         """Does nothing."""
 
 
@@ -68,6 +82,7 @@ class PylonClient:
         self._sleep = sleep
         self._now = now
         self._gates: dict[str, Gate] = {}
+        self._believed: dict[str, int] = {}
         self._lock = threading.Lock()
         self._clock_offset: timedelta | None = None
 
@@ -76,10 +91,15 @@ class PylonClient:
         with self._lock:
             gate = self._gates.get(endpoint.key)
             if gate is None:
-                limit = max(1, self._allowance(endpoint) * self._share_percent // 100)
-                ceiling = limit if self._share_percent < 100 else None
-                gate = self._gates[endpoint.key] = Gate(CallWindow(limit, self._timing.minute, ceiling))
+                window = CallWindow(self._allowance(endpoint), self._timing.minute, self._share_percent / 100)
+                gate = self._gates[endpoint.key] = Gate(window)
+                self._believed[endpoint.key] = window.limit
             return gate
+
+    def held_back(self) -> list[str]:
+        """The endpoints, by their keys, whose calls wait for their allowance now."""
+        with self._lock:
+            return [key for key, gate in self._gates.items() if gate.waiting_since is not None]
 
     def now(self) -> datetime:
         """This machine's time in UTC."""
@@ -105,6 +125,7 @@ class PylonClient:
         Obeys 429 without counting it as an attempt, tries again after 5xx and broken connections with growing,
         jittered waits, and raises a PylonError when that does not help.
         """
+        self.observer.about_to_wait()
         path = endpoint.path_for(*ids)
         attempts = 0
         bad_answers = 0
@@ -184,7 +205,16 @@ class PylonClient:
         if wait is not None:
             gate.refuse(wait)
             self.observer.rate_limited(endpoint, wait, gate.window.limit)
+            self._tell_learned(endpoint, gate.window.learned)
         return exchange
+
+    def _tell_learned(self, endpoint: Endpoint, learned: int | None) -> None:
+        with self._lock:
+            before = self._believed[endpoint.key]
+            if learned is None or abs(learned - before) <= _WORTH_TELLING * before:
+                return
+            self._believed[endpoint.key] = learned
+        self.observer.learned(endpoint, before, learned)
 
     def _wait_for(self, exchange: Exchange) -> float:
         asked = answers.rate_limit_wait(exchange.headers, self.server_time(self._now()))

@@ -17,13 +17,15 @@ class Paging(Enum):
 class Endpoint:
     """One operation of Pylon's API: method and path template, as its rate limits count them.
 
-    `page_size` is the largest `limit` that the endpoint takes; most refuse 1000.
+    `page_size` is the largest `limit` that the endpoint takes; most refuse 1000. `single` says that it answers with
+    one object instead of a list.
     """
 
     method: str
     path: str
     paging: Paging = Paging.NONE
     page_size: int = 999
+    single: bool = False
 
     @property
     def key(self) -> str:
@@ -52,7 +54,7 @@ def search(path: str, page_size: int = 999) -> Endpoint:
     return Endpoint("POST", path, Paging.BODY, page_size)
 
 
-ME = whole("/me")
+ME = Endpoint("GET", "/me", single=True)
 MESSAGES = Endpoint("GET", "/issues/{id}/messages", Paging.QUERY, 1000)
 
 _PER_ISSUE = {"messages", "threads", "voice-calls"}

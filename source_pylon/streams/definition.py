@@ -71,6 +71,8 @@ class StreamDefinition(ABC):
     model: type[BaseModel]
     main: bool = False
     """Whether `check` asks for a record of it."""
+    in_order: bool = False
+    """Whether its slices are read one after the other; otherwise a few are read at once."""
 
     @property
     @abstractmethod

@@ -91,7 +91,9 @@ class SearchStream(StreamDefinition):
     def _records(self, client: PylonClient, window: Window | None) -> Iterator[Record]:
         body = {"filter": time_filter(str(self.cursor_field), window)} if window else {}
         keyless = Keyless(self)
+        count = 0
         for page in client.pages(self.endpoint, body=body, key=keyless.key):
+            count += len(page)
             for record in page:
                 moment = parse(record.get(str(self.cursor_field))) if window else None
                 if window and moment and not window.holds(moment):
@@ -99,6 +101,12 @@ class SearchStream(StreamDefinition):
                     continue
                 if keyless.passes(record):
                     yield self.derive(record)
+        if self.cursor_field is None and count == self.endpoint.page_size:
+            # A search without pages ends at its limit and does not say whether there was more.
+            logger.warning(
+                f"Stream {self.name}: Pylon gave {count} records, which is the most that {self.endpoint.key} lists. "
+                "There may be more that its API does not show."
+            )
         keyless.raise_if_any()
 
     def _notice(self, window: Window, moment: datetime) -> None:

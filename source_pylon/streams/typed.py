@@ -61,11 +61,20 @@ class TypedStream(StreamDefinition):
                 yield from self._of_type(client, kind)
             except (errors.Forbidden, errors.NotFound, errors.Rejected) as refusal:
                 if not self.skips_refused:
-                    raise
+                    raise self._unknown(kind, refusal) from refusal
                 refusals.append(refusal)
                 logger.info(f"Stream {self.name}: Pylon has no {self.type_field} {kind!r} for this organisation.")
         if refusals and len(refusals) == len(types):
             raise refusals[0]
+
+    def _unknown(self, kind: str, refusal: errors.PylonError) -> errors.PylonError:
+        """A refusal as it is, or as the configuration's mistake where Pylon does not have the type."""
+        if not isinstance(refusal, errors.NotFound):
+            return refusal
+        return errors.SwitchedOff(
+            f"Pylon has no {self.type_field} {kind!r} for {self.name}. Correct it in the configuration, or remove it.",
+            refusal.detail,
+        )
 
     def _of_type(self, client: PylonClient, kind: str) -> Iterator[Record]:
         in_path = "{" in self.endpoint.path

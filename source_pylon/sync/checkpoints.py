@@ -31,9 +31,18 @@ class CheckpointCursor(Cursor):
         initial: State,
         repository: MessageRepository,
         least_interval: float,
+        *,
+        hand_over: Callable[[], None] = lambda: None,
+        on_emit: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`initial` is the state that the sync began with, or NO_CURSOR when nothing is to be resumed."""
+        """`initial` is the state that the sync began with, or NO_CURSOR when nothing is to be resumed.
+
+        `hand_over` makes the records that the calling thread has put, and that still wait, leave for the writer;
+        `on_emit` is told of each state.
+        """
+        self._hand_over = hand_over
+        self._on_emit = on_emit
         self._stream_name = stream_name
         self._state = initial
         self._repository = repository
@@ -59,6 +68,8 @@ class CheckpointCursor(Cursor):
         """A slice has put all its records on the queue."""
         slice_ = partition.to_slice() or {}
         number = int(slice_["number"])
+        # Another thread may emit a state that covers this slice as soon as it counts as closed.
+        self._hand_over()
         with self._lock:
             self._closed[number] = getattr(partition, "next_state", None)
             while self._next in self._closed:
@@ -84,6 +95,12 @@ class CheckpointCursor(Cursor):
             if self._emitted != self._state:
                 self._emit()
 
+    def repeat(self) -> None:
+        """Emits the state once more, as a sign of life, unless there is none that could be resumed from."""
+        with self._lock:
+            if self._state and self._state != NO_CURSOR:
+                self._emit()
+
     def should_be_synced(self, record: Record) -> bool:
         """Always: the slices drop what they do not own."""
         return True
@@ -94,3 +111,4 @@ class CheckpointCursor(Cursor):
         self._repository.emit_message(self._manager.create_state_message(self._stream_name, None))
         self._emitted = dict(self._state)
         self._emitted_at = self._monotonic()
+        self._on_emit()

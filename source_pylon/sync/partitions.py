@@ -49,6 +49,8 @@ class SlicePartition(Partition):
         name = self.stream_name()
         generator = self._generator
         try:
+            if self._generator.selection.definition.in_order:
+                generator.await_turn(self._number)
             if generator.failed:
                 return
             for data in self._slice.read():
@@ -86,11 +88,13 @@ class SliceGenerator(PartitionGenerator):
         self.failed = False
         self.progress = sync.progress
         self._sync = sync
-        self._cursor = cursor
+        self.cursor = cursor
         self._open = threading.Semaphore(_MOST_OPEN_SLICES)
         self._lock = threading.Lock()
+        self._ended = False
         self._made: int | None = None
         self._closed = 0
+        self._turn = threading.Condition(self._lock)
 
     def generate(self) -> Iterable[Partition]:
         """The partitions of this sync. Raises AirbyteTracedException."""
@@ -115,9 +119,15 @@ class SliceGenerator(PartitionGenerator):
             if finished:
                 self._end()
         if not self.failed:
-            self._cursor.all_made(made)
+            self.cursor.all_made(made)
+
+    def sign_of_life(self) -> None:
+        """Emits the stream's state again, as long as the stream is being read."""
+        if not self._ended:
+            self.cursor.repeat()
 
     def _end(self) -> None:
+        self._ended = True
         self.selection.definition.done(self._sync)
         self.progress.finished(self.selection.name)
 
@@ -126,11 +136,17 @@ class SliceGenerator(PartitionGenerator):
         self.failed = True
         self._end()
 
+    def await_turn(self, number: int) -> None:
+        """Blocks until all slices before this one have been read, or have failed."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._closed >= number)
+
     def close_one(self) -> None:
         """A slice has been read, or has failed."""
         self._open.release()
-        with self._lock:
+        with self._turn:
             self._closed += 1
+            self._turn.notify_all()
             finished = self._closed == self._made
         if finished:
             self._end()

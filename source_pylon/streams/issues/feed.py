@@ -1,8 +1,9 @@
 """One reading of issues for all selected issue streams: each issue is listed once and its messages are read once."""
 
+import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -11,6 +12,10 @@ from source_pylon.streams.definition import Record
 from source_pylon.streams.issues.messages import Deleted, MessageReader
 from source_pylon.streams.issues.parts import Batch
 from source_pylon.streams.issues.plan import Range
+
+logger = logging.getLogger("airbyte")
+
+_MOST_BYTES_HELD = 32_000_000
 
 
 class Finished(NamedTuple):
@@ -31,9 +36,11 @@ class Entry:
         self.messages: Future[Finished | None] | None = Future() if needs_messages else None
         self._finished: Finished | None = None
 
-    def finished(self, include_messages: bool) -> Finished | None:
+    def finished(self, include_messages: bool, about_to_wait: Callable[[], None]) -> Finished | None:
         """The finished issue, waiting for its messages where they are asked for; None when it was deleted."""
         if self.messages is not None:
+            if not self.messages.done():
+                about_to_wait()
             return self.messages.result()
         if self._finished is None:
             self._finished = finish(self.issue, [] if include_messages else None)
@@ -44,6 +51,15 @@ def finish(issue: Record, messages: list[Record] | None) -> Finished:
     """An issue with what was read of it; `messages` may hold private ones, which go no further."""
     public = None if messages is None else feedback.public_messages(messages)
     return Finished(feedback.issue_record(issue, public, messages), public)
+
+
+def may_have_messages(issue: Record) -> bool:
+    """Whether there is anything to ask for: an issue without a message has no `latest_message_time`.
+
+    Whether private notes count there is not documented. Files must then tell: an issue that lists some is asked for
+    its messages, because files of a private note must not leave.
+    """
+    return bool(issue.get("latest_message_time") or issue.get("attachment_urls"))
 
 
 class Delivery:
@@ -59,7 +75,7 @@ class Delivery:
         """The stream's finished issues, in order. Raises what reading the messages raised."""
         for entry in self._entries:
             if self._name in entry.takers:
-                finished = entry.finished(self._feed.include_messages)
+                finished = entry.finished(self._feed.include_messages, self._feed.about_to_wait)
                 if finished is not None:
                     yield finished
                 self._feed.took(entry, self._name)
@@ -81,10 +97,20 @@ class IssueFeed:
         *,
         include_messages: bool,
         num_workers: int,
+        about_to_wait: Callable[[], None] = lambda: None,
+        on_listed: Callable[[Mapping[str, int]], None] = lambda rows: None,
     ) -> None:
-        """`ranges` names the streams that take part; each of them must end with `leave`."""
+        """`ranges` names the streams that take part; each of them must end with `leave`.
+
+        `about_to_wait` is called by a stream's thread before it waits for messages; `on_listed` gets the number of
+        issues of each stream when all are listed.
+        """
         self.include_messages = include_messages
+        self.about_to_wait = about_to_wait
+        self._on_listed = on_listed
         self.streams = frozenset(ranges)
+        self.rows = dict.fromkeys(ranges, 0)
+        """How many issues have been listed for each stream."""
         self.listed = 0
         self.finished = 0
         self.deleted = 0
@@ -98,6 +124,7 @@ class IssueFeed:
         self._ended = False
         self._pending: deque[Entry] = deque()
         self._under_way: set[Entry] = set()
+        self._held: dict[Entry, int] = {}
         self._ahead = max(20, 2 * num_workers)
         self._pool = ThreadPoolExecutor(num_workers, thread_name_prefix="messages")
 
@@ -124,14 +151,17 @@ class IssueFeed:
             raise
         if batch is None:
             self._ended = True
+            self._on_listed(self.rows)
             return
         with self._lock:
             entries = []
             for listed in batch.issues:
                 takers = batch.takers[listed.id] & self._waiting.keys()
                 if takers:
-                    needs_messages = self.include_messages and bool(listed.issue.get("latest_message_time"))
+                    needs_messages = self.include_messages and may_have_messages(listed.issue)
                     entries.append(Entry(listed.issue, takers, needs_messages))
+                    for name in takers:
+                        self.rows[name] += 1
             for name, waiting in self._waiting.items():
                 if batch.concerns(self._ranges[name]) or any(name in entry.takers for entry in entries):
                     waiting.append(Delivery(self, batch, entries, name))
@@ -145,7 +175,7 @@ class IssueFeed:
             entry.takers.discard(name)
             if not entry.takers:
                 self.finished += 1
-                self._under_way.discard(entry)
+                self._let_go(entry)
                 self._pump()
 
     def leave(self, name: str) -> None:
@@ -156,13 +186,29 @@ class IssueFeed:
             for entry in [*self._pending, *self._under_way]:
                 entry.takers.discard(name)
             self._pending = deque(entry for entry in self._pending if entry.takers)
-            self._under_way = {entry for entry in self._under_way if entry.takers}
+            for entry in [entry for entry in self._under_way if not entry.takers]:
+                self._let_go(entry)
             self._pump()
-            if not self._waiting:
-                self._pool.shutdown(wait=False, cancel_futures=True)
+            if self._waiting:
+                return
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self.deleted:
+            logger.info(f"{self.deleted} issues were deleted in Pylon while they were read; they were left out.")
+
+    def _hold(self, entry: Entry, finished: Finished) -> None:
+        weight = feedback.weight(finished.record)
+        if weight > _MOST_BYTES_HELD // self._ahead:
+            with self._lock:
+                self._held[entry] = weight
+
+    def _let_go(self, entry: Entry) -> None:
+        self._under_way.discard(entry)
+        self._held.pop(entry, None)
 
     def _pump(self) -> None:
-        while self._pending and len(self._under_way) < self._ahead:
+        # A few large issues are as much to hold as many small ones; the one that is waited for is always fetched.
+        full = sum(self._held.values()) > _MOST_BYTES_HELD if self._held else False
+        while self._pending and len(self._under_way) < (1 if full else self._ahead):
             entry = self._pending.popleft()
             self._under_way.add(entry)
             self._pool.submit(self._fetch, entry)
@@ -171,7 +217,9 @@ class IssueFeed:
         assert entry.messages is not None
         try:
             messages = self._reader.read(str(entry.issue["id"]))
-            entry.messages.set_result(finish(entry.issue, messages))
+            finished = finish(entry.issue, messages)
+            self._hold(entry, finished)
+            entry.messages.set_result(finished)
         except Deleted:
             with self._lock:
                 self.deleted += 1

@@ -56,9 +56,18 @@ class Listing:
 class IssueSearch:
     """Issue searches of one sync."""
 
-    def __init__(self, client: PylonClient, on_keyless: Callable[[int], None]) -> None:
-        """`on_keyless` is told how many records came without an id; they cannot be told apart or updated."""
+    def __init__(
+        self,
+        client: PylonClient,
+        on_keyless: Callable[[int], None] = lambda count: None,
+        on_estimate: Callable[[int], None] = lambda issues: None,
+    ) -> None:
+        """`on_keyless` is told how many records came without an id; they cannot be told apart or updated.
+
+        `on_estimate` is told, once, about how many issues there are.
+        """
         self._client = client
+        self._on_estimate = on_estimate
         self._on_keyless = on_keyless
         self._wide_ranges_work = True
 
@@ -96,6 +105,10 @@ class IssueSearch:
         oldest: datetime | None = None
         while True:
             issues, complete = self._first_page(body)
+            if issues and oldest is None:
+                # Issues are numbered as they are created, so the newest number says about how many there are.
+                numbers = [issue["number"] for issue in issues if isinstance(issue.get("number"), int)]
+                self._on_estimate(len(issues) if complete else max(numbers, default=len(issues)))
             if issues:
                 created = [moment for moment in (Listed.of(issue).created for issue in issues) if moment]
                 oldest = min(created, default=_BEGINNING)

@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from source_pylon.client import answers, errors
@@ -23,28 +24,35 @@ class Deleted(Exception):
 class MessageReader:
     """Reads messages in one sync. Thread-safe."""
 
-    def __init__(self, client: PylonClient) -> None:
+    def __init__(self, client: PylonClient, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._client = client
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._readable: str | None = None
+        self._readable_at = float("-inf")
         self._unflagged = 0
 
     def read(self, issue_id: str) -> list[dict[str, Any]] | None:
         """All messages of an issue, private ones too; None when Pylon refuses those of this issue alone.
 
-        Raises Deleted when the issue is gone, and Forbidden when the token may read no messages at all.
+        Raises Deleted when the issue is gone, and what Pylon answered when it refuses those of every issue.
         """
+        asked = self._monotonic()
         try:
             messages = [message for page in self._pages(issue_id) for message in page]
-        except errors.NotFound:
+        except errors.NotFound as refusal:
+            self._raise_if_all_are_refused(issue_id, asked, refusal)
             raise Deleted from None
         except errors.Forbidden as refusal:
-            self._raise_if_all_are_refused(issue_id, refusal)
+            self._raise_if_all_are_refused(issue_id, asked, refusal)
             logger.warning(f"Pylon refuses the messages of issue {issue_id}: it is emitted without them.")
             return None
-        self._readable = issue_id
+        self._can_read(issue_id)
         self._count_unflagged(messages)
         return messages
+
+    def _can_read(self, issue_id: str) -> None:
+        self._readable, self._readable_at = issue_id, self._monotonic()
 
     def _pages(self, issue_id: str) -> Iterator[list[dict[str, Any]]]:
         def fetch(cursor: str | None) -> dict[str, Any]:
@@ -54,22 +62,24 @@ class MessageReader:
 
         return walk(MESSAGES, fetch, identity)
 
-    def _raise_if_all_are_refused(self, issue_id: str, refusal: errors.Forbidden) -> None:
+    def _raise_if_all_are_refused(self, issue_id: str, asked: float, refusal: errors.PylonError) -> None:
         """Asks for messages of issues that should be readable; one that is tells that only this issue is refused.
 
-        Emitting issue after issue without messages because a permission is missing would look complete.
+        Issue after issue without messages, or left out, because a permission or the endpoint is missing would look
+        complete.
         """
         with self._lock:
-            others = [self._readable] if self._readable else self._some_issues()
-            for other in others:
+            if self._readable_at > asked:
+                return
+            others = [self._readable] if self._readable else []
+            for other in [*others, *self._some_issues()]:
                 if other == issue_id:
                     continue
                 try:
                     self._client.request(MESSAGES, other, query={"limit": 1})
-                except errors.Forbidden:
+                except (errors.Forbidden, errors.NotFound):
                     continue
-                except errors.NotFound:
-                    return
+                self._can_read(other)
                 return
         raise refusal
 

@@ -126,16 +126,18 @@ class Range:
 
         A search answers by `latest_message_activity_at`, which may differ from the `latest_message_time` that
         records show (whether private notes count is not documented), and by `created_at`. So a window also gets
-        issues that lie before it. Those are taken where nothing else would: when the window that owns them
-        cannot have seen them.
+        issues that lie outside. Those after it are taken at first sight: the window that owns them may not get them.
+        Those before it are taken where nothing else would: when the window that owns them cannot have got them.
         """
-        if not self.wants_type(listed) or (self.after is not None and window.after < self.after):
+        if not self.wants_type(listed):
             return False
         cursor, created = listed.cursor, listed.created
+        if cursor is not None and window.until is not None and cursor > window.until:
+            return self.after is None or cursor > self.after
+        if self.after is not None and window.after < self.after:
+            return False
         if cursor is None or window.holds(cursor):
             return True
-        if cursor > window.after:
-            return False
         if self.after is not None and cursor <= self.after:
             return created is not None and created > self.after
         owner = bisect_left(starts, cursor) - 1

@@ -1,7 +1,7 @@
 """The issue streams: issues of every type, or of one."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -30,6 +30,7 @@ class IssueReading:
     """What the issue streams of one sync share."""
 
     def __init__(self, sync: Sync) -> None:
+        self._sync = sync
         self.marks: dict[str, Marks | None] = {}
         self.keyless = 0
         # One moment for all: windows are cut where the streams' ranges begin.
@@ -41,20 +42,21 @@ class IssueReading:
                 self.marks[selection.name] = marks
                 if marks is None or marks.latest <= now + FAR_FUTURE:
                     ranges[selection.name] = selection.definition.range(sync, marks, now)
-        self.parts = IssueParts(IssueSearch(sync.client, self._count_keyless), sync.client, sync.timing, ranges)
-        limit = sync.client.gate(MESSAGES).window.limit
+        search = IssueSearch(sync.client, self._count_keyless, self._estimate)
+        self.parts = IssueParts(search, sync.client, sync.timing, ranges)
         # A checkpoint is then about a minute of message requests away, however busy the period was.
-        size = min(MOST_ISSUES_PER_PARTITION, max(LEAST_ISSUES_PER_PARTITION, limit))
+        size = min(MOST_ISSUES_PER_PARTITION, max(LEAST_ISSUES_PER_PARTITION, self._calls_per_minute()))
         self.feed = IssueFeed(
             self.parts.batches(size),
             MessageReader(sync.client),
             ranges,
             include_messages=sync.config.include_messages,
             num_workers=sync.config.num_workers,
+            about_to_wait=sync.progress.about_to_wait,
+            on_listed=self._tell_rows,
         )
-
-    def _count_keyless(self, count: int) -> None:
-        self.keyless += count
+        self._expected = 0
+        sync.progress.details = self._details
 
     @classmethod
     def of(cls, sync: Sync) -> "IssueReading":
@@ -65,11 +67,53 @@ class IssueReading:
                 reading = sync.shared[_SHARED] = cls(sync)
             return reading
 
+    def _calls_per_minute(self) -> int:
+        return self._sync.client.gate(MESSAGES).window.limit
+
+    def _count_keyless(self, count: int) -> None:
+        self.keyless += count
+
+    def _estimate(self, issues: int) -> None:
+        self._expected = issues
+        config = self._sync.config
+        allowed = self._calls_per_minute()
+        if config.include_messages and issues > allowed:
+            logger.info(
+                f"This organisation has about {issues:,} issues. Pylon allows about {allowed} message requests a "
+                f"minute, so reading all of them takes {_duration(issues / allowed)} at most."
+            )
+        for name in self.feed.streams:
+            if self.marks[name] is None and config.start is None:
+                self._sync.progress.estimate(name, issues)
+
+    def _tell_rows(self, rows: Mapping[str, int]) -> None:
+        self._expected = self.feed.listed
+        for name, count in rows.items():
+            self._sync.progress.estimate(name, count)
+
+    def _details(self) -> str:
+        feed = self.feed
+        expected = max(self._expected, feed.listed)
+        text = f"{feed.finished:,} issues done of {feed.listed:,} listed"
+        if expected > feed.listed:
+            text += f" and about {expected:,} in all"
+        left = expected - feed.finished
+        if self._sync.config.include_messages and left > 0:
+            text += f", {_duration(left / self._calls_per_minute())} left"
+        return text
+
+
+def _duration(minutes: float) -> str:
+    if minutes < 1:
+        return "less than a minute"
+    return f"about {minutes:.0f} minutes" if minutes < 100 else f"about {minutes / 60:.0f} hours"
+
 
 class IssueStream(StreamDefinition):
     """Issues with their public messages: all of them, or those of one type."""
 
     cursor_field = LATEST
+    in_order = True
 
     def __init__(self, name: str, model: type[BaseModel], issue_type: str | None = None, *, main: bool = True) -> None:
         self.name = name
