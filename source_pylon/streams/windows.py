@@ -23,9 +23,12 @@ class Window:
         return moment > self.after and (self.until is None or moment <= self.until)
 
 
-def next_window(after: datetime, now: datetime, width: timedelta) -> Window:
-    """The window that follows `after`. The newest has no end, so no clock and no far-future time hides an issue."""
-    return Window(after, None) if now - after <= width else Window(after, after + width)
+def next_window(after: datetime, settled: datetime, width: timedelta) -> Window:
+    """The window that follows `after`, closed only where it ends before `settled`.
+
+    The newest has no end, so no clock and no far-future time hides an issue.
+    """
+    return Window(after, None) if settled - after <= width else Window(after, after + width)
 
 
 def up_to(window: Window, bounds: Iterable[datetime]) -> Window:

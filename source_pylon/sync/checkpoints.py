@@ -78,7 +78,7 @@ class CheckpointCursor(Cursor):
                     self._state = next_state()
                 self._next += 1
             is_due = self._monotonic() - self._emitted_at >= self._least_interval
-            if self._next == self._made or (is_due and self._state != self._emitted):
+            if self._next == self._made or (is_due and self._state and self._state != self._emitted):
                 self._emit()
 
     def all_made(self, count: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from source_pylon.client import answers, errors
 from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import search
-from source_pylon.streams.issues.plan import Listed
+from source_pylon.streams.issues.plan import Listed, began_after
 from source_pylon.streams.windows import Window, time_filter
 from source_pylon.timestamps import SECOND, render
 
@@ -70,10 +70,14 @@ class IssueSearch:
         self._on_estimate = on_estimate
         self._on_keyless = on_keyless
         self._wide_ranges_work = True
+        self.filter_ignored = False
+        """Whether an answer has shown that the server ignores time filters."""
 
     def by_message(self, window: Window, types: frozenset[str]) -> Listing:
         """Issues whose latest message or creation lies in `window`, and some beside it."""
-        return self._list({"filter": window_filter(window, _MESSAGE_FIELDS, types)})
+        listing = self._list({"filter": window_filter(window, _MESSAGE_FIELDS, types)})
+        self._notice(listing.issues, window.until)
+        return listing
 
     def by_update(self, window: Window, types: frozenset[str]) -> Listing:
         """Issues updated in `window`, and some beside it."""
@@ -110,8 +114,12 @@ class IssueSearch:
                 numbers = [issue["number"] for issue in issues if isinstance(issue.get("number"), int)]
                 self._on_estimate(len(issues) if complete else max(numbers, default=len(issues)))
             if issues:
-                created = [moment for moment in (Listed.of(issue).created for issue in issues) if moment]
-                oldest = min(created, default=_BEGINNING)
+                listed = [Listed.of(issue) for issue in issues]
+                self._notice(listed, middle if oldest is not None else None)
+                if self.filter_ignored:
+                    # No question about time is answered: from the beginning on, then, in one listing of everything.
+                    return _BEGINNING
+                oldest = min((item.created for item in listed if item.created), default=_BEGINNING)
                 if complete:
                     return oldest - SECOND
             elif oldest is None:
@@ -151,6 +159,14 @@ class IssueSearch:
                 return min(inside) - SECOND
             lower, step = upper, step * 3
         return lower
+
+    def _notice(self, issues: Iterable[Listed], until: datetime | None) -> None:
+        if until is not None and not self.filter_ignored and any(began_after(listed, until) for listed in issues):
+            self.filter_ignored = True
+            logger.warning(
+                "Pylon ignores the time filter of issue searches, so each search lists every issue: "
+                "the sync is slower, nothing is lost."
+            )
 
     def _first_page(self, body: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
         answer = self._client.request(SEARCH, body={"limit": SEARCH.page_size, **body})

@@ -1,17 +1,14 @@
 """What a sync lists, in order: the message part, then the update part, each as batches ready to be cut loose."""
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from source_pylon.client.client import PylonClient
 from source_pylon.streams.issues.listing import IssueSearch
-from source_pylon.streams.issues.plan import Listed, Range, cut, ignored_filter
+from source_pylon.streams.issues.plan import Listed, Range, cut
 from source_pylon.streams.windows import Window, next_window, up_to
 from source_pylon.timing import Timing
-
-logger = logging.getLogger("airbyte")
 
 Takers = dict[str, set[str]]
 
@@ -49,9 +46,8 @@ class IssueParts:
         self._timing = timing
         self._ranges = ranges
         self._extra: dict[str, set[str]] = {name: set() for name in ranges}
-        """Issues that a stream got though its message part does not own them: the update part passes them over."""
+        """Issues that a stream has got already, as far as neither their window nor their cursor value tells it."""
         self._starts: list[datetime] = []
-        self._filter_ignored = False
         self.started_at: datetime | None = None
         """Pylon's time at the first search."""
 
@@ -67,15 +63,17 @@ class IssueParts:
             after = min(bounds)
         else:
             beginning = self._search.beginning(types)
-            after = beginning or self._client.server_time(self._client.now()) - self._timing.settling
+            after = beginning or self._settled()
         while True:
-            window = up_to(next_window(after, self._client.now(), self._timing.window), bounds)
+            window = up_to(next_window(after, self._settled(), self._timing.window), bounds)
+            if self._search.filter_ignored:
+                # Each search lists everything anyway, so one is enough.
+                window = Window(after, None)
             self._starts.append(window.after)
             active = [wanted for wanted in self._ranges.values() if _reaches(wanted, window)]
             listing = self._search.by_message(window, _types(active))
             self.started_at = self.started_at or listing.asked_at
             horizon = listing.asked_at - self._timing.settling
-            self._notice_ignored_filter(listing.issues, window)
             takers = self._message_takers(listing.issues, window)
             issues = [listed for listed in listing.issues if listed.id in takers]
             for part in cut(issues, window, horizon, size):
@@ -87,11 +85,14 @@ class IssueParts:
                 after = self._search.after_gap(after, horizon, types, self._timing.window)
                 after = min([after, *(bound for bound in bounds if window.until <= bound)])
 
+    def _settled(self) -> datetime:
+        return self._client.server_time(self._client.now()) - self._timing.settling
+
     def _message_takers(self, issues: Iterable[Listed], window: Window) -> Takers:
         takers: Takers = {}
         for listed in issues:
             owned = listed.cursor is None or window.holds(listed.cursor)
-            if self._filter_ignored and not owned:
+            if self._search.filter_ignored and not owned:
                 continue
             names = {
                 name
@@ -106,8 +107,10 @@ class IssueParts:
                 for name, wanted in self._ranges.items()
                 if listed.id not in self._extra[name] and wanted.wants_update(listed)
             }
-            for name in early if owned else early | names:
-                self._extra[name].add(listed.id)
+            for name in early | names:
+                # What a window owns need not be remembered where no update part follows: its cursor value tells.
+                if not owned or self._ranges[name].updated is not None:
+                    self._extra[name].add(listed.id)
             takers[listed.id] = names | early
         return takers
 
@@ -117,8 +120,8 @@ class IssueParts:
         if not marks or self.started_at is None:
             return
         after, end = min(marks), self.started_at - self._timing.settling
-        while after < end:
-            window = up_to(next_window(after, self._client.now(), self._timing.window), marks)
+        while True:
+            window = up_to(next_window(after, self._settled(), self._timing.window), marks)
             listing = self._search.by_update(window, _types(wanting.values()))
             takers: Takers = {}
             found = []
@@ -138,14 +141,6 @@ class IssueParts:
             if window.until is None:
                 return
             after = window.until
-
-    def _notice_ignored_filter(self, issues: Iterable[Listed], window: Window) -> None:
-        if not self._filter_ignored and any(ignored_filter(listed, window) for listed in issues):
-            self._filter_ignored = True
-            logger.warning(
-                "Pylon ignores the time filter of issue searches, so each search lists every issue: "
-                "the sync is slower, nothing is lost."
-            )
 
 
 def _reaches(wanted: Range, window: Window) -> bool:

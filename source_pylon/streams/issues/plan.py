@@ -73,12 +73,12 @@ class Cut:
 def cut(issues: Sequence[Listed], window: Window, horizon: datetime, size: int) -> Iterator[Cut]:
     """Divides a window's issues into cuts of at most `size`, gapless, in cursor order.
 
-    Marks never pass `horizon`. Where equal cursor values are split over two cuts, the first one's mark stays before
-    them. There is always a last cut, an empty one if need be, which carries the mark to the window's end.
+    Marks never pass `horizon`, not even where the window begins behind it. Where equal cursor values are split over
+    two cuts, the first one's mark stays before them. There is always a last cut, an empty one if need be, which carries
+    the mark to the window's end.
     """
+    floor = min(window.after, horizon)
     end = min(window.until, horizon) if window.until else horizon
-    floor = window.after
-    end = max(end, floor)
     ordered = sorted(issues, key=lambda listed: listed.cursor or floor)
     for start in range(0, max(len(ordered), 1), size):
         part = ordered[start : start + size]
@@ -97,15 +97,21 @@ def _before(ordered: Sequence[Listed], value: datetime, floor: datetime) -> date
 
 @dataclass(frozen=True)
 class Range:
-    """What one stream wants of a sync: cursor values after `after` (None: all), updates after `updated` (None: no
-    update part), issues of `type` (None: every one)."""
+    """What one stream wants of a sync.
+
+    Cursor values after `after` (None: all), updates after `updated` (None: no update part), issues of `type` (None:
+    every one), none whose cursor value lies before `start` (None: no bound).
+    """
 
     after: datetime | None
     updated: datetime | None
     type: str | None
+    start: datetime | None = None
 
-    def wants_type(self, listed: Listed) -> bool:
-        """Whether the issue is of the stream's type."""
+    def covers(self, listed: Listed) -> bool:
+        """Whether the issue belongs to the stream at all."""
+        if self.start is not None and listed.cursor is not None and listed.cursor < self.start:
+            return False
         return self.type is None or listed.type == self.type
 
     def is_behind(self, listed: Listed) -> bool:
@@ -116,7 +122,7 @@ class Range:
         """Whether the update part owes this issue: it changed since the mark and the message part does not reach it."""
         return (
             self.updated is not None
-            and self.wants_type(listed)
+            and self.covers(listed)
             and self.is_behind(listed)
             and (listed.updated is None or listed.updated > self.updated)
         )
@@ -129,7 +135,7 @@ class Range:
         issues that lie outside. Those after it are taken at first sight: the window that owns them may not get them.
         Those before it are taken where nothing else would: when the window that owns them cannot have got them.
         """
-        if not self.wants_type(listed):
+        if not self.covers(listed):
             return False
         cursor, created = listed.cursor, listed.created
         if cursor is not None and window.until is not None and cursor > window.until:
@@ -144,6 +150,6 @@ class Range:
         return owner < 0 or created is None or created <= starts[owner] + SECOND
 
 
-def ignored_filter(listed: Listed, window: Window) -> bool:
-    """Whether an answer proves that the server ignored the window: the issue began after its end."""
-    return window.until is not None and listed.created is not None and listed.created > window.until + timedelta(days=1)
+def began_after(listed: Listed, until: datetime) -> bool:
+    """Whether an issue in a search for what happened up to `until` proves that the server ignored the filter."""
+    return listed.created is not None and listed.created > until + timedelta(days=1)

@@ -137,11 +137,11 @@ class IssueStream(StreamDefinition):
         """What this stream wants of a sync."""
         start = sync.config.start
         if marks is None:
-            return Range(start - TICK if start else None, None, self.issue_type)
+            return Range(start - TICK if start else None, None, self.issue_type, start)
         # State that runs a little ahead of this clock was written by a clock that ran ahead: reread what it skipped.
         after = min(marks.latest, now - sync.timing.settling) - timedelta(days=sync.config.issues_lookback_days)
         updated = min(marks.updated, now - sync.timing.settling)
-        return Range(max(after, start - TICK) if start else after, updated, self.issue_type)
+        return Range(max(after, start - TICK) if start else after, updated, self.issue_type, start)
 
     def slices(self, sync: Sync, state: State | None) -> Iterator[Slice]:
         """One slice for each batch of the shared reading."""
