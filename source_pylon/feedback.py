@@ -119,7 +119,7 @@ def message_records(issue: Record, public: list[Record]) -> Iterator[Record]:
     """The public messages of an emitted issue, as records of their own that name their issue."""
     for message in public:
         if message.get("id"):
-            yield {
+            record = {
                 **message,
                 "issue_id": issue.get("id"),
                 "issue_number": issue.get("number"),
@@ -127,6 +127,10 @@ def message_records(issue: Record, public: list[Record]) -> Iterator[Record]:
                 "account_id": issue.get("account_id"),
                 "latest_message_time": issue.get("latest_message_time"),
             }
+            if weight(record) * 6 > MOST_BYTES and _bytes(record) > MOST_BYTES:
+                record["message_html"] = None
+                _shorten(record, ("text",), _bytes(record) - MOST_BYTES)
+            yield record
 
 
 def child_of_knowledge_base(record: Record, knowledge_base: Mapping[str, Any]) -> Record:
@@ -171,7 +175,8 @@ def weight(record: Mapping[str, Any]) -> int:
 
 def _within_size(record: Record) -> Record:
     """`record` below MOST_BYTES: message HTML goes first, then the oldest messages, then the end of long texts."""
-    if _bytes_at_most(record) <= MOST_BYTES or _bytes(record) <= MOST_BYTES:
+    # Six bytes is the most that one character takes in JSON.
+    if weight(record) * 6 <= MOST_BYTES or _bytes(record) <= MOST_BYTES:
         return record
     record["messages_truncated"] = True
     messages = record.get("messages") or []
@@ -179,24 +184,20 @@ def _within_size(record: Record) -> Record:
     excess = _bytes(record) - MOST_BYTES
     while messages and excess > 0:
         excess -= _bytes(messages.pop(0)) + 1
-    for field in ("body_html", "feedback_text"):
+    _shorten(record, ("body_html", "feedback_text"), excess)
+    return record
+
+
+def _shorten(record: Record, fields: Iterable[str], excess: int) -> None:
+    for field in fields:
         if excess > 0 and isinstance(record.get(field), str):
             before = _bytes(record[field])
             record[field] = _cut(record[field], max(0, before - excess))
             excess -= before - _bytes(record[field])
-    return record
 
 
 def _bytes(value: object) -> int:
     return len(orjson.dumps(value))
-
-
-def _bytes_at_most(record: Record) -> int:
-    # Six bytes is the most that one character takes in JSON; the other fields of an issue are small.
-    characters = len(record.get("feedback_text") or "") + len(str(record.get("body_html") or ""))
-    for message in record.get("messages") or ():
-        characters += len(message["text"]) + len(str(message.get("message_html") or "")) + 500
-    return characters * 6 + 1_000_000
 
 
 def _cut(text: str, most: int) -> str:

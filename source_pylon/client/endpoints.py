@@ -57,7 +57,7 @@ def search(path: str, page_size: int = 999) -> Endpoint:
 ME = Endpoint("GET", "/me", single=True)
 MESSAGES = Endpoint("GET", "/issues/{id}/messages", Paging.QUERY, 1000)
 
-_PER_ISSUE = {"messages", "threads", "voice-calls"}
+_SLOW_CHILDREN = {"messages", "threads", "voice-calls", "articles", "collections"}
 
 
 def calls_per_minute(endpoint: Endpoint) -> int:
@@ -76,6 +76,6 @@ def calls_per_minute_july_2026(endpoint: Endpoint) -> int:
     """The allowance that Pylon published in July 2026, for measuring what a wrong table costs."""
     if endpoint.key in ("GET /issues", "GET /issue-statuses", "GET /activity-types", "POST /audit-logs/search"):
         return 10
-    if endpoint.path.endswith("/search") or endpoint.path.rsplit("/", 1)[-1] in _PER_ISSUE:
+    if endpoint.path.endswith("/search") or endpoint.path.rsplit("/", 1)[-1] in _SLOW_CHILDREN:
         return 20
     return 60

@@ -62,8 +62,12 @@ class ChildStream(StreamDefinition):
         after = start - TICK if start else None
         if mark is not None:
             after = min(mark, asked - sync.timing.settling)
+        keyless = 0
         for page in sync.client.pages(self.parents):
             for parent in page:
+                if not parent.get("id"):
+                    keyless += 1
+                    continue
                 yield Slice(
                     {"parent": str(parent.get("id"))},
                     lambda parent=parent: self._records(sync.client, parent, after),  # type: ignore[misc]
@@ -71,6 +75,10 @@ class ChildStream(StreamDefinition):
         if self.cursor_field is not None:
             settled = {self.cursor_field: render(sync.client.server_time(asked) - sync.timing.settling)}
             yield Slice({}, lambda: (), lambda: settled)
+        if keyless:
+            raise errors.BadAnswer(
+                f"Pylon lists {keyless} objects without an id; they were left out.", self.parents.key
+            )
 
     def _records(self, client: PylonClient, parent: Record, after: datetime | None) -> Iterator[Record]:
         query: dict[str, Any] = {}
@@ -86,9 +94,15 @@ class ChildStream(StreamDefinition):
                     if keyless.passes(record):
                         yield self.derive(record, parent)
         except errors.NotFound:
-            # The parent was deleted after it had been listed, and its records with it.
+            # A parent that was deleted after it had been listed takes its records along; one that is still there does
+            # not, and then it is the endpoint that is missing.
+            if self._is_listed(client, parent):
+                raise
             return
         keyless.raise_if_any()
+
+    def _is_listed(self, client: PylonClient, parent: Record) -> bool:
+        return any(other.get("id") == parent["id"] for page in client.pages(self.parents) for other in page)
 
     def probe(self, client: PylonClient) -> None:
         """Asks for one record of the first parent."""

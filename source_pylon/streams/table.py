@@ -96,7 +96,13 @@ STREAMS: tuple[StreamDefinition, ...] = (
     SearchStream("tasks", search("/tasks/search"), Task, cursor_field="updated_at"),
     SearchStream("projects", search("/projects/search"), Project, cursor_field="updated_at"),
     SearchStream("feature_requests", search("/feature-requests/search", 1000), FeatureRequest),
-    SearchStream("audit_logs", search("/audit-logs/search"), AuditLog, cursor_field="action_happened_at"),
+    SearchStream(
+        "audit_logs",
+        search("/audit-logs/search"),
+        AuditLog,
+        cursor_field="action_happened_at",
+        lookback=lambda config: timedelta(days=1),
+    ),
     TypedStream(
         "custom_objects",
         listing("/custom-objects/{type}", 100),

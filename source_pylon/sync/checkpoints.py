@@ -65,7 +65,9 @@ class CheckpointCursor(Cursor):
         """Nothing: a record alone says nothing about those before it, since Pylon cannot sort by the cursor."""
 
     def close_partition(self, partition: Partition) -> None:
-        """A slice has put all its records on the queue."""
+        """A slice has put all its records on the queue; one that is not whole does not count."""
+        if not getattr(partition, "whole", True):
+            return
         slice_ = partition.to_slice() or {}
         number = int(slice_["number"])
         # Another thread may emit a state that covers this slice as soon as it counts as closed.

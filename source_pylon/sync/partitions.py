@@ -38,6 +38,8 @@ class SlicePartition(Partition):
         self._generator = generator
         self._number = number
         self._slice = slice_
+        self.whole = False
+        """Whether all of its records were given; a stream that fails meanwhile cuts its other slices short."""
 
     @property
     def next_state(self) -> Callable[[], State] | None:
@@ -56,6 +58,7 @@ class SlicePartition(Partition):
             for data in self._slice.read():
                 yield Record(data, name)
                 generator.progress.record(name)
+            self.whole = not generator.failed
         except PylonError as error:
             generator.fail()
             raise traced(name, error) from error
@@ -107,12 +110,9 @@ class SliceGenerator(PartitionGenerator):
                 yield SlicePartition(self, made, slice_)
                 made += 1
         except PylonError as error:
-            self.fail()
             raise traced(name, error) from error
-        except BaseException:
-            self.fail()
-            raise
         finally:
+            # Slices that were made before a failure are still read, so that what they complete need not be read again.
             with self._lock:
                 self._made = made
                 finished = self._closed == made
