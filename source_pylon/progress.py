@@ -119,8 +119,7 @@ class Progress:
     def line(self) -> str:
         """One line that says how far the sync is and what it waits for."""
         now = self._monotonic()
-        counts = ", ".join(f"{stream} {count:,}" for stream, count in self._records.items() if count)
-        parts = [f"{now - self._started:.0f} s: {counts or 'no record yet'}"]
+        parts = [f"{now - self._started:.0f} s: {sum(self._records.values()):,} records"]
         if details := self.details():
             parts.append(details)
         waits = [
@@ -130,6 +129,8 @@ class Progress:
         ]
         waits += [f"{key} waits for its share of the rate limit" for key in self.held_back()]
         parts.extend(waits)
+        if counts := ", ".join(f"{stream} {count:,}" for stream, count in self._records.items() if count):
+            parts.append(f"so far {counts}")
         if self._running:
             parts.append(f"still reading {', '.join(sorted(self._running))}")
         return "; ".join(parts)

@@ -97,11 +97,7 @@ def differences(path: str, ours: dict[str, Any], theirs: dict[str, Any]) -> list
     if "properties" not in theirs or "subfilters" in theirs["properties"]:
         return []
     missing = [f"{path}.{name}: missing" for name in theirs["properties"] if name not in ours["properties"]]
-    unknown = [
-        f"{path}.{name}: not in the document"
-        for name in ours["properties"]
-        if name not in theirs["properties"]
-    ]
+    unknown = [f"{path}.{name}: not in the document" for name in ours["properties"] if name not in theirs["properties"]]
     return (
         missing
         + unknown
@@ -170,9 +166,7 @@ def test_a_key_of_another_type_is_noticed(
         assert not validator.is_valid({**dict.fromkeys(key, "x"), name: 1})
 
 
-@pytest.mark.parametrize(
-    "model", [Issue, Account, Contact, CallRecording, Task, Project, FeatureRequest, CustomObject]
-)
+@pytest.mark.parametrize("model", [Issue, Account, Contact, CallRecording, Task, Project, FeatureRequest, CustomObject])
 def test_custom_fields_are_one_free_object(model: type[BaseModel]) -> None:
     field = json_schema(model)["properties"]["custom_fields"]
     assert field["type"] == ["null", "object"]
@@ -193,9 +187,7 @@ def enumerations(path: str, schema: dict[str, Any]) -> Iterator[tuple[str, list[
         if "subfilters" not in resolved(field).get("properties", {}):
             inner = resolved(resolved(field).get("items", field))
             yield from (
-                [(f"{path}.{name}", inner["enum"])]
-                if "enum" in inner
-                else enumerations(f"{path}.{name}", inner)
+                [(f"{path}.{name}", inner["enum"])] if "enum" in inner else enumerations(f"{path}.{name}", inner)
             )
 
 
@@ -262,9 +254,7 @@ def test_an_issue_as_the_connector_emits_it_is_valid() -> None:
         "custom_fields": {"priority": {"slug": "priority", "value": "high"}, "many": {"values": ["a", "b"]}},
         "csat_responses": [{"score": 5, "comment": None}],
         "latest_message_time": "2026-07-01T12:00:00Z",
-        "messages": [
-            {"id": "m1", "author": {"user": {"id": "u1"}, "contact": None}, "text": "hello", "file_urls": []}
-        ],
+        "messages": [{"id": "m1", "author": {"user": {"id": "u1"}, "contact": None}, "text": "hello", "file_urls": []}],
         "messages_truncated": False,
     }
     validator = Draft7Validator(json_schema(Issue))

@@ -28,9 +28,7 @@ class Thing(BaseModel):
     id: str = Field(description="The key.")
     ratio: float | None = Field(default=None, description="The ratio.")
     done: Optional[bool] = Field(default=None, description="Whether it is done.")  # noqa: UP045  # the older spelling
-    when: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = Field(
-        None, description="When."
-    )
+    when: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = Field(None, description="When.")
     part: Part | None = Field(default=None, description="The part.")
     parts: list[Part] | None = Field(default=None, description="The parts.")
     names: list[str] | None = Field(default=None, description="The names.")
@@ -127,9 +125,7 @@ def test_the_schema_has_only_what_airbyte_accepts(model: type[Record]) -> None:
         "format",
         "airbyte_type",
     }
-    for schema in schemas_within(
-        {key: value for key, value in json_schema(model).items() if key != "$schema"}
-    ):
+    for schema in schemas_within({key: value for key, value in json_schema(model).items() if key != "$schema"}):
         assert set(schema) <= keywords
         assert schema["type"]
 
