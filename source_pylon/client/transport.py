@@ -48,6 +48,7 @@ class Transport:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base_url = base_url
+        self._token = token.encode()
         self._timing = timing
         self._monotonic = monotonic
         self._session = requests.Session()
@@ -65,14 +66,14 @@ class Transport:
         }
 
     def exchange(
-        self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None
+        self, method: str, path: str, query: Mapping[str, Any] | None, content: Mapping[str, Any] | None
     ) -> Exchange:
         """Sends one request and reads the whole answer.
 
         Raises Unreachable for whatever kept the answer from arriving whole. Redirects are not followed, so the
         token goes nowhere else.
         """
-        request = self._prepare(method, path, query, body)
+        request = self._prepare(method, path, query, content)
         deadline = self._monotonic() + self._timing.answer_deadline
         try:
             with self._session.get_adapter(self._base_url).send(
@@ -85,7 +86,11 @@ class Transport:
                         raise errors.Unreachable(
                             "Pylon's answer took too long to arrive.", f"{method} {path}, no end of the body"
                         )
-                return Exchange(response.status_code, response.headers, b"".join(chunks))
+                body = b"".join(chunks)
+                if response.status_code >= 300:
+                    # What an error quotes may end up in a log.
+                    body = body.replace(self._token, b"****")
+                return Exchange(response.status_code, response.headers, body)
         except requests.RequestException as error:
             raise _explain(error, self._base_url) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
