@@ -1,0 +1,105 @@
+"""Slices as partitions: a state never covers a slice that was not read whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from airbyte_cdk.sources.message import InMemoryMessageRepository
+from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from pydantic import BaseModel
+
+from source_pylon.client import errors
+from source_pylon.client.client import PylonClient
+from source_pylon.client.endpoints import Endpoint
+from source_pylon.client.transport import Transport
+from source_pylon.config import Config
+from source_pylon.progress import Progress
+from source_pylon.streams.definition import Record, Selection, Slice, State, StreamDefinition, Sync
+from source_pylon.sync.checkpoints import CheckpointCursor
+from source_pylon.sync.partitions import SliceGenerator
+from source_pylon.timing import Timing
+
+
+class Slices(StreamDefinition):
+    """A stream of given slices; `error` ends the making of them."""
+
+    name = "things"
+    cursor_field = "at"
+    model = BaseModel
+
+    def __init__(self, slices: list[Slice], error: Exception | None = None) -> None:
+        self._slices = slices
+        self._error = error
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return ()
+
+    def slices(self, sync: Sync, state: State | None) -> Iterator[Slice]:
+        yield from self._slices
+        if self._error is not None:
+            raise self._error
+
+    def probe(self, client: PylonClient) -> None:
+        """Nothing."""
+
+
+def good(number: int) -> Slice:
+    return Slice({}, lambda: [{"id": number}], lambda: {"at": number})
+
+
+def bad(number: int) -> Slice:
+    def read() -> Iterable[Record]:
+        raise errors.Unavailable("no answer")
+
+    return Slice({}, read, lambda: {"at": number})
+
+
+def prepared(definition: Slices) -> tuple[SliceGenerator, CheckpointCursor]:
+    timing = Timing()
+    config = Config(api_token="token")
+    progress = Progress(timing)
+    client = PylonClient(Transport("http://127.0.0.1:1", "token", timing, 1), timing=timing)
+    selection = Selection(definition, {"at": 0})
+    sync = Sync(client, config, timing, progress, [selection])
+    progress._records[definition.name] = 0
+    cursor = CheckpointCursor(definition.name, {"at": 0}, InMemoryMessageRepository(), 0.0)
+    return SliceGenerator(sync, selection, cursor, keeps_state=True), cursor
+
+
+def process(partition: Partition, cursor: CheckpointCursor) -> list[Any]:
+    """What the CDK does with a partition."""
+    found = [record.data for record in partition.read()]
+    cursor.close_partition(partition)
+    return found
+
+
+def test_a_slice_that_another_ones_failure_kept_from_being_read_does_not_move_the_state() -> None:
+    generator, cursor = prepared(Slices([good(1), bad(2)]))
+    first, second = list(generator.generate())
+    with pytest.raises(AirbyteTracedException):
+        process(second, cursor)
+    found = process(first, cursor)
+    assert cursor.state == {"at": 1 if found else 0}
+
+
+def test_a_slice_that_was_made_before_the_making_failed_is_read_or_does_not_move_the_state() -> None:
+    generator, cursor = prepared(Slices([good(1)], errors.Unavailable("no answer")))
+    made = generator.generate()
+    first = next(iter(made))
+    with pytest.raises(AirbyteTracedException):
+        list(made)
+    found = process(first, cursor)
+    assert cursor.state == {"at": 1 if found else 0}
+
+
+def test_slices_that_are_read_whole_move_the_state_in_order() -> None:
+    generator, cursor = prepared(Slices([good(1), good(2)]))
+    first, second = list(generator.generate())
+    assert process(second, cursor) == [{"id": 2}]
+    assert cursor.state == {"at": 0}
+    assert process(first, cursor) == [{"id": 1}]
+    assert cursor.state == {"at": 2}
