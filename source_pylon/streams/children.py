@@ -10,7 +10,7 @@ from source_pylon.client import answers, errors
 from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint, Paging
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time
-from source_pylon.streams.listed import Keyless, read_mark
+from source_pylon.streams.listed import Keyless, read_mark, settled_mark
 from source_pylon.streams.windows import FAR_FUTURE
 from source_pylon.timestamps import SECOND, TICK, parse, render
 
@@ -73,7 +73,7 @@ class ChildStream(StreamDefinition):
                     lambda parent=parent: self._records(sync.client, parent, after),  # type: ignore[misc]
                 )
         if self.cursor_field is not None:
-            settled = {self.cursor_field: render(sync.client.server_time(asked) - sync.timing.settling)}
+            settled = {self.cursor_field: render(settled_mark(sync, asked, mark))}
             yield Slice({}, lambda: (), lambda: settled)
         if keyless:
             raise errors.BadAnswer(

@@ -97,7 +97,7 @@ class StreamDefinition(ABC):
 def foreign_state(name: str, state: State) -> None:
     """Says that a state is not this connector's, so that the stream is read from its beginning."""
     logger.warning(
-        f"The state of stream {name} was not written by this connector, or is damaged "
+        f"The state of stream {name} holds no position that this connector could go on from "
         f"(it holds: {', '.join(sorted(map(str, state))) or 'nothing'}). The stream is read from its beginning."
     )
 

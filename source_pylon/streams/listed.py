@@ -18,7 +18,7 @@ from source_pylon.streams.definition import (
     ahead_of_time,
     foreign_state,
 )
-from source_pylon.streams.windows import FAR_FUTURE
+from source_pylon.streams.windows import FAR_FUTURE, kept
 from source_pylon.timestamps import parse, render
 
 Derive = Callable[[Record], Record]
@@ -65,7 +65,7 @@ class ListStream(StreamDefinition):
             return
 
         def next_state() -> State:
-            return {str(self.cursor_field): render(sync.client.server_time(asked) - sync.timing.settling)}
+            return {str(self.cursor_field): render(settled_mark(sync, asked, mark))}
 
         # A mark ahead of what is settled was written by a clock that ran ahead.
         after = min(mark, asked - sync.timing.settling) if mark else None
@@ -87,6 +87,12 @@ class ListStream(StreamDefinition):
         """Asks for one record."""
         limit = {"limit": 1} if self.endpoint.paging is Paging.QUERY else {}
         client.request(self.endpoint, query={**(self.query or {}), **limit})
+
+
+def settled_mark(sync: Sync, asked: datetime, mark: datetime | None) -> datetime:
+    """The mark of a stream that has read everything which was there when it `asked`; not behind its earlier `mark`."""
+    settled = sync.client.server_time(asked) - sync.timing.settling
+    return settled if mark is None else max(settled, kept(mark, settled))
 
 
 def read_mark(stream: StreamDefinition, state: State | None) -> datetime | None:

@@ -10,7 +10,7 @@ from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint
 from source_pylon.config import Config
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time
-from source_pylon.streams.listed import Derive, Keyless, read_mark
+from source_pylon.streams.listed import Derive, Keyless, read_mark, settled_mark
 from source_pylon.streams.windows import FAR_FUTURE, Window, next_window, time_filter
 from source_pylon.timestamps import TICK, parse, render
 
@@ -67,7 +67,7 @@ class SearchStream(StreamDefinition):
             after = max(reread, after) if after else reread
 
         def settled() -> State:
-            return {str(self.cursor_field): render(sync.client.server_time(asked) - sync.timing.settling)}
+            return {str(self.cursor_field): render(settled_mark(sync, asked, mark))}
 
         if self.cursor_field is None or after is None:
             yield Slice({}, lambda: self._records(sync.client, None), settled if self.cursor_field else None)

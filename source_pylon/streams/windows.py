@@ -37,6 +37,15 @@ def up_to(window: Window, bounds: Iterable[datetime]) -> Window:
     return Window(window.after, min(inside)) if inside else window
 
 
+def kept(mark: datetime, settled: datetime) -> datetime:
+    """What an earlier sync's mark is worth where only what lies before `settled` counts as read.
+
+    A mark ahead of it was written by a clock that ran ahead, and is taken back. One that is ahead by a moment is not:
+    Pylon's `Date` header tells its time to the second.
+    """
+    return mark if mark <= settled + 2 * SECOND else settled
+
+
 def time_filter(field: str, window: Window) -> dict[str, Any]:
     """Pylon's filter for the moments of `window`, wider by a second before and by two after.
 

@@ -16,7 +16,7 @@ from source_pylon.streams.issues.listing import SEARCH, IssueSearch
 from source_pylon.streams.issues.messages import MessageReader
 from source_pylon.streams.issues.parts import IssueParts
 from source_pylon.streams.issues.plan import LATEST, Marks, Range
-from source_pylon.streams.windows import FAR_FUTURE
+from source_pylon.streams.windows import FAR_FUTURE, kept
 from source_pylon.timestamps import TICK
 
 logger = logging.getLogger("airbyte")
@@ -174,8 +174,7 @@ class IssueStream(StreamDefinition):
             # From the first checkpoint on, whatever changes behind the moving mark is found by the update part.
             assert batch.latest is not None
             return Marks(batch.latest, settled)
-        # A state written by a clock that ran ahead promises more than was read: it is taken back to what is settled.
-        latest, updated = min(marks.latest, max(settled, batch.latest or settled)), min(marks.updated, settled)
+        latest, updated = kept(marks.latest, settled), kept(marks.updated, settled)
         return Marks(max(latest, batch.latest or latest), max(updated, batch.updated or updated))
 
     @staticmethod
