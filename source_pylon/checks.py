@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from source_pylon.client import errors
 from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import ME
+from source_pylon.config import Config
 from source_pylon.streams.definition import StreamDefinition
 
 logger = logging.getLogger("airbyte")
 
 
-def check_connection(client: PylonClient, definitions: Sequence[StreamDefinition]) -> tuple[bool, str | None]:
+def check_connection(
+    client: PylonClient, config: Config, definitions: Sequence[StreamDefinition]
+) -> tuple[bool, str | None]:
     """Whether a sync could work, and a message for the user.
 
     Calls `/me`, then asks each stream for one record. A stream that the token may not read is a warning; a check
@@ -22,7 +25,7 @@ def check_connection(client: PylonClient, definitions: Sequence[StreamDefinition
         refused: dict[str, str] = {}
         for definition in definitions:
             try:
-                definition.probe(client)
+                definition.probe(client, config)
             except (errors.Forbidden, errors.NotFound, errors.Rejected) as error:
                 refused[definition.name] = error.user_message
     except errors.PylonError as error:

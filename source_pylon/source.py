@@ -12,12 +12,14 @@ from airbyte_cdk.models import (
     AirbyteStateMessage,
     AirbyteStateMessageSerializer,
     AirbyteStream,
+    AirbyteStreamStatus,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteCatalogSerializer,
     ConnectorSpecification,
     ConnectorSpecificationSerializer,
     FailureType,
     Status,
+    StreamDescriptor,
     SyncMode,
 )
 from airbyte_cdk.sources.abstract_source import AbstractSource
@@ -30,6 +32,7 @@ from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
 from airbyte_cdk.sources.streams.core import Stream
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as stream_status
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_pylon.checks import check_connection
@@ -109,7 +112,7 @@ class SourcePylon(AbstractSource):
         except AirbyteTracedException as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
         main = [definition for definition in STREAMS if definition.main]
-        succeeded, message = check_connection(self._client(settings), main)
+        succeeded, message = check_connection(self._client(settings), settings, main)
         return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=message)
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any | None]:
@@ -133,15 +136,19 @@ class SourcePylon(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
-        """Reads the streams of the catalog at once; then reports those that do not exist, and fails."""
+        """Reads the streams of the catalog at once. Those that do not exist are reported first, and make it fail."""
         settings = load_config(config)
         known = {definition.name: definition for definition in STREAMS}
         unknown = [item for item in catalog.streams if item.stream.name not in known]
         selections = _selections(known, catalog, ConnectorStateManager(state=state))
+        errors = [_unknown_stream(item.stream.name) for item in unknown]
+        for item, error in zip(unknown, errors, strict=True):
+            yield stream_status(item.stream, AirbyteStreamStatus.INCOMPLETE)
+            yield error.as_airbyte_message(StreamDescriptor(name=item.stream.name))
         if selections:
             yield from self._read(settings, selections)
-        if unknown:
-            yield from super().read(logger, config, ConfiguredAirbyteCatalog(streams=unknown), state)
+        if errors:
+            raise errors[0]
 
     def _read(self, config: Config, selections: list[Selection]) -> Iterator[AirbyteMessage]:
         queue = BatchQueue(self.before_waiting)
@@ -248,6 +255,14 @@ def load_config(config: Mapping[str, Any]) -> Config:
             internal_message="invalid configuration",
             failure_type=FailureType.config_error,
         ) from None
+
+
+def _unknown_stream(name: str) -> AirbyteTracedException:
+    return AirbyteTracedException(
+        message=f"Stream {name} does not exist in this connector. Refresh the connection's schema and deselect it.",
+        internal_message="unknown stream in the configured catalog",
+        failure_type=FailureType.config_error,
+    )
 
 
 def _selections(

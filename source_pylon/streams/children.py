@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from source_pylon.client import answers, errors
 from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint, Paging
+from source_pylon.config import Config
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time
 from source_pylon.streams.listed import Keyless, read_mark, settled_mark
 from source_pylon.streams.windows import FAR_FUTURE
@@ -104,7 +105,7 @@ class ChildStream(StreamDefinition):
     def _is_listed(self, client: PylonClient, parent: Record) -> bool:
         return any(other.get("id") == parent["id"] for page in client.pages(self.parents) for other in page)
 
-    def probe(self, client: PylonClient) -> None:
+    def probe(self, client: PylonClient, config: Config) -> None:
         """Asks for one record of the first parent."""
         limit = {"limit": 1} if self.parents.paging is Paging.QUERY else {}
         parents = answers.items(self.parents, client.request(self.parents, query=limit))

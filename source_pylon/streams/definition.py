@@ -87,7 +87,7 @@ class StreamDefinition(ABC):
         """
 
     @abstractmethod
-    def probe(self, client: PylonClient) -> None:
+    def probe(self, client: PylonClient, config: Config) -> None:
         """Asks for one record; raises PylonError when the token or the endpoint does not allow it."""
 
     def done(self, sync: Sync) -> None:  # noqa: B027 most streams share nothing that they would have to give back

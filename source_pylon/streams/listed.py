@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from source_pylon.client import errors
 from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint, Paging
+from source_pylon.config import Config
 from source_pylon.streams.definition import (
     Record,
     Slice,
@@ -83,7 +84,7 @@ class ListStream(StreamDefinition):
                     yield self.derive(record)
         keyless.raise_if_any()
 
-    def probe(self, client: PylonClient) -> None:
+    def probe(self, client: PylonClient, config: Config) -> None:
         """Asks for one record."""
         limit = {"limit": 1} if self.endpoint.paging is Paging.QUERY else {}
         client.request(self.endpoint, query={**(self.query or {}), **limit})

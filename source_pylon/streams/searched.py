@@ -119,6 +119,6 @@ class SearchStream(StreamDefinition):
                 f"stream {self.name} is slower, nothing is lost."
             )
 
-    def probe(self, client: PylonClient) -> None:
+    def probe(self, client: PylonClient, config: Config) -> None:
         """Asks for one record."""
         client.request(self.endpoint, body={"limit": 1})

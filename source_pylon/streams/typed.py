@@ -87,5 +87,5 @@ class TypedStream(StreamDefinition):
                     yield record
         keyless.raise_if_any()
 
-    def probe(self, client: PylonClient) -> None:
+    def probe(self, client: PylonClient, config: Config) -> None:
         """Nothing: which types there are is the configuration's business."""

@@ -59,11 +59,12 @@ class SlicePartition(Partition):
                 yield Record(data, name)
                 generator.progress.record(name)
             self.whole = not generator.failed
-        except PylonError as error:
-            generator.fail()
-            raise traced(name, error) from error
-        except BaseException:
-            generator.fail()
+        except Exception as error:
+            # One error for a stream is enough; what goes wrong in its other slices is most likely the same.
+            if not generator.fail():
+                return
+            if isinstance(error, PylonError):
+                raise traced(name, error) from error
             raise
         finally:
             generator.close_one()
@@ -131,10 +132,12 @@ class SliceGenerator(PartitionGenerator):
         self.selection.definition.done(self._sync)
         self.progress.finished(self.selection.name)
 
-    def fail(self) -> None:
-        """The stream has failed: no further slices, and nothing waits for it."""
-        self.failed = True
+    def fail(self) -> bool:
+        """The stream has failed: no further slices, and nothing waits for it. Whether this was its first failure."""
+        with self._lock:
+            first, self.failed = not self.failed, True
         self._end()
+        return first
 
     def await_turn(self, number: int) -> None:
         """Blocks until all slices before this one have been read, or have failed."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from source_pylon.client import answers, errors
 from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import MESSAGES, Endpoint
+from source_pylon.config import Config
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time, foreign_state
 from source_pylon.streams.issues.feed import Delivery, Finished, IssueFeed
 from source_pylon.streams.issues.listing import SEARCH, IssueSearch
@@ -184,13 +185,13 @@ class IssueStream(StreamDefinition):
             return {"updated_until": batch.updated.isoformat()}
         return {"latest_message_until": batch.latest.isoformat() if batch.latest else ""}
 
-    def probe(self, client: PylonClient) -> None:
-        """Asks for one issue, and for one of its messages."""
+    def probe(self, client: PylonClient, config: Config) -> None:
+        """Asks for one issue, and for one of its messages where they are wanted."""
         body: Record = {"limit": 1}
         if self.issue_type:
             body["filter"] = {"field": "issue_type", "operator": "equals", "value": self.issue_type}
         issues = answers.items(SEARCH, client.request(SEARCH, body=body))
-        for issue in issues[:1]:
+        for issue in issues[:1] if config.include_messages else ():
             try:
                 client.request(MESSAGES, str(issue.get("id")), query={"limit": 1})
             except errors.NotFound:

@@ -1,0 +1,32 @@
+"""Lists the questions, or runs some or all of them: `python -m benchmarks all`, `python -m benchmarks cost memory`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+QUESTIONS = {
+    "startup": "what spec, check and discover take, against importing the CDK",
+    "requests": "requests made, against those that cannot be avoided",
+    "cost": "time and CPU per record, against a bare loop and a low-code manifest",
+    "allowance": "time of a sync, against the least that Pylon's allowance permits",
+    "memory": "peak memory, with slow readers and large records too",
+    "growth": "time and memory from 1,000 to 1,000,000 issues, measured and modelled; writes growth.png",
+    "planner": "how long a first sync takes: the table of docs/pylon.md",
+}
+
+
+def main(names: list[str]) -> int:
+    """Runs each question in a process of its own; gives 1 if one failed."""
+    wanted = list(QUESTIONS) if names == ["all"] else names
+    unknown = [name for name in wanted if name not in QUESTIONS]
+    if not wanted or unknown:
+        print(__doc__)
+        for name, text in QUESTIONS.items():
+            print(f"  {name:10} {text}")
+        return 2 if unknown else 0
+    return max(subprocess.run([sys.executable, "-m", f"benchmarks.{name}"]).returncode for name in wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The same streams as a plain low-code manifest for Airbyte's CDK, for comparison."""

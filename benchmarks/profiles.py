@@ -1,0 +1,64 @@
+"""Samples of a profiler, added up by the part of the program that they belong to."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+# The first pattern that matches any frame of a stack, innermost frame first, says whose time it is.
+_PARTS = (
+    ("HTML to text", r"source_pylon/text"),
+    ("HTTP: requests, urllib3, sockets", r"/(requests|urllib3)/|http/client\.py|source_pylon/client/transport\.py"),
+    ("parsing and judging answers, allowance", r"source_pylon/client/"),
+    ("records: what is added, sizes", r"source_pylon/(feedback|timestamps)"),
+    ("queue between threads", r"source_pylon/sync/queue|/queue\.py"),
+    ("writing lines", r"source_pylon/entrypoint|source_pylon/run\.py|airbyte_cdk/logger"),
+    ("listing, windows, partitions", r"source_pylon/(streams|sync|progress)"),
+    ("CDK: concurrent core, per record", r"airbyte_cdk/sources/(concurrent_source|streams/concurrent|utils)"),
+    ("CDK: entry point, per message", r"airbyte_cdk/"),
+)
+_START_UP = re.compile(r"<frozen importlib|_find_and_load|(^|/)pydantic/")
+
+
+class Share(NamedTuple):
+    """A part of the program, its share of the samples, and the functions in which most of them fell."""
+
+    part: str
+    share: float
+    mostly: str
+
+
+def shares(raw: str, root: Path) -> list[Share]:
+    """The parts of a profile in py-spy's raw format (`frame;frame;frame count` a line), largest first."""
+    totals: Counter[str] = Counter()
+    places: dict[str, Counter[str]] = {}
+    for line in raw.splitlines():
+        stack, _, count = line.rpartition(" ")
+        frames = stack.split(";")
+        if any(_START_UP.search(frame) for frame in frames):
+            continue
+        part = _part_of(reversed(frames))
+        totals[part] += int(count)
+        places.setdefault(part, Counter())[_place(frames[-1], root)] += int(count)
+    whole = sum(totals.values()) or 1
+    return [
+        Share(part, count / whole, ", ".join(f"{name} {times / whole:.0%}" for name, times in places[part].most_common(3)))
+        for part, count in totals.most_common()
+    ]  # fmt: skip
+
+
+def _part_of(frames: Iterable[str]) -> str:
+    for frame in frames:
+        for part, pattern in _PARTS:
+            if re.search(pattern, frame):
+                return part
+    return "interpreter and its threads"
+
+
+def _place(frame: str, root: Path) -> str:
+    function, _, rest = frame.partition(" (")
+    path = rest.rstrip(")").partition(":")[0].replace(str(root) + "/", "")
+    return f"`{Path(path).name}:{function}`"

@@ -1,0 +1,24 @@
+"""Fixtures that the tests against the sandbox share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from integration_tests.harness import ago
+from integration_tests.sandbox import Sandbox, Size
+
+
+@pytest.fixture
+def pylon() -> Iterator[Sandbox]:
+    """A small organisation of the test's own, whose history ended an hour ago; without rate limits."""
+    with Sandbox(size=Size(issues=150), limits=None, base_time=ago(hours=1)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def empty_pylon() -> Iterator[Sandbox]:
+    """An organisation with nothing in it."""
+    with Sandbox(size=Size.empty(), limits=None) as sandbox:
+        yield sandbox

@@ -1,0 +1,534 @@
+"""Answers that are refusals, nonsense or lies: each either does no harm or ends its stream with a clear error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from integration_tests.faults.harness import Run, fast, read
+from integration_tests.faults.proof import (
+    assert_complete_and_fresh,
+    assert_failed,
+    assert_green,
+    assert_state_never_ahead,
+    proven,
+)
+from integration_tests.harness import ISSUE_STREAMS, MESSAGES, SEARCH, STREAMS, ago, hook, moment, unfiltered_search
+from integration_tests.sandbox import MISSING, Fault, Sandbox, Size, cursors
+from integration_tests.sandbox.faults import (
+    Action,
+    empty,
+    gzipped,
+    html,
+    padded,
+    status,
+    too_many,
+    transform,
+    truncated,
+)
+
+Record = dict[str, Any]
+
+ACCOUNTS = "GET /accounts"
+
+
+@pytest.fixture
+def paged() -> Iterator[Sandbox]:
+    """An organisation whose accounts and busiest month fill several pages."""
+    size = Size(issues=1200, same_second=1100, accounts=2100, contacts=20)
+    with Sandbox(size=size, limits=None, base_time=ago(hours=1)) as sandbox:
+        yield sandbox
+
+
+def some_issue(pylon: Sandbox, *, with_messages: bool = True) -> str:
+    """An issue in the middle of the history, with public messages or without any."""
+    for issue in pylon.expected("issues")[40:]:
+        messages = pylon.messages(issue["id"])
+        if bool(messages) == with_messages and (not messages or not messages[0]["is_private"]):
+            return str(issue["id"])
+    raise AssertionError("no such issue")
+
+
+def recovers(pylon: Sandbox, failed: Run, *streams: str, **config: Any) -> Run:
+    """With the fault gone, a sync from the failed one's states makes the union complete."""
+    pylon.faults.clear()
+    assert_state_never_ahead(pylon, failed)
+    later = read(pylon, streams or ("issues",), failed.state, **config)
+    proven(pylon, failed, later, streams=streams or ("issues",))
+    return later
+
+
+# --- 5xx ---
+
+
+@pytest.mark.parametrize("code", [500, 502, 503, 504])
+def test_a_burst_of_server_errors_does_no_harm(pylon: Sandbox, code: int) -> None:
+    burst = pylon.faults.add(Fault("*", status(code), times=5, after=4))
+    scattered = pylon.faults.add(Fault("*", status(code), times=30, after=20, probability=0.15, seed=code))
+    run = read(pylon, STREAMS)
+    assert (burst.fired, scattered.fired > 5) == (5, True)
+    proven(pylon, run, streams=STREAMS)
+
+
+@pytest.mark.parametrize("code", [500, 502, 503, 504])
+def test_server_errors_for_good_end_their_stream_alone_and_the_next_sync_completes_it(
+    pylon: Sandbox, code: int
+) -> None:
+    pylon.faults.add(Fault(MESSAGES, status(code), times=None, after=40))
+    run = read(pylon, ("issues", "accounts", "contacts"))
+    assert_failed(run, "issues", kind="transient_error", says=["/messages", str(code)])
+    for stream in ("accounts", "contacts"):
+        assert run.ended(stream) == "COMPLETE"
+    assert run.ids("issues")
+    recovers(pylon, run, "issues", "accounts", "contacts")
+
+
+# --- 429 ---
+
+WAITS: list[dict[str, str]] = [
+    {"X-Retry-After": "0.2"},
+    {"Retry-After": "0.2"},
+    {},
+    {"X-Retry-After": "0"},
+    {"X-Retry-After": "-5"},
+    {"Retry-After": format_datetime(datetime.now(timezone.utc) + timedelta(days=1), usegmt=True)},
+    {"Retry-After": format_datetime(datetime.now(timezone.utc) - timedelta(days=1), usegmt=True)},
+    {"X-Retry-After": "86400"},
+    {"X-Retry-After": "soon"},
+    {"X-Retry-After": "inf"},
+    {"X-Retry-After": "nan", "Retry-After": "0.1"},
+    {"X-Retry-After": ""},
+]
+
+
+@pytest.mark.parametrize("headers", WAITS, ids=str)
+def test_a_429_is_obeyed_whatever_wait_it_asks_for(pylon: Sandbox, headers: dict[str, str]) -> None:
+    pylon.faults.add(Fault(SEARCH, too_many(headers), times=2, after=2))
+    pylon.faults.add(Fault(MESSAGES, too_many(headers), times=2, after=5))
+    run = read(pylon, timing=fast(minute=0.4, longest_rate_limit_wait=0.3))
+    assert pylon.refused() == 4
+    proven(pylon, run)
+
+
+def test_a_storm_of_429_uses_up_no_retries(pylon: Sandbox) -> None:
+    storm = pylon.faults.add(Fault("*", too_many({"X-Retry-After": "0.01"}), times=200, after=6))
+    run = read(pylon, STREAMS, timing=fast(retry_attempts=2))
+    assert storm.fired == 200
+    proven(pylon, run, streams=STREAMS)
+
+
+def test_a_429_for_good_ends_its_stream_with_who_may_use_up_the_limit(pylon: Sandbox) -> None:
+    pylon.faults.add(Fault(MESSAGES, too_many({"X-Retry-After": "0.1"}), times=None, after=30))
+    run = read(pylon, ("issues", "accounts"), timing=fast(rate_limit_patience=1.0))
+    assert_failed(run, "issues", kind="transient_error", says=["too many requests", "another integration"])
+    assert run.ended("accounts") == "COMPLETE"
+    recovers(pylon, run, "issues", "accounts")
+
+
+# --- 401, 403 ---
+
+
+def test_a_token_revoked_in_the_middle_ends_the_sync_with_what_to_do(pylon: Sandbox) -> None:
+    hook(pylon, MESSAGES, lambda seen: pylon.revoke(), after=30)
+    run = read(pylon, ("issues", "tickets"))
+    assert_failed(run, "issues", "tickets", kind="config_error", says=["token", "Settings"])
+    pylon.server.tokens[pylon.token] = "us"
+    recovers(pylon, run, "issues", "tickets")
+
+
+def test_a_token_rotated_in_the_middle_is_replaced_and_the_sync_goes_on_from_its_state(pylon: Sandbox) -> None:
+    hook(pylon, MESSAGES, lambda seen: pylon.revoke(), after=30)
+    run = read(pylon)
+    assert_failed(run, "issues", kind="config_error")
+    pylon.server.tokens["rotated"] = "us"
+    later = recovers(pylon, run, "issues", api_token="rotated")
+    assert len(later.ids("issues")) < 150
+
+
+@pytest.mark.parametrize("stream_and_endpoint", [
+    ("call_recordings", "POST /call-recordings/search"),
+    ("survey_responses", "GET /surveys"),
+    ("survey_responses", "GET /surveys/{id}/responses"),
+    ("contacts", "GET /contacts"),
+    ("accounts", ACCOUNTS),
+], ids=lambda pair: pair[1])  # fmt: skip
+def test_a_403_on_one_endpoint_ends_its_stream_alone_and_names_the_permission(
+    pylon: Sandbox, stream_and_endpoint: tuple[str, str]
+) -> None:
+    stream, endpoint = stream_and_endpoint
+    pylon.forbid(endpoint)
+    run = read(pylon, STREAMS)
+    assert_failed(run, stream, kind="config_error", says=[endpoint, "permission"])
+    for other in set(STREAMS) - {stream}:
+        assert run.ended(other) == "COMPLETE"
+    pylon.allow(endpoint)
+    recovers(pylon, run, *STREAMS)
+
+
+@pytest.mark.parametrize("after", [0, 40])
+def test_a_403_on_all_messages_ends_the_issue_streams_at_the_start_and_in_the_middle(
+    pylon: Sandbox, after: int
+) -> None:
+    hook(pylon, MESSAGES, lambda seen: pylon.forbid(MESSAGES), after=after)
+    run = read(pylon, STREAMS)
+    assert_failed(run, *ISSUE_STREAMS, kind="config_error", says=["/messages"])
+    assert run.ended("accounts") == "COMPLETE"
+    assert len([record for record in run.records("issues") if record.get("messages") is None]) == 0
+    pylon.allow(MESSAGES)
+    recovers(pylon, run, *STREAMS)
+
+
+@pytest.mark.parametrize("code", [404, 410])
+def test_an_issue_deleted_after_it_was_listed_is_left_out_and_counted(pylon: Sandbox, code: int) -> None:
+    gone = some_issue(pylon)
+
+    def is_gone(seen: Any) -> bool:
+        return bool(seen.params["id"] == gone)
+
+    pylon.faults.add(Fault(MESSAGES, status(code), times=None, when=is_gone))
+    hook(pylon, MESSAGES, lambda seen: pylon.store.delete_issue(gone), after=1)
+    run = read(pylon)
+    proven(pylon, run)
+    assert gone not in run.ids("issues")
+    assert run.said("1 issue", "deleted")
+
+
+@pytest.mark.parametrize("refusal", [status(403, {"errors": ["no"], "code": "permission_denied"}), empty(403)],
+                         ids=["json", "empty html"])  # fmt: skip
+def test_an_issue_whose_messages_are_refused_is_emitted_without_them(pylon: Sandbox, refusal: Action) -> None:
+    issue = some_issue(pylon)
+    pylon.faults.add(Fault(MESSAGES, refusal, times=None, when=lambda seen: seen.params["id"] == issue))
+    run = read(pylon, ISSUE_STREAMS)
+    proven(pylon, run, streams=ISSUE_STREAMS, unread=[issue])
+    assert run.said("refuses the messages", issue)
+    record = next(record for record in run.records("issues") if record["id"] == issue)
+    assert record["feedback_source"] == "body"
+
+
+@pytest.mark.parametrize("code", [403, 404, 410])
+def test_many_refused_messages_in_a_row_mean_that_the_endpoint_is_refused(pylon: Sandbox, code: int) -> None:
+    pylon.faults.add(Fault(MESSAGES, status(code), times=None, after=40))
+    run = read(pylon)
+    assert_failed(run, "issues", says=["/messages"])
+    recovers(pylon, run)
+
+
+# --- not what Pylon answers ---
+
+NONSENSE: dict[str, Action] = {
+    "an HTML page with 200": html(200),
+    "an HTML page with 502": html(502),
+    "nothing with 200": status(200, ""),
+    "truncated JSON": truncated(0.5),
+    "JSON cut to one byte": truncated(0.001),
+    "a list": transform(lambda answer: [answer]),
+    "a number": transform(lambda answer: 5),
+    "null": transform(lambda answer: None),
+    "an empty object": transform(lambda answer: {}),
+    "data an object": transform(lambda answer: {**answer, "data": {"id": "x"}}),
+    "data a text": transform(lambda answer: {**answer, "data": "x"}),
+    "data a list of numbers": transform(lambda answer: {**answer, "data": [1, 2]}),
+    "data a list with null": transform(lambda answer: {**answer, "data": [*answer.get("data", ()), None]}),
+    "data missing with more to come": transform(
+        lambda answer: {"request_id": "x", "pagination": {"cursor": "c", "has_next_page": True}}
+    ),
+    "data null with more to come": transform(
+        lambda answer: {**answer, "data": None, "pagination": {"cursor": "c", "has_next_page": True}}
+    ),
+    "errors with 200": transform(lambda answer: {"errors": ["internal"], "request_id": "x"}),
+    "pagination a list": transform(lambda answer: {**answer, "pagination": ["x"]}),
+    "more without a cursor": transform(
+        lambda answer: {**answer, "pagination": {"cursor": "", "has_next_page": True}}
+    ),
+    "more with a cursor that is a number": transform(
+        lambda answer: {**answer, "pagination": {"cursor": 5, "has_next_page": True}}
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_nonsense_once_is_asked_for_again(pylon: Sandbox, what: str) -> None:
+    faults = [
+        pylon.faults.add(Fault(template, NONSENSE[what], times=1, after=after))
+        for template, after in ((SEARCH, 4), (MESSAGES, 20), (ACCOUNTS, 0), ("GET /surveys", 0))
+    ]
+    run = read(pylon, STREAMS)
+    assert [fault.fired for fault in faults] == [1, 1, 1, 1]
+    proven(pylon, run, streams=STREAMS)
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_nonsense_for_good_ends_its_stream_and_is_never_taken_for_an_empty_answer(pylon: Sandbox, what: str) -> None:
+    pylon.faults.add(Fault(SEARCH, NONSENSE[what], times=None, after=15))
+    pylon.faults.add(Fault(ACCOUNTS, NONSENSE[what], times=None))
+    run = read(pylon, ("issues", "accounts", "contacts"))
+    assert_failed(run, "issues", "accounts", kind="transient_error", says=["/"])
+    assert run.ended("contacts") == "COMPLETE"
+    recovers(pylon, run, "issues", "accounts", "contacts")
+
+
+# --- pages ---
+
+
+def test_an_empty_page_that_says_there_is_more_does_not_end_the_list(paged: Sandbox) -> None:
+    order = paged.store.collection("accounts").live.order
+    # The cursor that the empty page gives begins one record before the page that was asked for.
+    going_on = cursors.encode(order[-998])
+    answer = {"data": [], "pagination": {"cursor": going_on, "has_next_page": True}, "request_id": "x"}
+    fault = paged.faults.add(Fault(ACCOUNTS, status(200, answer), when=lambda seen: "cursor" in seen.query))
+    run = read(paged, ("accounts",))
+    assert fault.fired == 1
+    proven(paged, run, streams=["accounts"])
+
+
+def _in_every_answer(change: Callable[[Record, int], Record]) -> Action:
+    count = iter(range(10**9))
+    return transform(lambda answer: change(answer, next(count)))
+
+
+ENDLESS: dict[str, Callable[[], Action]] = {
+    "the same cursor": lambda: _in_every_answer(
+        lambda answer, n: {**answer, "pagination": {"cursor": "again", "has_next_page": True}}
+    ),
+    "new cursors without a new id": lambda: _in_every_answer(
+        lambda answer, n: {**answer, "pagination": {"cursor": f"c{n}", "has_next_page": True}}
+    ),
+    "empty pages": lambda: _in_every_answer(
+        lambda answer, n: {**answer, "data": [], "pagination": {"cursor": f"c{n}", "has_next_page": True}}
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_a_list_that_does_not_end_is_left_with_an_error(pylon: Sandbox, what: str) -> None:
+    # A server that ignores the cursor answers with the first page again and again.
+    def without_cursor(seen: Any) -> bool:
+        seen.query.pop("cursor", None)
+        return True
+
+    pages = pylon.expected("accounts")
+    endless = ENDLESS[what]()
+    first = {"data": pages, "request_id": "x"}
+    assert endless.after is not None
+    answer = Action(instead=status(200, first).instead)
+    pylon.faults.add(Fault(ACCOUNTS, endless, times=None))
+    pylon.faults.add(Fault(ACCOUNTS, answer, times=None, when=without_cursor))
+    run = read(pylon, ("accounts", "contacts"))
+    assert_failed(run, "accounts", says=["come to an end"])
+    assert pylon.count(ACCOUNTS) < 60
+    assert run.ended("contacts") == "COMPLETE"
+    recovers(pylon, run, "accounts", "contacts")
+
+
+@pytest.mark.parametrize("stream_and_endpoint", [("accounts", ACCOUNTS), ("issues", SEARCH)], ids=lambda pair: pair[1])
+def test_a_cursor_refused_halfway_begins_its_list_again_without_repeating_a_record(
+    paged: Sandbox, stream_and_endpoint: tuple[str, str]
+) -> None:
+    stream, endpoint = stream_and_endpoint
+    fault = paged.faults.add(
+        Fault(endpoint, status(400), when=lambda seen: "cursor" in seen.query or "cursor" in (seen.body or {}))
+    )
+    run = read(paged, (stream,))
+    assert fault.fired == 1
+    proven(paged, run, streams=[stream])
+
+
+def test_a_record_on_two_neighbouring_pages_is_emitted_once(paged: Sandbox) -> None:
+    last: list[Record] = []
+
+    def repeat(answer: Record) -> Record:
+        data = [*last, *answer.get("data", ())]
+        last[:] = data[-2:]
+        return {**answer, "data": data}
+
+    for template in (ACCOUNTS, SEARCH):
+        paged.faults.add(Fault(template, transform(repeat), times=None))
+        last.clear()
+        stream = "accounts" if template == ACCOUNTS else "issues"
+        proven(paged, read(paged, (stream,)), streams=[stream])
+        paged.faults.clear()
+
+
+@pytest.mark.parametrize("extra", [{}, {"name": "no id"}, {"id": None}, {"id": ""}], ids=str)
+@pytest.mark.parametrize("stream_and_endpoint", [
+    ("issues", SEARCH),
+    ("accounts", ACCOUNTS),
+    ("contacts", "GET /contacts"),
+    ("call_recordings", "POST /call-recordings/search"),
+    ("survey_responses", "GET /surveys/{id}/responses"),
+], ids=lambda pair: pair[0])  # fmt: skip
+def test_a_record_without_an_id_is_left_out_and_ends_its_stream_incomplete_after_all_others(
+    pylon: Sandbox, stream_and_endpoint: tuple[str, str], extra: Record
+) -> None:
+    stream, endpoint = stream_and_endpoint
+
+    def add(answer: Record) -> Record:
+        data = list(answer.get("data", ()))
+        return {**answer, "data": [*data[: len(data) // 2], extra, *data[len(data) // 2 :]]}
+
+    fault = pylon.faults.add(Fault(endpoint, transform(add), times=1, after=1 if stream == "issues" else 0))
+    run = read(pylon, (stream,))
+    assert fault.fired == 1
+    assert_failed(run, stream, says=["without"])
+    assert_state_never_ahead(pylon, run)
+    assert_complete_and_fresh(pylon, run, streams=[stream])
+
+
+# --- fields ---
+
+
+def _in_issues(change: Callable[[Record], Record]) -> Action:
+    return transform(
+        lambda answer: {**answer, "data": [change(issue) for issue in answer["data"]]} if answer.get("data") else answer
+    )
+
+
+def _times(write: Callable[[datetime, Record], str]) -> Action:
+    def change(issue: Record) -> Record:
+        changed = {
+            name: write(moment(issue[name]), issue)
+            for name in ("created_at", "updated_at", "latest_message_time")
+            if issue.get(name)
+        }
+        return {**issue, **changed}
+
+    return _in_issues(change)
+
+
+TIMES: dict[str, Callable[[datetime, Record], str]] = {
+    "milliseconds": lambda time, issue: time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{issue['number'] % 1000:03d}Z",
+    "nanoseconds": lambda time, issue: time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{issue['number']:09d}Z",
+    "an offset": lambda time, issue: time.astimezone(timezone(timedelta(hours=5, minutes=45))).isoformat(),
+    "an offset west": lambda time, issue: time.astimezone(timezone(timedelta(hours=-11))).isoformat(),
+    "a space and no offset": lambda time, issue: time.strftime("%Y-%m-%d %H:%M:%S"),
+}
+
+
+@pytest.mark.parametrize("how", TIMES)
+def test_times_written_in_another_way_are_the_same_times(pylon: Sandbox, how: str) -> None:
+    pylon.faults.add(Fault(SEARCH, _times(TIMES[how]), times=None))
+    times = ["created_at", "updated_at", "latest_message_time"]
+    first = read(pylon)
+    assert_green(first)
+    assert_complete_and_fresh(pylon, first, changed=times)
+    pylon.clock.advance(timedelta(hours=1))
+    changed = {change.id for change in pylon.evolve(3, 30, deletions=False) if change.kind == "issues"}
+    second = read(pylon, state=first.state)
+    assert_green(second)
+    assert_complete_and_fresh(pylon, first, second, changed=times)
+    assert set(second.ids("issues")) == changed
+
+
+@pytest.mark.parametrize("value", [MISSING, None, "", "yesterday", 1700000000, "2026-02-30T00:00:00Z", {"at": 1}], ids=str)
+def test_an_issue_whose_times_are_none_is_emitted_once_and_moves_no_mark(pylon: Sandbox, value: Any) -> None:
+    broken = some_issue(pylon)
+    names = ("created_at", "latest_message_time", "updated_at")
+
+    def change(issue: Record) -> Record:
+        if issue["id"] != broken:
+            return issue
+        kept = {name: text for name, text in issue.items() if name not in names}
+        return kept if value is MISSING else {**kept, **dict.fromkeys(names, value)}
+
+    pylon.faults.add(Fault(SEARCH, _in_issues(change), times=None))
+    first = read(pylon)
+    assert_green(first)
+    assert_complete_and_fresh(pylon, first, changed=names)
+    second = read(pylon, state=first.state)
+    assert_green(second)
+    for state in first.states("issues") + second.states("issues"):
+        assert moment(state["latest_message_time"]) < datetime.now(timezone.utc)
+
+
+def test_an_issue_from_the_far_future_is_emitted_and_does_not_take_the_state_with_it(pylon: Sandbox) -> None:
+    far = some_issue(pylon)
+    change = {"latest_message_time": "9999-12-31T23:59:59Z", "updated_at": "9999-12-31T23:59:59Z"}
+    pylon.faults.add(Fault(SEARCH, _in_issues(lambda i: {**i, **change} if i["id"] == far else i), times=None))
+    first = read(pylon)
+    assert_green(first)
+    assert_complete_and_fresh(pylon, first, changed=change)
+    pylon.store.close_issue(some_issue(pylon, with_messages=False))
+    pylon.clock.advance(timedelta(minutes=30))
+    second = read(pylon, state=first.state)
+    assert_green(second)
+    assert_complete_and_fresh(pylon, first, second, changed=change)
+    for state in first.states("issues") + second.states("issues"):
+        assert moment(state["latest_message_time"]).year < 9999
+        assert moment(state["updated_at"]).year < 9999
+
+
+def test_unknown_fields_and_fields_of_another_type_pass_as_they_are(pylon: Sandbox) -> None:
+    change: Record = {
+        "brand_new": {"deep": [1, None, {"x": "é"}]},
+        "number": "twelve",
+        "tags": "one text",
+        "custom_fields": [1, 2],
+        "account": "acc-1",
+        "requester": 5,
+        "body_html": ["<p>x</p>"],
+        "title": None,
+        "state": 7,
+    }
+    pylon.faults.add(Fault(SEARCH, _in_issues(lambda issue: {**issue, **change}), times=None))
+    run = read(pylon, ISSUE_STREAMS)
+    assert_green(run, *ISSUE_STREAMS)
+    joins = {"account_id", "requester_id", "feedback_text", "feedback_source"}
+    assert_complete_and_fresh(pylon, run, streams=ISSUE_STREAMS, changed=change.keys() | joins)
+    for record in run.records("issues"):
+        assert {name: record.get(name) for name in change} == change
+
+
+def test_messages_with_fields_of_another_type_pass_and_one_without_a_flag_is_left_out(pylon: Sandbox) -> None:
+    issue = some_issue(pylon)
+
+    def change(answer: Record) -> Record:
+        first, *rest = answer["data"]
+        odd = {**first, "message_html": 5, "author": "someone", "file_urls": "none", "timestamp": 3}
+        unflagged = {name: value for name, value in first.items() if name != "is_private"}
+        return {**answer, "data": [odd, {**unflagged, "id": "unflagged", "message_html": "SECRET NOTE"}, *rest]}
+
+    pylon.faults.add(Fault(MESSAGES, transform(change), when=lambda seen: seen.params["id"] == issue))
+    run = read(pylon)
+    assert_green(run)
+    record = next(record for record in run.records("issues") if record["id"] == issue)
+    assert record["messages"][0]["author"] == "someone"
+    assert "SECRET NOTE" not in run.text
+
+
+def test_an_answer_of_50_megabytes_is_read(pylon: Sandbox) -> None:
+    pylon.faults.add(Fault(ACCOUNTS, padded(50_000_000)))
+    proven(pylon, read(pylon, ("accounts",)), streams=["accounts"])
+
+
+def test_compressed_answers_are_read(pylon: Sandbox) -> None:
+    pylon.faults.add(Fault("*", gzipped(), times=None))
+    proven(pylon, read(pylon, STREAMS), streams=STREAMS)
+
+
+def test_broken_compression_is_asked_for_again(pylon: Sandbox) -> None:
+    fault = pylon.faults.add(Fault(SEARCH, status(200, b"not gzip", {"Content-Encoding": "gzip"}), times=2, after=3))
+    run = read(pylon)
+    assert fault.fired == 2
+    proven(pylon, run)
+
+
+def test_ignored_filters_are_noticed_and_harmless(pylon: Sandbox) -> None:
+    pylon.faults.add(Fault(SEARCH, unfiltered_search(pylon), times=None))
+    first = read(pylon, ISSUE_STREAMS)
+    proven(pylon, first, streams=ISSUE_STREAMS)
+    assert first.said("ignores the time filter")
+    pylon.evolve(5, 20, deletions=False)
+    pylon.clock.advance(timedelta(hours=1))
+    second = read(pylon, ISSUE_STREAMS, first.state)
+    proven(pylon, first, second, streams=ISSUE_STREAMS)
+    assert len(second.ids("issues")) < 60
+
+
+def test_no_request_holds_a_field_that_pylon_does_not_know(pylon: Sandbox) -> None:
+    first = read(pylon, STREAMS)
+    read(pylon, STREAMS, first.state)
+    assert not pylon.unknown_keys

@@ -1,0 +1,92 @@
+"""Airbyte's own standard tests, as acceptance-test-config.yml asks for them, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from airbyte_cdk.test.standard_tests import ConnectorTestScenario, SourceTestSuiteBase
+
+from integration_tests.harness import CURSORS, FAST, REPOSITORY, config_for, discover
+from integration_tests.sandbox import Sandbox, Size
+from source_pylon import SourcePylon
+
+pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]
+
+HERE = Path(__file__).parent
+CONFIGS = REPOSITORY / "build" / "sandbox"
+"""Where acceptance-test-config.yml expects the configurations that name the sandbox's port."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sandbox_configurations() -> Iterator[None]:
+    """Serves the sandbox and writes the configurations for it."""
+    with Sandbox(size=Size(issues=120, others=8, projects=12), limits=None) as pylon:
+        CONFIGS.mkdir(parents=True, exist_ok=True)
+        config = config_for(pylon, start_date="2020-01-01T00:00:00Z", custom_object_types=["companies"])
+        (CONFIGS / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        wrong = {**config, "api_token": "pylon_api_unknown_1234567890"}
+        (CONFIGS / "wrong_token.json").write_text(json.dumps(wrong), encoding="utf-8")
+        yield
+
+
+# What the tests only advise today is demanded here.
+@pytest.mark.filterwarnings("error::airbyte_cdk.test.standard_tests.DiscoveredCatalogWarning")
+class TestAirbyteStandards(SourceTestSuiteBase):
+    """The tests themselves come from the CDK."""
+
+    # The CDK would guess the class from the name of the folder, which may be any.
+    connector = SourcePylon
+
+    @classmethod
+    def create_connector(cls, scenario: ConnectorTestScenario | None) -> Any:
+        """The connector with short waits."""
+        return SourcePylon(FAST)
+
+    @pytest.fixture
+    def connector_image_override(self) -> str:
+        """Skips the tests of the image: a container cannot reach a sandbox on this machine's loopback."""
+        pytest.skip("the image has tests of its own in integration_tests/image")
+
+
+def committed(name: str) -> Any:
+    """A file beside this one."""
+    return json.loads((HERE / name).read_text(encoding="utf-8"))
+
+
+def as_configured(stream: dict[str, Any], sync_mode: str) -> dict[str, Any]:
+    """A discovered stream as the committed catalogs hold it; schemas come from `discover`."""
+    entry: dict[str, Any] = {
+        "stream": {**stream, "json_schema": {}},
+        "sync_mode": sync_mode,
+        "destination_sync_mode": "append_dedup" if sync_mode == "incremental" else "overwrite",
+    }
+    if sync_mode == "incremental":
+        entry["cursor_field"] = stream["default_cursor_field"]
+    return entry
+
+
+def test_the_committed_catalogs_are_what_discover_gives() -> None:
+    streams = discover().catalog["streams"]
+    incremental = [stream for stream in streams if "incremental" in stream["supported_sync_modes"]]
+    assert committed("configured_catalog.json") == {"streams": [as_configured(s, "full_refresh") for s in streams]}
+    assert committed("incremental_catalog.json") == {"streams": [as_configured(s, "incremental") for s in incremental]}
+
+
+def test_the_committed_states_name_every_incremental_stream() -> None:
+    streams = [entry["stream"]["name"] for entry in committed("incremental_catalog.json")["streams"]]
+    for name in ("future_state.json", "sample_state.json"):
+        assert [state["stream"]["stream_descriptor"]["name"] for state in committed(name)] == streams
+    assert set(CURSORS) <= set(streams)
+
+
+def test_every_file_that_the_acceptance_config_names_is_there() -> None:
+    sections = yaml.safe_load((REPOSITORY / "acceptance-test-config.yml").read_text())["acceptance_tests"]
+    tests = [test for section in sections.values() for test in section["tests"]]
+    paths = {test[key] for test in tests for key in ("config_path", "configured_catalog_path") if key in test}
+    paths |= {test["future_state"]["future_state_path"] for test in tests if "future_state" in test}
+    assert [path for path in sorted(paths) if not (REPOSITORY / path).is_file()] == []

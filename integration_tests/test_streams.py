@@ -1,0 +1,248 @@
+"""A first sync gives every record of every stream once, as Pylon stores it, with what the connector adds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator, FormatChecker
+
+from integration_tests.harness import (
+    FAST,
+    ISSUE_STREAMS,
+    MESSAGES,
+    STREAMS,
+    Output,
+    ago,
+    expected,
+    moment,
+    public_messages,
+    read,
+    schemas,
+    stored_issues,
+    type_of,
+    without_signatures,
+)
+from integration_tests.sandbox import MISSING, Sandbox, Size
+
+ISSUES = 2_200
+
+
+@pytest.fixture(scope="module")
+def organisation() -> Iterator[Sandbox]:
+    """An organisation that no test of this module changes."""
+    size = Size(issues=ISSUES, contacts=1_500, accounts=1_200, call_recordings=1_100, survey_responses=300, surveys=4)
+    with Sandbox(size=size, limits=None, seed=7) as sandbox:
+        for kind in ("Conversation", "TICKET", "ticket"):
+            sandbox.store.add_issue(type=kind, at=ago(days=3))
+        sandbox.store.add_issue(type=None, at=ago(days=3))
+        sandbox.store.add_issue(type=MISSING, at=ago(days=3))
+        sandbox.store.add_issue(type="incident", at=ago(days=3))
+        notes_only = sandbox.store.add_issue(body_html="<p>Only notes here</p>", at=ago(days=4))
+        sandbox.store.add_message(notes_only, private=True, files=1, at=ago(days=3))
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def first_sync(organisation: Sandbox) -> Output:
+    """A first sync of all streams."""
+    return read(organisation)
+
+
+@pytest.fixture(scope="module")
+def stored(organisation: Sandbox) -> dict[str, dict[str, Any]]:
+    """What each stream must give."""
+    return {stream: expected(organisation, stream) for stream in STREAMS}
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_every_record_comes_once_and_none_extra(stream: str, first_sync: Output, stored: Any) -> None:
+    counts = Counter(first_sync.ids(stream))
+    assert counts == Counter(stored[stream].keys())
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_every_record_is_as_stored_apart_from_the_documented_additions(
+    stream: str, first_sync: Output, stored: Any
+) -> None:
+    for record in first_sync.records(stream):
+        assert without_signatures(record) == stored[stream][record["id"]]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_every_record_validates_against_its_discovered_schema(stream: str, first_sync: Output) -> None:
+    schema = schemas()[stream]
+    Draft7Validator.check_schema(schema)
+    validator = Draft7Validator(schema, format_checker=FormatChecker())
+    assert first_sync.records(stream)
+    for record in first_sync.records(stream):
+        validator.validate(record)
+
+
+def test_the_data_set_is_large_and_varied_enough_to_prove_something(organisation: Sandbox, first_sync: Output) -> None:
+    issues = first_sync.records("issues")
+    assert len(issues) >= 2_000
+    assert {record["feedback_source"] for record in issues} == {"messages", "body", "none"}
+    assert {"conversation", "Conversation", "ticket", "Ticket", None} <= {record.get("type") for record in issues}
+    assert any("type" not in record for record in issues)
+    assert any("assignee" not in record for record in issues)
+    assert any(not record["messages"] and organisation.messages(record["id"]) for record in issues)
+
+
+@pytest.mark.parametrize("stream", ISSUE_STREAMS)
+def test_messages_are_the_public_ones_oldest_first(stream: str, organisation: Sandbox, first_sync: Output) -> None:
+    some = 0
+    for record in first_sync.records(stream):
+        times = [moment(message["timestamp"]) for message in record["messages"]]
+        assert times == sorted(times)
+        assert all(message["is_private"] is False for message in record["messages"])
+        assert [m["id"] for m in record["messages"]] == [m["id"] for m in public_messages(organisation, record["id"])]
+        some += len(times) > 1
+    assert some
+
+
+def test_feedback_text_is_the_public_messages_else_the_body_else_null(first_sync: Output) -> None:
+    for record in first_sync.records("issues"):
+        source, text = record["feedback_source"], record["feedback_text"]
+        if source == "messages":
+            assert text == "\n\n".join(message["text"] for message in record["messages"] if message["text"])
+        elif source == "body":
+            assert text
+            assert not any(message["text"] for message in record["messages"])
+        else:
+            assert text is None
+            assert not record.get("body_html")
+
+
+def test_the_body_is_the_feedback_of_an_issue_with_nothing_but_notes(first_sync: Output) -> None:
+    (record,) = [item for item in first_sync.records("issues") if item["feedback_text"] == "Only notes here"]
+    assert (record["messages"], record["feedback_source"]) == ([], "body")
+
+
+def test_ids_for_joins_stand_beside_the_nested_objects(first_sync: Output) -> None:
+    for stream in ISSUE_STREAMS:
+        for record in first_sync.records(stream):
+            for name in ("account", "requester", "assignee", "team"):
+                assert record[f"{name}_id"] == (record.get(name) or {}).get("id")
+    for contact in first_sync.records("contacts"):
+        assert contact["account_id"] == (contact.get("account") or {}).get("id")
+    assert any(record["account_id"] for record in first_sync.records("issues"))
+
+
+def test_files_of_private_messages_are_not_among_the_attachments(organisation: Sandbox, first_sync: Output) -> None:
+    hidden = 0
+    for record in first_sync.records("issues"):
+        private = [m for m in organisation.messages(record["id"]) if m["is_private"]]
+        paths = {url.split("?")[0] for message in private for url in message.get("file_urls") or ()}
+        emitted = {url.split("?")[0] for url in record.get("attachment_urls") or ()}
+        hidden += len(paths)
+        assert not paths & emitted
+    assert hidden
+
+
+def test_the_cursor_of_an_issue_is_never_null(first_sync: Output) -> None:
+    for stream in ISSUE_STREAMS:
+        assert all(record["latest_message_time"] for record in first_sync.records(stream))
+
+
+def test_issue_types_count_without_regard_to_case(organisation: Sandbox, first_sync: Output) -> None:
+    types = {stream: {r["type"] for r in first_sync.records(stream)} for stream in ("conversations", "tickets")}
+    assert types == {"conversations": {"conversation", "Conversation"}, "tickets": {"ticket", "Ticket", "TICKET"}}
+    for stream in types:
+        assert set(first_sync.ids(stream)) == {issue["id"] for issue in stored_issues(organisation, stream)}
+
+
+def test_an_issue_of_no_or_another_type_is_in_issues_only(organisation: Sandbox, first_sync: Output) -> None:
+    untyped = {i["id"] for i in stored_issues(organisation) if type_of(i) not in ("conversation", "ticket")}
+    assert len(untyped) > 3
+    assert untyped <= set(first_sync.ids("issues"))
+    assert not untyped & {*first_sync.ids("conversations"), *first_sync.ids("tickets")}
+
+
+def test_no_request_has_a_key_that_pylon_does_not_know(organisation: Sandbox, first_sync: Output) -> None:
+    assert not organisation.unknown_keys
+    assert {seen.status for seen in organisation.log} == {200}
+
+
+def test_messages_are_asked_for_once_an_issue_and_only_where_there_may_be_some(
+    organisation: Sandbox, first_sync: Output
+) -> None:
+    asked = Counter(seen.params["id"] for seen in organisation.log if seen.template == MESSAGES)
+    with_messages = {i["id"] for i in stored_issues(organisation) if organisation.messages(i["id"])}
+    # A file may belong to a private message that no time of the issue shows.
+    with_files = {i["id"] for i in stored_issues(organisation) if i.get("attachment_urls")}
+    assert max(asked.values()) == 1
+    assert with_messages <= asked.keys() <= with_messages | with_files
+    assert len(with_messages | with_files) < ISSUES
+
+
+def test_empty_months_are_not_asked_for_one_by_one(organisation: Sandbox, first_sync: Output) -> None:
+    # Two years of history in windows of 29 days, less four months of silence, plus the search for the beginning.
+    assert organisation.count("POST /issues/search") < 45
+
+
+def test_an_organisation_without_records_gives_none_and_a_state_for_each_stream(empty_pylon: Sandbox) -> None:
+    output = read(empty_pylon)
+    for stream in STREAMS:
+        assert output.records(stream) == []
+        assert output.statuses(stream) == ["STARTED", "COMPLETE"]
+        assert output.states(stream)
+    again = read(empty_pylon, state=output.state)
+    assert not any(again.records(stream) for stream in STREAMS)
+
+
+def test_an_issue_added_to_an_empty_organisation_is_found_by_the_next_sync(empty_pylon: Sandbox) -> None:
+    state = read(empty_pylon).state
+    issue = empty_pylon.store.add_issue()
+    assert read(empty_pylon, state=state).ids("issues") == [issue]
+
+
+def test_without_messages_no_message_is_asked_for_and_the_body_is_the_feedback(pylon: Sandbox) -> None:
+    output = read(pylon, ISSUE_STREAMS, include_messages=False)
+    assert pylon.count(MESSAGES) == 0
+    assert len(output.ids("issues")) == len(stored_issues(pylon))
+    for record in output.records("issues"):
+        assert record["messages"] is None
+        assert record["attachment_urls"] is None
+        assert record["feedback_source"] in ("body", "none")
+    assert any(record["feedback_source"] == "body" for record in output.records("issues"))
+
+
+@pytest.mark.parametrize("stream", ISSUE_STREAMS)
+def test_a_stream_read_alone_gives_the_same_records(stream: str, pylon: Sandbox) -> None:
+    output = read(pylon, [stream])
+    wanted = expected(pylon, stream)
+    assert Counter(output.ids(stream)) == Counter(wanted.keys())
+    assert {record["id"]: without_signatures(record) for record in output.records(stream)} == wanted
+
+
+def test_a_thread_of_many_messages_comes_whole() -> None:
+    with Sandbox(size=Size(issues=30, long_thread=2_500), limits=None) as sandbox:
+        issue = sandbox.store.long_thread_id
+        assert issue is not None
+        (record,) = [item for item in read(sandbox, ["issues"]).records("issues") if item["id"] == issue]
+        assert [m["id"] for m in record["messages"]] == [m["id"] for m in public_messages(sandbox, issue)]
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        {"inclusive_bounds": True},
+        {"match_without_messages": True},
+        {"private_counts": False},
+        {"private_in_record": False},
+        {"private_counts": False, "private_in_record": False},
+        {"max_range_days": 30.0},
+        {"empty_search_bare": False},
+    ],
+    ids=" ".join,
+)
+def test_what_pylon_leaves_undocumented_makes_no_difference(behaviour: dict[str, Any]) -> None:
+    with Sandbox(size=Size(issues=400), limits=None, seed=3, **behaviour) as sandbox:
+        output = read(sandbox, ISSUE_STREAMS, timing=FAST)
+        for stream in ISSUE_STREAMS:
+            wanted = expected(sandbox, stream)
+            assert Counter(output.ids(stream)) == Counter(wanted.keys())
+            assert {record["id"]: without_signatures(record) for record in output.records(stream)} == wanted

@@ -1,0 +1,35 @@
+"""Fixtures that unit tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests_mock
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+
+
+class MockedPylon(requests_mock.Adapter):  # type: ignore[misc]
+    """Answers in the place of the network. A request that no test prepared an answer for raises ConnectionError."""
+
+    def get(self, url: str, *args: Any, **answer: Any) -> Any:
+        """Prepares answers to a GET."""
+        return self.register_uri("GET", url, *args, **answer)
+
+    def post(self, url: str, *args: Any, **answer: Any) -> Any:
+        """Prepares answers to a POST."""
+        return self.register_uri("POST", url, *args, **answer)
+
+
+@pytest.fixture
+def pylon(monkeypatch: pytest.MonkeyPatch) -> MockedPylon:
+    """Stands beneath the sessions' adapters, because the connector hands requests to its adapter itself."""
+    mocked = MockedPylon(case_sensitive=True)
+
+    def send(self: HTTPAdapter, request: PreparedRequest, **options: Any) -> Response:
+        response: Response = mocked.send(request, **options)
+        return response
+
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+    return mocked

@@ -1,0 +1,192 @@
+"""What the documentation says, against the code: streams, options, times, and how long a first sync takes."""
+
+import math
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from source_pylon.client.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
+from source_pylon.config import Config, connection_specification
+from source_pylon.feedback import MOST_BYTES
+from source_pylon.streams.definition import StreamDefinition
+from source_pylon.streams.issues.listing import SEARCH
+from source_pylon.streams.table import STREAMS
+from source_pylon.timing import Timing
+
+ROOT = Path(__file__).parents[1]
+ISSUES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)
+AS_ONE_CLIENT_SAW_IT = 120
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return (ROOT / "docs" / "pylon.md").read_text(encoding="utf-8")
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+def stream_cells(definition: StreamDefinition) -> list[str]:
+    """What the table of streams says of one, but for the words."""
+    mode = f"Incremental on `{definition.cursor_field}`" if definition.cursor_field else "Full refresh"
+    requests = ", ".join(f"`{endpoint.key}`" for endpoint in definition.endpoints)
+    return [f"`{definition.name}`", ", ".join(f"`{name}`" for name in definition.primary_key), mode, requests]
+
+
+def table(text: str, first: str) -> list[list[str]]:
+    """The rows of the table whose first heading is `first`, as cells."""
+    lines = text.splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = []
+    for line in lines[begin + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+@pytest.mark.parametrize("page", ["docs/pylon.md", "README.md"])
+def test_the_table_of_streams_is_that_of_the_code(page: str) -> None:
+    rows = table((ROOT / page).read_text(encoding="utf-8"), "Stream | Primary key")
+    assert [row[:4] for row in rows] == [stream_cells(definition) for definition in STREAMS]
+    assert all(row[4] for row in rows)
+
+
+def test_every_added_column_is_listed(text: str) -> None:
+    listed: dict[str, set[str]] = {}
+    for streams, columns in table(text, "Stream | Added columns"):
+        for name in re.findall(r"`(\w+)`", streams):
+            listed[name] = set(re.findall(r"`(\w+)`", columns))
+    for definition in STREAMS:
+        added = {
+            name
+            for name, field in definition.model.model_fields.items()
+            if (field.description or "").startswith("Added by the connector")
+        }
+        # `text` stands for that of the messages within an issue.
+        assert added <= listed.get(definition.name, set()), definition.name
+        assert listed.get(definition.name, set()) <= added | {"text"}, definition.name
+
+
+def test_columns_that_change_without_an_edit_are_listed(text: str) -> None:
+    section = text.split("### Columns that are true only when they are read")[1].split("###", maxsplit=1)[0]
+    (issues,) = (definition for definition in STREAMS if definition.name == "issues")
+    fields = issues.model.model_fields
+    assert {name for name, field in fields.items() if "rue when it was read" in (field.description or "")} <= set(
+        re.findall(r"`(\w+)`", section)
+    )
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_option_of_the_form_is_described_with_its_default(text: str) -> None:
+    described = re.findall(r'<FieldAnchor field="(\w+)">\n\n\*\*(.*?)\*\* \(`(\w+)`, (.*?)\): ', text)
+    wanted = []
+    for name, option in connection_specification()["properties"].items():
+        if option.get("airbyte_hidden"):
+            continue
+        default = Config.model_fields[name].default
+        if name in connection_specification()["required"]:
+            words = "required"
+        elif default is None:
+            words = "no default"
+        else:
+            words = f"default `{str(default).lower()}`" if default != [] else "default none"
+        wanted.append((name, option["title"], name, words))
+    assert described == wanted
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def duration(minutes: float) -> str:
+    """Minutes as people say them."""
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 100:
+        return f"{minutes:.0f} min"
+    hours = minutes / 60
+    return f"{hours:.1f} hours" if hours < 10 else f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
+
+
+def first_sync_rows() -> Iterator[str]:
+    """The rows of the table that says how long a first sync takes."""
+    limits = [calls_per_minute(MESSAGES), AS_ONE_CLIENT_SAW_IT, calls_per_minute_july_2026(MESSAGES)]
+    for issues in ISSUES:
+        listing = math.ceil(issues / SEARCH.page_size) / calls_per_minute(SEARCH)
+        times = [*(duration(issues / limit) for limit in limits), duration(listing)]
+        yield f"| {issues:,} | {' | '.join(times)} |"
+
+
+def test_how_long_a_first_sync_takes_follows_from_the_limits(text: str) -> None:
+    assert "\n".join(first_sync_rows()) in text
+    heading = next(line for line in text.splitlines() if line.startswith("| Issues |"))
+    numbers = [int(number) for number in re.findall(r"\| (\d+) (?:message requests )?a minute", heading)]
+    assert numbers == [calls_per_minute(MESSAGES), AS_ONE_CLIENT_SAW_IT, calls_per_minute_july_2026(MESSAGES)]
+
+
+def test_durations_read_well() -> None:
+    assert [duration(minutes) for minutes in (0.5, 33.3, 334, 833, 10_000)] == [
+        "less than a minute",
+        "33 min",
+        "5.6 hours",
+        "14 hours",
+        "7 days",
+    ]
+
+
+def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
+    timing = Timing()
+    assert timing.settling == timedelta(minutes=10)
+    assert "never comes closer to the present than 10 minutes" in text
+    assert timing.rate_limit_patience == 3600
+    assert "refuses every request for an hour counts as broken" in text
+    assert MOST_BYTES == 16_000_000
+    assert "would exceed 16 MB" in text
+    assert SEARCH.page_size == 999
+    assert "the list of issues (999 in one request)" in text
+    assert timing.checkpoint == 60
+    assert "States are saved about once a minute" in text
+    assert timing.heartbeat == 60
+    assert "The log says how far a sync is, about every minute" in text
+
+
+# --- troubleshooting --------------------------------------------------------------------------------------------------
+
+
+def test_quoted_error_texts_are_those_of_the_code(text: str) -> None:
+    quoted = re.findall(r"says (?:that the token )?\*(.*?)\*", text)
+    assert len(quoted) == 3
+    code = (ROOT / "source_pylon" / "client" / "answers.py").read_text()
+    for words in quoted:
+        assert words in code
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "The token does not work",
+        "The region is wrong",
+        "There is no data yet",
+        "Messages are missing",
+        "There are fewer conversations or tickets than expected",
+        "Recordings or responses are missing",
+        "Contacts or accounts are missing",
+        "The first sync is slow",
+        "I come from Airbyte's low-code Pylon connector",
+    ],
+)
+def test_the_questions_that_come_are_answered(text: str, question: str) -> None:
+    answer = text.split(f"#### {question}\n")[1].split("\n#", maxsplit=1)[0]
+    assert len(answer) > 60
+
+
+def test_links_within_the_page_lead_somewhere(text: str) -> None:
+    headings = {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in text.splitlines()}
+    targets = re.findall(r"\]\(#(.*?)\)", text)
+    assert targets
+    assert set(targets) <= headings

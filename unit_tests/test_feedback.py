@@ -1,0 +1,180 @@
+"""What the connector adds to records: nothing private, nothing invented, nothing lost of what Pylon gave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from source_pylon import feedback
+from source_pylon.feedback import MOST_BYTES, is_public, issue_record, message_records, public_messages
+
+
+def message(number: int, html: str | None = None, **fields: Any) -> dict[str, Any]:
+    base = {"id": str(number), "is_private": False, "timestamp": f"2026-01-01T00:00:{number:02d}Z"}
+    return {**base, "message_html": f"<p>{number}</p>" if html is None else html, **fields}
+
+
+def emitted(issue: dict[str, Any], messages: list[dict[str, Any]] | None) -> dict[str, Any]:
+    return issue_record(issue, None if messages is None else public_messages(messages), messages)
+
+
+ISSUE = {"id": "i", "created_at": "2026-01-01T00:00:00Z", "latest_message_time": "2026-01-01T00:01:00Z"}
+
+
+@pytest.mark.parametrize("flag", [True, None, "false", 0, "", "missing"])
+def test_only_a_plain_false_makes_a_message_public(flag: Any) -> None:
+    one = message(1) if flag != "missing" else {}
+    assert not is_public({**one, "is_private": flag} if flag != "missing" else one)
+    assert is_public(message(1))
+
+
+def test_private_messages_leave_no_trace() -> None:
+    messages = [message(1), message(2, "<p>SECRET</p>", is_private=True, author={"name": "SECRET"})]
+    record = emitted(ISSUE, messages)
+    assert b"SECRET" not in orjson.dumps(record)
+    assert record["feedback_text"] == "1"
+
+
+def test_messages_come_oldest_first_each_with_its_text() -> None:
+    record = emitted(ISSUE, [message(3), message(1), message(2)])
+    assert [(one["id"], one["text"]) for one in record["messages"]] == [("1", "1"), ("2", "2"), ("3", "3")]
+    assert (record["feedback_text"], record["feedback_source"]) == ("1\n\n2\n\n3", "messages")
+
+
+@pytest.mark.parametrize(
+    ("body", "messages", "text", "source"),
+    [
+        ("<p>Body</p>", [], "Body", "body"),
+        ("<p>Body</p>", [message(1, "<p> </p>")], "Body", "body"),
+        ("<p>Body</p>", [message(1, is_private=True)], "Body", "body"),
+        ("<p>Body</p>", None, "Body", "body"),
+        ("", [], None, "none"),
+        (None, [message(1, "")], None, "none"),
+        (7, [], "7", "body"),
+        ({"a": 1}, [], None, "none"),
+    ],
+)
+def test_the_feedback_falls_back_to_the_body_then_to_null(body: Any, messages: Any, text: Any, source: str) -> None:
+    record = emitted({**ISSUE, "body_html": body}, messages)
+    assert (record["feedback_text"], record["feedback_source"]) == (text, source)
+
+
+def test_everything_that_pylon_gave_stays_unknown_fields_and_nulls_too() -> None:
+    issue = {**ISSUE, "title": None, "brand_new": {"deep": [None, 1]}}
+    record = emitted(issue, [])
+    assert {key: record[key] for key in issue} == issue
+    assert issue.keys() == {*ISSUE, "title", "brand_new"}, "the given record is left as it is"
+
+
+@pytest.mark.parametrize("latest", [None, ""])
+def test_an_issue_without_messages_carries_its_creation_as_cursor(latest: Any) -> None:
+    assert emitted({**ISSUE, "latest_message_time": latest}, [])["latest_message_time"] == ISSUE["created_at"]
+
+
+def test_join_ids_are_plain_nullable_strings() -> None:
+    issue = {**ISSUE, "account": {"id": "a"}, "requester": None, "assignee": "odd", "team": {"id": 7}}
+    record = emitted(issue, [])
+    ids = [record[name] for name in ("account_id", "requester_id", "assignee_id", "team_id")]
+    assert ids == ["a", None, None, None]
+    assert feedback.contact_record({"id": "c", "account": {"id": "a"}}) == {
+        "id": "c",
+        "account": {"id": "a"},
+        "account_id": "a",
+    }
+
+
+def test_an_id_that_pylon_gives_itself_is_not_replaced() -> None:
+    assert emitted({**ISSUE, "account_id": "given", "account": {"id": "other"}}, [])["account_id"] == "given"
+
+
+FILE = "https://files.example/i/note%20one.png?X-Signature="
+
+
+def test_a_private_messages_file_is_taken_out_whatever_its_signature() -> None:
+    own = "https://files.example/i/own.png?X-Signature=1"
+    messages = [message(1, is_private=True, file_urls=[f"{FILE}1"])]
+    record = emitted({**ISSUE, "attachment_urls": [own, f"{FILE}2", "https://files.example/i/note one.png"]}, messages)
+    assert record["attachment_urls"] == [own]
+
+
+def test_a_file_that_a_public_message_holds_too_stays() -> None:
+    messages = [message(1, is_private=True, file_urls=[f"{FILE}1"]), message(2, file_urls=[f"{FILE}2"])]
+    assert emitted({**ISSUE, "attachment_urls": [f"{FILE}3"]}, messages)["attachment_urls"] == [f"{FILE}3"]
+
+
+def test_attachments_are_null_where_messages_were_not_read() -> None:
+    record = emitted({**ISSUE, "attachment_urls": [f"{FILE}1"]}, None)
+    assert record["attachment_urls"] is None
+    assert record["messages"] is None
+
+
+@pytest.mark.parametrize("files", [None, "text", [None, 7, "http://[broken"], {}])
+def test_files_of_an_odd_shape_do_no_harm(files: Any) -> None:
+    messages = [message(1, is_private=True, file_urls=files)]
+    assert emitted({**ISSUE, "attachment_urls": [f"{FILE}1"]}, messages)["attachment_urls"] == [f"{FILE}1"]
+
+
+@pytest.mark.parametrize("character", ["x", "é", "\u0001", '"', "💬"])
+def test_a_record_stays_below_what_destinations_take_and_says_that_it_was_cut(character: str) -> None:
+    messages = [message(number, f"<p>{character * 3_000_000}</p>") for number in range(1, 5)]
+    record = emitted({**ISSUE, "body_html": character * 1_000_000}, messages)
+    assert len(orjson.dumps(record)) <= MOST_BYTES
+    assert record["messages_truncated"] is True
+    assert all(one["message_html"] is None for one in record["messages"])
+    assert record["feedback_text"]
+
+
+def test_the_newest_messages_stay_when_a_record_is_cut() -> None:
+    messages = [message(number, f"<p>{'x' * 5_000_000}</p>") for number in range(1, 6)]
+    kept = [one["id"] for one in emitted(ISSUE, messages)["messages"]]
+    assert kept == sorted(kept)
+    assert "1" not in kept
+    assert not kept or kept[-1] == "5"
+
+
+def test_a_record_of_usual_size_is_not_cut() -> None:
+    record = emitted(ISSUE, [message(1, "<p>" + "x" * 100_000 + "</p>")])
+    assert record["messages_truncated"] is False
+    assert record["messages"][0]["message_html"]
+
+
+def test_messages_as_records_of_their_own_name_their_issue() -> None:
+    issue = emitted({**ISSUE, "number": 5, "type": "ticket", "account": {"id": "a"}}, [message(1), message(2, id=None)])
+    (record,) = message_records(issue, issue["messages"])
+    assert (record["id"], record["issue_id"], record["issue_number"], record["issue_type"]) == ("1", "i", 5, "ticket")
+    assert (record["account_id"], record["latest_message_time"]) == ("a", ISSUE["latest_message_time"])
+
+
+@pytest.mark.parametrize(
+    ("recording", "text", "source"),
+    [
+        ({"summary": "<b>Good</b>", "title": "Call"}, "Good", "summary"),
+        ({"summary": "", "title": "Call"}, "Call", "title"),
+        ({"summary": None, "title": None}, None, "none"),
+        ({}, None, "none"),
+        ({"summary": ["odd"], "title": 7}, "7", "title"),
+    ],
+)
+def test_a_recordings_feedback_is_its_summary_else_its_title(recording: Any, text: Any, source: str) -> None:
+    record = feedback.call_recording_record({"id": "r", **recording})
+    assert (record["feedback_text"], record["feedback_source"]) == (text, source)
+
+
+def test_a_survey_response_names_its_survey_and_reads_as_questions_and_answers() -> None:
+    answers = [
+        {"prompt": "How likely?", "value": "9"},
+        {"prompt": "Why?", "value": None},
+        {"prompt": None, "value": "Great"},
+        "odd",
+    ]
+    record = feedback.survey_response_record({"id": "r", "answers": answers}, {"id": "s", "name": "NPS", "type": "nps"})
+    assert record["feedback_text"] == "How likely?\n9\n\nGreat"
+    assert (record["survey_id"], record["survey_name"], record["survey_type"]) == ("s", "NPS", "nps")
+
+
+@pytest.mark.parametrize("answers", [None, [], "odd", [{"prompt": "Why?"}], [{"prompt": "Why?", "value": ""}]])
+def test_a_response_without_an_answer_has_no_feedback(answers: Any) -> None:
+    record = feedback.survey_response_record({"id": "r", "answers": answers}, {"id": "s"})
+    assert record["feedback_text"] is None

@@ -1,0 +1,118 @@
+"""Files of the command line are read in every usual form, and refused in words that name them and quote nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from source_pylon.files import BadFile, read_json, read_states
+
+STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "issues"}, "stream_state": {"mark": 1}}}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def write_it(content: str | bytes) -> str:
+        path = tmp_path / "file.json"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write_it
+
+
+def states(path: str) -> dict[str, Any]:
+    return {
+        state["stream"]["stream_descriptor"]["name"]: state["stream"]["stream_state"] for state in read_states(path)
+    }
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(write: Any) -> None:
+    assert read_json(write(b'\xef\xbb\xbf{"a": 1}'), "configuration") == {"a": 1}
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match=r"The catalog file .*nowhere\.json does not exist"):
+        read_json(str(tmp_path / "nowhere.json"), "catalog")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="cannot be read"):
+        read_json(str(tmp_path), "catalog")
+
+
+def test_a_file_that_is_no_text_is_said_to_be_none(write: Any) -> None:
+    with pytest.raises(BadFile, match="not UTF-8"):
+        read_json(write(b"\xff\xfe\x00"), "configuration")
+
+
+def test_broken_json_is_told_by_its_place_and_not_quoted(write: Any) -> None:
+    with pytest.raises(BadFile, match="line 3, column") as refusal:
+        read_json(write('{\n "api_token": "SECRET"\n "region": "us"}'), "configuration")
+    assert "SECRET" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", ["", " \n", "[]", "null"])
+def test_no_state_is_no_state(content: str, write: Any) -> None:
+    assert read_states(write(content)) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [STATE],
+        STATE,
+        {"type": "STATE", "state": STATE},
+        [{"type": "STATE", "state": STATE}],
+        {"issues": {"mark": 1}},
+        {"type": "LEGACY", "data": {"issues": {"mark": 1}}},
+        {"type": "GLOBAL", "global": {"stream_states": [STATE["stream"]]}},
+        [{"stream": STATE["stream"]}],
+    ],
+    ids=["list", "one", "message", "messages", "by name", "legacy", "global", "without type"],
+)
+def test_a_state_is_read_in_each_form_in_which_it_is_kept(value: Any, write: Any) -> None:
+    assert states(write(json.dumps(value))) == {"issues": {"mark": 1}}
+
+
+def output(*values: Any) -> str:
+    return "".join(f"{json.dumps(value)}\n" for value in values)
+
+
+def test_of_the_output_of_a_read_the_last_state_of_each_stream_counts(write: Any) -> None:
+    def state(name: str, mark: int) -> Any:
+        stream = {"stream_descriptor": {"name": name}, "stream_state": {"mark": mark}}
+        return {"type": "STATE", "state": {"type": "STREAM", "stream": stream}}
+
+    log = {"type": "LOG", "log": {"level": "INFO", "message": "x"}}
+    record = {"type": "RECORD", "record": {"stream": "issues", "data": {"id": "1"}, "emitted_at": 1}}
+    content = output(log, state("issues", 1), record, state("tickets", 5), state("issues", 2), log)
+    assert states(write(content)) == {"issues": {"mark": 2}, "tickets": {"mark": 5}}
+
+
+def test_a_last_line_that_was_cut_off_is_passed_over(write: Any) -> None:
+    content = output({"type": "STATE", "state": STATE}, {"type": "LOG", "log": {}}) + '{"type":"STATE","sta'
+    assert states(write(content)) == {"issues": {"mark": 1}}
+
+
+def test_a_broken_line_in_the_middle_is_refused_with_its_number(write: Any) -> None:
+    with pytest.raises(BadFile, match="line 2"):
+        read_states(write('{"type":"LOG"}\n{"type":"STATE","sta\n{"type":"LOG"}\n'))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [7, "text", True, [1], ["issues"], {"issues": 5}, {"issues": [1]}, {"type": "LEGACY", "data": [1]},
+     [{"type": "STREAM", "stream": {"stream_descriptor": {}, "stream_state": {}}}],
+     [{"type": "STREAM", "stream": {"stream_descriptor": {"name": "issues"}, "stream_state": "x"}}]],
+)  # fmt: skip
+def test_anything_else_is_refused_rather_than_taken_for_no_state(value: Any, write: Any) -> None:
+    with pytest.raises(BadFile, match="state"):
+        read_states(write(json.dumps(value)))
+
+
+def test_a_stream_without_a_state_has_an_empty_one(write: Any) -> None:
+    value = [{"type": "STREAM", "stream": {"stream_descriptor": {"name": "issues"}, "stream_state": None}}]
+    assert states(write(json.dumps(value))) == {"issues": {}}

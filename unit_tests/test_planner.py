@@ -1,0 +1,39 @@
+"""The table of first syncs in the documentation is the one that the planner makes."""
+
+import pytest
+
+from benchmarks import planner
+from source_pylon.client.endpoints import MESSAGES, calls_per_minute
+
+
+def test_the_documentation_holds_exactly_the_planners_table() -> None:
+    text = planner.DOCS.read_text(encoding="utf-8")
+    assert planner.in_page(text) == text
+
+
+def test_a_page_without_a_place_for_the_table_is_an_error() -> None:
+    with pytest.raises(ValueError, match="first sync table"):
+        planner.in_page("# Pylon")
+
+
+def test_messages_decide_and_the_listing_runs_beside_them() -> None:
+    assert planner.minutes(10_000, 300, 120) == 10_000 / 300
+    assert planner.minutes(10_000, 1_000_000, 1) == planner.listing_minutes(10_000, 1) == 11
+
+
+def test_the_published_limit_comes_first() -> None:
+    assert planner.LIMITS[0][0] == calls_per_minute(MESSAGES)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"),
+    [
+        (0.5, "less than a minute"),
+        (33.3, "33 min"),
+        (334, "5.6 hours"),
+        (833, "14 hours"),
+        (10_000, "7 days"),
+    ],
+)
+def test_durations_read_well(minutes: float, text: str) -> None:
+    assert planner.duration(minutes) == text

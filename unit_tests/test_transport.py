@@ -1,0 +1,83 @@
+"""One exchange: the token goes nowhere else, every request has a time-out, and every error is ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+
+from source_pylon.client import errors
+from source_pylon.client.transport import Transport
+from source_pylon.timing import Timing
+
+HOST = "https://api.usepylon.com"
+TOKEN = "pylon_api_5ecret"
+
+
+def transport(**options: Any) -> Transport:
+    return Transport(HOST, TOKEN, Timing(), connections=2, **options)
+
+
+def test_an_answer_is_read_whole(pylon: Any) -> None:
+    pylon.get(f"{HOST}/me", text="x" * 300_000, status_code=418, headers={"A": "b"})
+    exchange = transport().exchange("GET", "/me", None, None)
+    assert (exchange.status, len(exchange.body), exchange.headers["a"]) == (418, 300_000, "b")
+
+
+def test_every_request_has_both_time_outs(pylon: Any) -> None:
+    pylon.get(f"{HOST}/me")
+    transport().exchange("GET", "/me", None, None)
+    assert pylon.last_request.timeout == (Timing().connect_timeout, Timing().read_timeout)
+
+
+def test_a_redirect_is_not_followed(pylon: Any) -> None:
+    elsewhere = pylon.get("https://elsewhere.invalid/")
+    pylon.get(f"{HOST}/me", status_code=302, headers={"Location": "https://elsewhere.invalid/"})
+    assert transport().exchange("GET", "/me", None, None).status == 302
+    assert not elsewhere.called
+
+
+def test_a_body_is_sent_as_json_and_none_without_one(pylon: Any) -> None:
+    pylon.post(f"{HOST}/issues/search")
+    pylon.get(f"{HOST}/me")
+    sender = transport()
+    sender.exchange("POST", "/issues/search", None, {"title": "日本 é"})
+    sent = pylon.last_request
+    assert (sent.headers["Content-Type"], sent.body) == ("application/json", '{"title":"日本 é"}'.encode())
+    sender.exchange("GET", "/me", None, None)
+    assert pylon.last_request.body is None
+    assert "Content-Type" not in pylon.last_request.headers
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (requests.exceptions.ConnectTimeout(), "does not answer in time"),
+        (requests.exceptions.ReadTimeout(), "does not answer in time"),
+        (requests.exceptions.SSLError(), "TLS"),
+        (requests.exceptions.ProxyError("http://user:pass@proxy"), "HTTPS_PROXY"),
+        (requests.exceptions.ConnectionError(), "No connection"),
+        (requests.exceptions.ChunkedEncodingError(), "broke"),
+        (requests.exceptions.ContentDecodingError(), "broke"),
+        (urllib3.exceptions.ProtocolError("x"), "broke"),
+        (ConnectionResetError(), "broke"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_every_broken_exchange_is_unreachable_with_a_text_for_the_user(
+    raised: Exception, said: str, pylon: Any
+) -> None:
+    pylon.get(f"{HOST}/me", exc=raised)
+    with pytest.raises(errors.Unreachable, match=said) as caught:
+        transport().exchange("GET", "/me", None, None)
+    assert "pass" not in str(caught.value)
+    assert caught.value.is_transient
+
+
+def test_a_body_that_never_ends_is_cut_off(pylon: Any) -> None:
+    clock = iter(range(0, 100_000, 400))
+    pylon.get(f"{HOST}/me", content=b"x" * (1 << 20))
+    with pytest.raises(errors.Unreachable, match="too long"):
+        transport(monotonic=lambda: float(next(clock))).exchange("GET", "/me", None, None)
