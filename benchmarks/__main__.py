@@ -25,7 +25,8 @@ def main(names: list[str]) -> int:
         for name, text in QUESTIONS.items():
             print(f"  {name:10} {text}")
         return 2 if unknown else 0
-    return max(subprocess.run([sys.executable, "-m", f"benchmarks.{name}"]).returncode for name in wanted)
+    commands = [[sys.executable, "-m", f"benchmarks.{name}"] for name in wanted]
+    return max(subprocess.run(command, check=False).returncode for command in commands)
 
 
 if __name__ == "__main__":

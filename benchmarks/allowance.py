@@ -138,7 +138,7 @@ def main() -> None:
         rows = [row(scenario, job.result(), options.minute) for scenario, job in zip(chosen, jobs, strict=True)]
     report.add(
         f"A minute of the limits is scaled to {options.minute:g} s; latencies are not scaled, so they weigh "
-        f"{60 / options.minute:g} times as much as they would. July's limits for messages are a fifteenth of October's, "
+        f"{60 / options.minute:g} times as much as they would. July's limit for messages is a fifteenth of October's, "
         "so those syncs have a fifteenth of the issues. All syncs of this table ran beside each other, started "
         f"{_APART:g} s apart.",
         "*Least* is the largest of: an endpoint's unavoidable requests by its allowance. A sliding window that "

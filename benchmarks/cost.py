@@ -151,7 +151,7 @@ def main() -> None:
         report.add(
             f"Where the interpreter's time goes, {title}: share of samples taken while a thread held the interpreter "
             "(py-spy, 500 a second, start-up left out).",
-            table(["Part", "Share", "of it in"], [[one.part, f"{one.share:.0%}", one.mostly] for one in found]),
+            table(["Part", "Share", "most of it in"], [[one.part, f"{one.share:.0%}", one.mostly] for one in found]),
         )
     report.save(data)
 

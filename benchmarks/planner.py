@@ -49,7 +49,10 @@ def duration(length: float) -> str:
 def table() -> str:
     """The table as Markdown."""
     heads = [f"{calls} {words}" for calls, words in LIMITS]
-    lines = [f"| Issues | {' | '.join(heads)} | Include Messages switched off |", "| -----: | :--- | :--- | :--- | :--- |"]
+    lines = [
+        f"| Issues | {' | '.join(heads)} | Include Messages switched off |",
+        "| -----: | :--- | :--- | :--- | :--- |",
+    ]
     search = calls_per_minute(SEARCH)
     for issues in ISSUES:
         times = [duration(minutes(issues, calls, search)) for calls, _ in LIMITS]

@@ -14,8 +14,8 @@ _PARTS = (
     ("HTTP: requests, urllib3, sockets", r"/(requests|urllib3)/|http/client\.py|source_pylon/client/transport\.py"),
     ("parsing and judging answers, allowance", r"source_pylon/client/"),
     ("records: what is added, sizes", r"source_pylon/(feedback|timestamps)"),
-    ("queue between threads", r"source_pylon/sync/queue|/queue\.py"),
-    ("writing lines", r"source_pylon/entrypoint|source_pylon/run\.py|airbyte_cdk/logger"),
+    ("records as lines, queue between threads", r"source_pylon/sync/(packs|queue)|/queue\.py"),
+    ("writing lines", r"source_pylon/(entrypoint|run)\.py|airbyte_cdk/(logger|utils/print_buffer)"),
     ("listing, windows, partitions", r"source_pylon/(streams|sync|progress)"),
     ("CDK: concurrent core, per record", r"airbyte_cdk/sources/(concurrent_source|streams/concurrent|utils)"),
     ("CDK: entry point, per message", r"airbyte_cdk/"),
@@ -38,16 +38,18 @@ def shares(raw: str, root: Path) -> list[Share]:
     for line in raw.splitlines():
         stack, _, count = line.rpartition(" ")
         frames = stack.split(";")
-        if any(_START_UP.search(frame) for frame in frames):
+        # What `_launch` does itself is a look through the memory of the imports.
+        if any(_START_UP.search(frame) for frame in frames) or frames[-1].startswith("_launch "):
             continue
         part = _part_of(reversed(frames))
         totals[part] += int(count)
         places.setdefault(part, Counter())[_place(frames[-1], root)] += int(count)
     whole = sum(totals.values()) or 1
-    return [
-        Share(part, count / whole, ", ".join(f"{name} {times / whole:.0%}" for name, times in places[part].most_common(3)))
-        for part, count in totals.most_common()
-    ]  # fmt: skip
+    found = []
+    for part, count in totals.most_common():
+        mostly = ", ".join(f"{name} {times / whole:.0%}" for name, times in places[part].most_common(3))
+        found.append(Share(part, count / whole, mostly))
+    return found
 
 
 def _part_of(frames: Iterable[str]) -> str:

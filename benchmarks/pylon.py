@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -28,7 +28,11 @@ class Pylon:
     """A handle on a sandbox in another process."""
 
     def __init__(self, *, size: Mapping[str, int], **options: Any) -> None:
-        """`size` as of `Size`; `options` as of `Sandbox`."""
+        """`size` as of `Size`; `options` as of `Sandbox`, but for history, which ends an hour ago.
+
+        So nothing lies within the settling time of a first sync, which the next would rightly read again.
+        """
+        options.setdefault("base_time", datetime.now(timezone.utc) - timedelta(hours=1))
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, dict(size), options), daemon=True)
@@ -150,7 +154,7 @@ class _Served:
     def _spread(self, count: int) -> list[str]:
         # Those with messages, so that the requests which a change makes necessary are easily counted.
         ids = self._with_messages()
-        return ids[:: max(1, len(ids) // count)][:count]
+        return ids[:: max(1, len(ids) // count)][:count] if count else []
 
     def _with_messages(self) -> list[str]:
         collection = self._sandbox.store.collection("issues")

@@ -115,8 +115,8 @@ def main() -> None:
             extra = Counter({key: counts.made[key] - counts.least.get(key, 0) for key in counts.made})
     report.add(
         "*Cannot be avoided*: the pages of each list (999 records each), one request for the messages of each issue "
-        "that has any, one for each parent of child streams, one for each type; issue searches ask for at most 29 days, "
-        "so at least the fewest such windows that cover all issues, with their pages (`benchmarks/least.py`).",
+        "that has any, one for each parent of child streams, one for each type; issue searches ask for at most 29 "
+        "days, so at least the fewest such windows that cover all issues, with their pages (`benchmarks/least.py`).",
         table(
             ["Sync", "Made", "Unavoidable", "Ratio", f"at most {_MOST}", "Issue searches / unavoidable",
              "Messages asked twice", "asked in vain"],

@@ -164,7 +164,7 @@ def _process_restored() -> Iterator[None]:
 def run(args: Sequence[str], timing: Timing = FAST) -> Output:
     """Runs the entry point in this process, with everything that it writes to standard output captured."""
     with _process_restored(), io.StringIO() as captured:
-        sys.stdout = sys.__stdout__ = captured  # type: ignore[misc]
+        sys.stdout = sys.__stdout__ = captured  # type: ignore[misc,assignment]
         code = main(args, SourcePylon(timing))
         return Output(code, captured.getvalue())
 

@@ -1,4 +1,4 @@
-"""The rules of Airbyte's older acceptance suite on state and statuses, which its newer standard tests no longer check."""
+"""The rules of Airbyte's older acceptance suite on state and statuses, which the newer one lacks."""
 
 from __future__ import annotations
 

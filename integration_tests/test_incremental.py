@@ -50,6 +50,11 @@ def cursor(issue: dict[str, Any]) -> str:
     return str(issue.get("latest_message_time") or issue["created_at"])
 
 
+def evolve_when_asked(pylon: Sandbox, template: str, *, seed: int, n: int, after: int, deletions: bool = True) -> None:
+    """Makes changes once a request arrives, after so many others."""
+    hook(pylon, template, lambda seen: pylon.evolve(seed=seed, n=n, deletions=deletions), after=after)
+
+
 def change_a_little(pylon: Sandbox) -> dict[str, set[str]]:
     """Changes something of every stream, and gives the ids that a second sync owes for each."""
     store = pylon.store
@@ -200,8 +205,8 @@ def test_what_changes_while_a_sync_runs_is_given_by_it_or_the_next(which: str) -
             state = outputs[-1].state
             sandbox.evolve(seed=100, n=80)
         for number, after in enumerate((3, 15, 30)):
-            hook(sandbox, MESSAGES, lambda seen, number=number: sandbox.evolve(seed=number, n=25), after=after)
-        hook(sandbox, SEARCH, lambda seen: sandbox.evolve(seed=9, n=10), after=1)
+            evolve_when_asked(sandbox, MESSAGES, seed=number, n=25, after=after)
+        evolve_when_asked(sandbox, SEARCH, seed=9, n=10, after=1)
         outputs.append(read(sandbox, ISSUE_STREAMS, state=state))
         assert all(fault.fired for fault in sandbox.faults)
         outputs.append(read(sandbox, ISSUE_STREAMS, state=outputs[-1].state))
@@ -214,9 +219,7 @@ def test_one_sync_gives_each_record_once_though_it_changes_meanwhile(deletions: 
     first = read(pylon)
     pylon.evolve(seed=1, n=40, deletions=deletions)
     for after in (0, 5, 10):
-        hook(
-            pylon, MESSAGES, lambda seen, after=after: pylon.evolve(seed=after, n=10, deletions=deletions), after=after
-        )
+        evolve_when_asked(pylon, MESSAGES, seed=after, n=10, after=after, deletions=deletions)
     second = read(pylon, state=first.state)
     for stream in STREAMS:
         assert max(Counter(second.ids(stream)).values(), default=1) == 1

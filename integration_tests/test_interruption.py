@@ -58,6 +58,7 @@ def killed_read(pylon: Sandbox, state: Any, records: int, sent: signal.Signals =
         process.send_signal(sent)
         lines.extend(process.stdout)
         code = process.wait(timeout=30)
+        process.stdout.close()
     if lines and not lines[-1].endswith("\n"):
         lines.pop()
     return Output(code, "".join(lines))
@@ -150,6 +151,7 @@ def test_a_reader_that_goes_away_ends_the_sync_without_a_word_on_standard_error(
         process.stdout.close()
         assert process.wait(timeout=30) == 1
         assert process.stderr.read() == b""
+        process.stderr.close()
 
 
 def test_the_console_script_reads_as_the_tests_in_this_process_do(pylon: Sandbox) -> None:
@@ -180,5 +182,6 @@ def test_records_leave_while_the_sync_waits() -> None:
                 break
         process.kill()
         process.wait()
+        process.stdout.close()
         watchdog.cancel()
     assert kinds.count("RECORD") >= 5

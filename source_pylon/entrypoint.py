@@ -2,22 +2,38 @@
 
 import argparse
 import logging
+import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import is_platform_debug_log_enabled
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, Type
+from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
+from airbyte_cdk.utils.memory_monitor import MemoryMonitor
 
-from source_pylon.source import load_config
+from source_pylon.source import SourcePylon, load_config
+from source_pylon.sync.packs import record_line, unpack
 
 _MOST_LINES = 200
+_MESSAGES_BETWEEN_LOOKS_AT_MEMORY = 20
+"""A message may be a pack of some megabytes."""
+
+
+_COUNT_OF_PACKS = re.compile(r"Read \d+ records from \w+ stream")
 
 
 class PylonEntrypoint(AirbyteEntrypoint):
     """AirbyteEntrypoint for this connector."""
+
+    def __init__(self, source: SourcePylon, lines: "LineBuffer") -> None:
+        super().__init__(source)
+        self._memory_monitor = MemoryMonitor(check_interval=_MESSAGES_BETWEEN_LOOKS_AT_MEMORY)
+        source.pack_records(before_waiting=lines.flush)
+        # It would count packs; how many records there were is logged by the connector itself.
+        logging.getLogger("airbyte").addFilter(_is_no_count_of_packs)
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
@@ -25,31 +41,49 @@ class PylonEntrypoint(AirbyteEntrypoint):
         load_config(config)
 
     def run(self, parsed_args: argparse.Namespace) -> Iterable[str]:
-        """The messages of one verb as lines of JSON, without line ends."""
-        if parsed_args.command == "read":
-            yield from self._run_read(parsed_args)
-        else:
-            yield from super().run(parsed_args)
+        """The messages of one verb as lines of JSON, without the last one's end.
 
-    def _run_read(self, parsed_args: argparse.Namespace) -> Iterable[str]:
-        # As the CDK does it, but for the serializer: the CDK's leaves out nulls at the top level of a record.
+        As the CDK does it, but for the serializer, and without its temporary directory: nothing is put there, and a
+        container whose file system is read-only has none.
+        """
         debug = parsed_args.debug or is_platform_debug_log_enabled()
-        self.logger.setLevel(logging.DEBUG if debug else logging.INFO)
-        logging.getLogger("airbyte").setLevel(logging.DEBUG if debug else logging.INFO)
+        for logger in (self.logger, logging.getLogger("airbyte")):
+            logger.setLevel(logging.DEBUG if debug else logging.INFO)
         spec = self.source.spec(self.logger)
         config = self.source.configure(self.source.read_config(parsed_args.config), "")
-        catalog = self.source.read_catalog(parsed_args.catalog)
-        state = self.source.read_state(parsed_args.state)
-        yield from map(as_line, self.read(spec, config, catalog, state))
+        messages: Iterable[AirbyteMessage]
+        if parsed_args.command == "check":
+            messages = self.check(spec, config)
+        elif parsed_args.command == "discover":
+            messages = self.discover(spec, config)
+        else:
+            catalog = self.source.read_catalog(parsed_args.catalog)
+            messages = self.read(spec, config, catalog, self.source.read_state(parsed_args.state))
+        yield from map(as_line, messages)
+
+    @staticmethod
+    def handle_record_counts(
+        message: AirbyteMessage, stream_message_count: defaultdict[HashableStreamDescriptor, float]
+    ) -> AirbyteMessage:
+        """Counts records, each one of a pack, and writes the count into each state, as the CDK does."""
+        record = message.record
+        if message.type is Type.RECORD and record is not None and (lines := unpack(record.data)):
+            # One has been counted below.
+            stream_message_count[HashableStreamDescriptor(name=record.stream)] += lines[1] - 1
+        return AirbyteEntrypoint.handle_record_counts(message, stream_message_count)
+
+
+def _is_no_count_of_packs(entry: logging.LogRecord) -> bool:
+    return not _COUNT_OF_PACKS.fullmatch(entry.getMessage())
 
 
 def as_line(message: AirbyteMessage) -> str:
-    """A message as a line of JSON. A record's own nulls stay, and it is not walked through, only written."""
+    """A message as a line of JSON, a pack of records as several. A record's own nulls stay."""
     record = message.record
     if message.type is not Type.RECORD or record is None:
         return PylonEntrypoint.airbyte_message_to_string(message)
-    content = {"stream": record.stream, "data": record.data, "emitted_at": record.emitted_at}
-    return orjson.dumps({"type": "RECORD", "record": content}).decode()
+    lines = unpack(record.data)
+    return lines[0] if lines else record_line(record.stream, record.data, record.emitted_at).decode()
 
 
 class LineBuffer:

@@ -75,7 +75,6 @@ class Progress:
     def record(self, stream: str) -> None:
         """A record of a stream has been handed over."""
         self._records[stream] += 1
-        self._last_sign = self._monotonic()
 
     def checkpoint(self) -> None:
         """A state has been emitted."""
@@ -83,7 +82,9 @@ class Progress:
 
     def finished(self, stream: str) -> None:
         """A stream is done, or has failed."""
-        self._running.discard(stream)
+        if stream in self._running:
+            self._running.discard(stream)
+            logger.info(f"{self._records[stream]:,} records of stream {stream} have been read.")
 
     def estimate(self, stream: str, rows: int) -> None:
         """A stream will give about this many records."""
@@ -138,12 +139,15 @@ class Progress:
     def _beat(self) -> None:
         bar = self._bar()
         logged = self._monotonic()
+        seen = 0
         while not self._stop.wait(min(_TICK, self._timing.heartbeat)):
             # The CDK's print buffer only empties when the next message is written, which may be minutes away.
             self._outlet.flush()
             if bar is not None:
                 bar.set_description_str(self.line(), refresh=True)
             now = self._monotonic()
+            if (total := sum(self._records.values())) != seen:
+                seen, self._last_sign = total, now
             if now - logged >= self._timing.heartbeat:
                 logged = now
                 logger.info(f"After {self.line()}.")

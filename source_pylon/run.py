@@ -105,8 +105,7 @@ def _launch(args: Sequence[str], source: "SourcePylon | None") -> int:
     gc.set_threshold(_COLLECT_AFTER)
     source = source or SourcePylon()
     lines = LineBuffer()
-    source.before_waiting = lines.flush
-    entrypoint = PylonEntrypoint(source)
+    entrypoint = PylonEntrypoint(source, lines)
     parsed = entrypoint.parse_args(list(args))
     with PRINT_BUFFER:
         try:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from queue import Queue
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -30,6 +31,7 @@ from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageR
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
 from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
+from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.streams.core import Stream
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as stream_status
@@ -48,10 +50,12 @@ from source_pylon.streams.table import STREAMS
 from source_pylon.sync.checkpoints import NO_CURSOR, CheckpointCursor
 from source_pylon.sync.outlet import MessageOutlet
 from source_pylon.sync.partitions import SliceGenerator
-from source_pylon.sync.queue import BatchQueue
+from source_pylon.sync.queue import PackingQueue
 from source_pylon.timing import Timing
 
 logger = logging.getLogger("airbyte")
+
+_QUEUE_LENGTH = 1_000
 
 
 class SourcePylon(AbstractSource):
@@ -65,8 +69,7 @@ class SourcePylon(AbstractSource):
         timing: Timing | None = None,
         allowance: Callable[[Endpoint], int] = calls_per_minute,
     ) -> None:
-        self.before_waiting: Callable[[], None] = lambda: None
-        """Called on the thread that reads messages before it has to wait for one, so that it can empty its buffers."""
+        self._before_waiting: Callable[[], None] | None = None
         self._timing = timing or Timing()
         self._allowance = allowance
 
@@ -96,6 +99,13 @@ class SourcePylon(AbstractSource):
             return (
                 [AirbyteStateMessageSerializer.load(state) for state in read_states(state_path)] if state_path else []
             )
+
+    def pack_records(self, before_waiting: Callable[[], None]) -> None:
+        """From now on `read` gives records in packs (see sync/packs.py), for a caller that knows them.
+
+        `before_waiting` is called on the thread that reads messages before it has to wait for one.
+        """
+        self._before_waiting = before_waiting
 
     def spec(self, logger: logging.Logger) -> ConnectorSpecification:
         """The specification, made from the configuration's model."""
@@ -151,15 +161,17 @@ class SourcePylon(AbstractSource):
             raise errors[0]
 
     def _read(self, config: Config, selections: list[Selection]) -> Iterator[AirbyteMessage]:
-        queue = BatchQueue(self.before_waiting)
+        packing = PackingQueue(self._before_waiting) if self._before_waiting else None
+        queue: Queue[QueueItem] = packing or Queue(maxsize=_QUEUE_LENGTH)
+        hand_over = packing.flush if packing else _nothing
         # With the CDK's in-memory repository, states overtake the records that they cover.
         repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository())
-        outlet = MessageOutlet(repository, queue)
+        outlet = MessageOutlet(repository, hand_over)
         progress = Progress(self._timing, outlet)
         client = self._client(config, progress)
         progress.held_back = client.held_back
         sync = Sync(client, config, self._timing, progress, selections)
-        generators = [self._generator(sync, selection, repository, queue) for selection in selections]
+        generators = [self._generator(sync, selection, repository, hand_over) for selection in selections]
         outlet.generators = generators
         # Waiting threads cost nothing, and a stream that waits for its rate limit must not keep another from its own.
         source = ConcurrentSource.create(
@@ -177,7 +189,7 @@ class SourcePylon(AbstractSource):
             progress.end()
 
     def _generator(
-        self, sync: Sync, selection: Selection, repository: MessageRepository, queue: BatchQueue
+        self, sync: Sync, selection: Selection, repository: MessageRepository, hand_over: Callable[[], None]
     ) -> SliceGenerator:
         resumable = selection.definition.cursor_field is not None and selection.state is not None
         cursor = CheckpointCursor(
@@ -185,7 +197,7 @@ class SourcePylon(AbstractSource):
             dict(selection.state or {}) if resumable else NO_CURSOR,
             repository,
             self._timing.checkpoint,
-            hand_over=queue.flush,
+            hand_over=hand_over,
             on_emit=sync.progress.checkpoint,
         )
         return SliceGenerator(sync, selection, cursor, keeps_state=resumable)
@@ -243,6 +255,10 @@ def airbyte_stream(definition: StreamDefinition) -> AirbyteStream:
         stream.default_cursor_field = [definition.cursor_field]
         stream.is_resumable = True
     return stream
+
+
+def _nothing() -> None:
+    """Hands nothing over: without packs, nothing is kept back."""
 
 
 def load_config(config: Mapping[str, Any]) -> Config:

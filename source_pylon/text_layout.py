@@ -328,11 +328,8 @@ def _is_readable_target(target: str) -> bool:
 def _shows(text: str, target: str) -> bool:
     """Whether a link's text is its target as people write it: the scheme and a last slash do not count."""
     text, target = text.strip().rstrip("/").lower(), target.rstrip("/").lower()
-    return target.endswith(text) and target[: len(target) - len(text)] in (
-        "",
-        "http://",
-        "https://",
-    )  # ignore-https-check
+    schemes = ("", "http://", "https://")  # ignore-https-check
+    return target.endswith(text) and target[: len(target) - len(text)] in schemes
 
 
 def _is_pixel(attributes: _Attributes) -> bool:

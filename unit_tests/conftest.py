@@ -10,7 +10,7 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
 
-class MockedPylon(requests_mock.Adapter):  # type: ignore[misc]
+class MockedPylon(requests_mock.Adapter):
     """Answers in the place of the network. A request that no test prepared an answer for raises ConnectionError."""
 
     def get(self, url: str, *args: Any, **answer: Any) -> Any:

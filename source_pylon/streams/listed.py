@@ -116,8 +116,12 @@ class Keyless:
 
     def key(self, record: Record) -> object:
         """The record's primary key, or None."""
-        values = tuple(record.get(name) for name in self._stream.primary_key)
-        return None if any(value is None or value == "" for value in values) else values
+        names = self._stream.primary_key
+        if len(names) == 1:
+            # Most streams, and every record: a tuple of one would cost a tenth of reading a list.
+            return record.get(names[0]) or None
+        values = tuple(record.get(name) for name in names)
+        return values if all(values) else None
 
     def passes(self, record: Record) -> bool:
         """Whether the record has its primary key; counts it when it has not."""

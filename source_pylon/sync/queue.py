@@ -1,96 +1,100 @@
-"""The queue between the threads that read and the one that writes, in batches and bounded by size."""
+"""The queue between the threads that read and the one that writes: records by the pack, bounded by size."""
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from queue import Full, Queue
+from queue import Queue
 from typing import Any
 
 from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.types import Record
 
-from source_pylon.feedback import weight
+from source_pylon.sync.packs import pack, record_line
 
 _MOST_RECORDS = 200
-_MOST_WAITING_BATCHES = 5
-_MOST_WEIGHT = 4_000_000
+_MOST_BYTES = 4_000_000
+_MOST_PACKS = 4
 _LONGEST_WAIT = 0.1
 
 
-class _Batch:
-    """What one thread has put and not yet handed over."""
+class _Buffer:
+    """What one thread has read and not yet handed over."""
 
-    __slots__ = ("begun", "items", "weight")
+    __slots__ = ("begun", "lines", "size", "stream")
 
     def __init__(self) -> None:
-        self.items: list[QueueItem] = []
-        self.weight = 0
+        self.stream = ""
+        self.lines: list[bytes] = []
+        self.size = 0
         self.begun = 0.0
 
 
-class BatchQueue(Queue[QueueItem]):
-    """A queue for the CDK's `ConcurrentSource` that passes records from thread to thread by the batch.
+class PackingQueue(Queue[QueueItem]):
+    """A queue for the CDK's `ConcurrentSource` that turns records into lines and passes them on by the pack.
 
-    The CDK puts and gets every record by itself; each time, a lock is handed from one thread to another, which costs
-    more than half of what a record costs. And its queue counts records: ten thousand large ones may be gigabytes.
-    Here a thread's records wait until there are some hundred of them, or some megabytes, or a tenth of a second has
-    passed; everything else a thread puts leaves at once, behind its records, so that nothing overtakes them.
+    The CDK handles every record by itself: a lock handed from thread to thread, two objects of the protocol, a walk of
+    its serializer, a count, a look at the memory, a print. That is more than twice what fetching a small record costs.
+    And its queue counts records: ten thousand large ones may be gigabytes. Here a thread's records become lines at
+    once and wait until there are some hundred of them, or some megabytes, or a tenth of a second has passed; then they
+    go through the CDK as one. Everything else that a thread puts leaves at once, behind its records.
 
-    Only one thread may get. Before it has to wait, `before_waiting` is called, so that nothing stays in a buffer.
+    What gets must know packs (`PylonEntrypoint` does). Only one thread may get. Before it has to wait,
+    `before_waiting` is called, so that nothing stays in a buffer.
     """
 
-    def __init__(self, before_waiting: Callable[[], None] = lambda: None) -> None:
-        super().__init__(_MOST_WAITING_BATCHES)
+    def __init__(self, before_waiting: Callable[[], None]) -> None:
+        super().__init__(_MOST_PACKS)
         self._own = threading.local()
         self._taken: deque[QueueItem] = deque()
         self._before_waiting = before_waiting
 
     def put(self, item: QueueItem, block: bool = True, timeout: float | None = None) -> None:
-        """Hands an item over, a record at the latest with what this thread puts next or flushes."""
-        batch = self._batch()
-        batch.items.append(item)
+        """Hands an item over; a record at the latest with what this thread puts next, or flushes."""
         if not isinstance(item, Record):
-            self._hand_over(block, timeout)
+            self._hand_over(item, block, timeout)
             return
-        now = time.monotonic()
-        if len(batch.items) == 1:
-            batch.begun = now
-        batch.weight += weight(item.data)
-        if len(batch.items) >= _MOST_RECORDS or batch.weight >= _MOST_WEIGHT or now - batch.begun >= _LONGEST_WAIT:
-            self._hand_over(block, timeout)
+        buffer = self._buffer()
+        if buffer.stream != item.stream_name and buffer.lines:
+            self._hand_over(None)
+        now = time.time()
+        if not buffer.lines:
+            buffer.stream, buffer.begun = item.stream_name, now
+        line = record_line(item.stream_name, item.data, int(now * 1000))
+        buffer.lines.append(line)
+        buffer.size += len(line)
+        if len(buffer.lines) >= _MOST_RECORDS or buffer.size >= _MOST_BYTES or now - buffer.begun >= _LONGEST_WAIT:
+            self._hand_over(None)
 
     def flush(self) -> None:
-        """Hands over what this thread still holds."""
-        if self._batch().items:
-            self._hand_over(True, None)
+        """Hands over the records that this thread still holds."""
+        if self._buffer().lines:
+            self._hand_over(None)
 
     def get(self, block: bool = True, timeout: float | None = None) -> QueueItem:
         """The next item, in the order in which each thread put its own."""
         if not self._taken:
             if super().empty():
                 self._before_waiting()
-            batch: Any = super().get(block, timeout)
-            self._taken.extend(batch)
+            items: Any = super().get(block, timeout)
+            self._taken.extend(items)
         return self._taken.popleft()
 
     def empty(self) -> bool:
         """Whether there is nothing to get now."""
         return not self._taken and super().empty()
 
-    def _batch(self) -> _Batch:
-        batch: _Batch | None = getattr(self._own, "batch", None)
-        if batch is None:
-            batch = self._own.batch = _Batch()
-        return batch
+    def _buffer(self) -> _Buffer:
+        buffer: _Buffer | None = getattr(self._own, "buffer", None)
+        if buffer is None:
+            buffer = self._own.buffer = _Buffer()
+        return buffer
 
-    def _hand_over(self, block: bool, timeout: float | None) -> None:
-        batch = self._batch()
-        items: Any = batch.items
-        try:
-            super().put(items, block, timeout)
-        except Full:
-            # Whoever put it keeps it, as with any queue.
-            batch.items.pop()
-            raise
-        self._own.batch = _Batch()
+    def _hand_over(self, item: QueueItem | None, block: bool = True, timeout: float | None = None) -> None:
+        buffer = self._buffer()
+        items: Any = [Record(pack(buffer.lines), buffer.stream)] if buffer.lines else []
+        if item is not None:
+            items.append(item)
+        # When there is no room, nothing has been handed over: whoever put the item keeps it, as with any queue.
+        super().put(items, block, timeout)
+        buffer.lines, buffer.size = [], 0
