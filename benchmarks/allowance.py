@@ -135,7 +135,10 @@ def main() -> None:
         jobs = [
             pool.submit(measure, scenario, options.minute, number * _APART) for number, scenario in enumerate(chosen)
         ]
-        rows = [row(scenario, job.result(), options.minute) for scenario, job in zip(chosen, jobs, strict=True)]
+        rows = []
+        for scenario, job in zip(chosen, jobs, strict=True):
+            rows.append(row(scenario, job.result(), options.minute))
+            print(rows[-1], flush=True)
     report.add(
         f"A minute of the limits is scaled to {options.minute:g} s; latencies are not scaled, so they weigh "
         f"{60 / options.minute:g} times as much as they would. July's limit for messages is a fifteenth of October's, "
