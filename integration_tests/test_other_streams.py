@@ -293,9 +293,10 @@ def test_an_old_state_is_read_on_from_in_windows_of_at_most_29_days(name: str, p
     wanted = later_than(pylon, name, mark)
     assert set(keys(output, name)) == wanted != set()
     filters: list[Record] = [(seen.body or {})["filter"] for seen in logged(pylon, start)]
-    assert [one["operator"] for one in filters] == ["time_range", "time_range", "time_is_after"]
+    # The windows are asked for at once, so in no order.
+    assert sorted(one["operator"] for one in filters) == ["time_is_after", "time_range", "time_range"]
     assert {one["field"] for one in filters} == {cursor}
-    for one in filters[:2]:
+    for one in (one for one in filters if "values" in one):
         lower, upper = map(moment, one["values"])
         assert timedelta(days=29) <= upper - lower < timedelta(days=30)
 

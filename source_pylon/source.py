@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from queue import Queue
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -31,7 +30,6 @@ from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageR
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
 from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
-from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.streams.core import Stream
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as stream_status
@@ -50,7 +48,7 @@ from source_pylon.streams.table import STREAMS
 from source_pylon.sync.checkpoints import NO_CURSOR, CheckpointCursor
 from source_pylon.sync.outlet import MessageOutlet
 from source_pylon.sync.partitions import SliceGenerator
-from source_pylon.sync.queue import PackingQueue
+from source_pylon.sync.queue import ClosableQueue, PackingQueue
 from source_pylon.timing import Timing
 
 logger = logging.getLogger("airbyte")
@@ -161,17 +159,15 @@ class SourcePylon(AbstractSource):
             raise errors[0]
 
     def _read(self, config: Config, selections: list[Selection]) -> Iterator[AirbyteMessage]:
-        packing = PackingQueue(self._before_waiting) if self._before_waiting else None
-        queue: Queue[QueueItem] = packing or Queue(maxsize=_QUEUE_LENGTH)
-        hand_over = packing.flush if packing else _nothing
+        queue = PackingQueue(self._before_waiting) if self._before_waiting else ClosableQueue(_QUEUE_LENGTH)
         # With the CDK's in-memory repository, states overtake the records that they cover.
         repository = ConcurrentMessageRepository(queue, InMemoryMessageRepository())
-        outlet = MessageOutlet(repository, hand_over)
+        outlet = MessageOutlet(repository, queue)
         progress = Progress(self._timing, outlet)
         client = self._client(config, progress)
         progress.held_back = client.held_back
         sync = Sync(client, config, self._timing, progress, selections)
-        generators = [self._generator(sync, selection, repository, hand_over) for selection in selections]
+        generators = [self._generator(sync, selection, repository, queue) for selection in selections]
         outlet.generators = generators
         # Waiting threads cost nothing, and a stream that waits for its rate limit must not keep another from its own.
         source = ConcurrentSource.create(
@@ -187,9 +183,13 @@ class SourcePylon(AbstractSource):
             yield from source.read([concurrent_stream(generator) for generator in generators])
         finally:
             progress.end()
+            # Where the reader left early, nothing more is read, and no thread waits for it.
+            for generator in generators:
+                generator.fail()
+            queue.close()
 
     def _generator(
-        self, sync: Sync, selection: Selection, repository: MessageRepository, hand_over: Callable[[], None]
+        self, sync: Sync, selection: Selection, repository: MessageRepository, queue: ClosableQueue
     ) -> SliceGenerator:
         resumable = selection.definition.cursor_field is not None and selection.state is not None
         cursor = CheckpointCursor(
@@ -197,7 +197,7 @@ class SourcePylon(AbstractSource):
             dict(selection.state or {}) if resumable else NO_CURSOR,
             repository,
             self._timing.checkpoint,
-            hand_over=hand_over,
+            hand_over=queue.flush,
             on_emit=sync.progress.checkpoint,
         )
         return SliceGenerator(sync, selection, cursor, keeps_state=resumable)
@@ -255,10 +255,6 @@ def airbyte_stream(definition: StreamDefinition) -> AirbyteStream:
         stream.default_cursor_field = [definition.cursor_field]
         stream.is_resumable = True
     return stream
-
-
-def _nothing() -> None:
-    """Hands nothing over: without packs, nothing is kept back."""
 
 
 def load_config(config: Mapping[str, Any]) -> Config:

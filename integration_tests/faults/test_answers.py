@@ -241,9 +241,7 @@ NONSENSE: dict[str, Action] = {
     ),
     "errors with 200": transform(lambda answer: {"errors": ["internal"], "request_id": "x"}),
     "pagination a list": transform(lambda answer: {**answer, "pagination": ["x"]}),
-    "more without a cursor": transform(
-        lambda answer: {**answer, "pagination": {"cursor": "", "has_next_page": True}}
-    ),
+    "more without a cursor": transform(lambda answer: {**answer, "pagination": {"cursor": "", "has_next_page": True}}),
     "more with a cursor that is a number": transform(
         lambda answer: {**answer, "pagination": {"cursor": 5, "has_next_page": True}}
     ),
@@ -423,7 +421,9 @@ def test_times_written_in_another_way_are_the_same_times(pylon: Sandbox, how: st
     assert set(second.ids("issues")) == changed
 
 
-@pytest.mark.parametrize("value", [MISSING, None, "", "yesterday", 1700000000, "2026-02-30T00:00:00Z", {"at": 1}], ids=str)
+@pytest.mark.parametrize(
+    "value", [MISSING, None, "", "yesterday", 1700000000, "2026-02-30T00:00:00Z", {"at": 1}], ids=str
+)
 def test_an_issue_whose_times_are_none_is_emitted_once_and_moves_no_mark(pylon: Sandbox, value: Any) -> None:
     broken = some_issue(pylon)
     names = ("created_at", "latest_message_time", "updated_at")

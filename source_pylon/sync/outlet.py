@@ -1,7 +1,7 @@
 """Progress as messages of the Airbyte protocol."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import (
@@ -21,15 +21,15 @@ from airbyte_cdk.sources.message import MessageRepository
 
 from source_pylon.progress import Outlet
 from source_pylon.sync.partitions import SliceGenerator
+from source_pylon.sync.queue import ClosableQueue
 
 
 class MessageOutlet(Outlet):
     """An outlet that puts messages on the same way as records and states."""
 
-    def __init__(self, repository: MessageRepository, hand_over: Callable[[], None]) -> None:
-        """`hand_over` empties what the calling thread keeps back."""
+    def __init__(self, repository: MessageRepository, queue: ClosableQueue) -> None:
         self._repository = repository
-        self._hand_over = hand_over
+        self._queue = queue
         self.generators: Sequence[SliceGenerator] = ()
         """What reads the streams of this sync."""
 
@@ -39,7 +39,7 @@ class MessageOutlet(Outlet):
 
     def hand_over(self) -> None:
         """Empties what the calling thread keeps back."""
-        self._hand_over()
+        self._queue.flush()
 
     def rate_limited(self, stream: str) -> None:
         """A stream status RUNNING whose reason is RATE_LIMITED."""

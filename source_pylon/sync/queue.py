@@ -1,5 +1,6 @@
 """The queue between the threads that read and the one that writes: records by the pack, bounded by size."""
 
+import sys
 import threading
 import time
 from collections import deque
@@ -30,7 +31,31 @@ class _Buffer:
         self.begun = 0.0
 
 
-class PackingQueue(Queue[QueueItem]):
+class ClosableQueue(Queue[QueueItem]):
+    """A bounded queue whose reader may go: then nobody who puts waits for it any longer."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._closed = False
+
+    def put(self, item: QueueItem, block: bool = True, timeout: float | None = None) -> None:
+        """Adds an item, waiting for room; drops it once the queue is closed."""
+        if not self._closed:
+            super().put(item, block, timeout)
+
+    def flush(self) -> None:
+        """Nothing: items leave at once."""
+
+    def close(self) -> None:
+        """Drops what is in the queue and what comes, and lets go who waits for room."""
+        with self.mutex:
+            self._closed = True
+            self.maxsize = sys.maxsize
+            self.queue.clear()
+            self.not_full.notify_all()
+
+
+class PackingQueue(ClosableQueue):
     """A queue for the CDK's `ConcurrentSource` that turns records into lines and passes them on by the pack.
 
     The CDK handles every record by itself: a lock handed from thread to thread, two objects of the protocol, a walk of
