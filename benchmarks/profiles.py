@@ -41,14 +41,14 @@ def shares(raw: str, root: Path) -> list[Share]:
         # What `_launch` does itself is a look through the memory of the imports.
         if any(_START_UP.search(frame) for frame in frames) or frames[-1].startswith("_launch "):
             continue
-        part = _part_of(reversed(frames))
-        totals[part] += int(count)
-        places.setdefault(part, Counter())[_place(frames[-1], root)] += int(count)
+        part, samples = _part_of(reversed(frames)), int(count)
+        totals[part] += samples
+        places.setdefault(part, Counter())[_place(frames[-1], root)] += samples
     whole = sum(totals.values()) or 1
     found = []
-    for part, count in totals.most_common():
+    for part, taken in totals.most_common():
         mostly = ", ".join(f"{name} {times / whole:.0%}" for name, times in places[part].most_common(3))
-        found.append(Share(part, count / whole, mostly))
+        found.append(Share(part, taken / whole, mostly))
     return found
 
 

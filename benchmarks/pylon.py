@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from benchmarks.least import unavoidable
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.limits import Limiter
+from integration_tests.sandbox.versions import encode
 from source_pylon.client.endpoints import MESSAGES
 
 
@@ -93,6 +94,10 @@ class Pylon:
         """An hour later: `messages` issues have a new message, `others` changed without one."""
         self._ask("an_hour_passes", messages, others)
 
+    def widen_accounts(self, custom_fields: int) -> None:
+        """Gives every account so many custom fields more: a generated one has half a kilobyte, seven make it one."""
+        self._ask("widen_accounts", custom_fields)
+
     def fatten(self, issues: int, characters: int) -> None:
         """Gives the newest issues one more message each, of so many characters."""
         self._ask("fatten", issues, characters)
@@ -145,6 +150,14 @@ class _Served:
                 sandbox.store.add_message(issue, html=f"<p>One more thing, {number}.</p>", at=at)
             else:
                 sandbox.store.update_issue(issue, at=at, tags=[f"changed {number}"])
+
+    def widen_accounts(self, custom_fields: int) -> None:
+        for version in self._sandbox.store.collection("accounts").live.versions.values():
+            record = version.record()
+            for number in range(custom_fields):
+                slug = f"custom_field_{number}"
+                record["custom_fields"][slug] = {"slug": slug, "value": f"value {number} of {record['name']}"}
+            version.raw = encode(record)
 
     def fatten(self, issues: int, characters: int) -> None:
         html = "<p>" + "All work and no play makes a long message. " * (characters // 43) + "</p>"

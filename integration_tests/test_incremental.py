@@ -184,6 +184,8 @@ def test_only_changed_accounts_are_given(pylon: Sandbox) -> None:
 def test_nothing_is_lost_or_stale_where_search_lags_behind() -> None:
     timing = replace(FAST, settling=timedelta(seconds=3))
     with Sandbox(size=Size(issues=80), limits=None, base_time=ago(minutes=5), search_lag=1.5) as sandbox:
+        # What the first sync cannot see yet must not be lost either.
+        sandbox.evolve(seed=50, n=12)
         outputs: list[Output] = [read(sandbox, ISSUE_STREAMS, timing=timing)]
         for seed in range(4):
             sandbox.evolve(seed=seed, n=12)

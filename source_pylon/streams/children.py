@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,7 +12,7 @@ from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint, Paging
 from source_pylon.config import Config
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time
-from source_pylon.streams.listed import Keyless, read_mark, settled_mark
+from source_pylon.streams.listed import primary_key, read_mark, settled_mark, with_key
 from source_pylon.streams.windows import FAR_FUTURE
 from source_pylon.timestamps import SECOND, TICK, parse, render
 
@@ -63,44 +64,37 @@ class ChildStream(StreamDefinition):
         after = start - TICK if start else None
         if mark is not None:
             after = min(mark, asked - sync.timing.settling)
-        keyless = 0
         for page in sync.client.pages(self.parents):
             for parent in page:
                 if not parent.get("id"):
-                    keyless += 1
+                    sync.count_keyless(self.name, 1)
                     continue
                 yield Slice(
                     {"parent": str(parent.get("id"))},
-                    lambda parent=parent: self._records(sync.client, parent, after),  # type: ignore[misc]
+                    lambda parent=parent: self._records(sync, parent, after),  # type: ignore[misc]
                 )
         if self.cursor_field is not None:
             settled = {self.cursor_field: render(settled_mark(sync, asked, mark))}
             yield Slice({}, lambda: (), lambda: settled)
-        if keyless:
-            raise errors.BadAnswer(
-                f"Pylon lists {keyless} objects without an id; they were left out.", self.parents.key
-            )
 
-    def _records(self, client: PylonClient, parent: Record, after: datetime | None) -> Iterator[Record]:
+    def _records(self, sync: Sync, parent: Record, after: datetime | None) -> Iterator[Record]:
         query: dict[str, Any] = {}
         if self.since and after:
             query[self.since] = render((after - SECOND).replace(microsecond=0))
-        keyless = Keyless(self)
+        key = partial(primary_key, self)
         try:
-            for page in client.pages(self.endpoint, str(parent["id"]), query=query, key=keyless.key):
-                for record in page:
+            for page in sync.client.pages(self.endpoint, str(parent["id"]), query=query, key=key):
+                for record in with_key(self, sync, page):
                     moment = parse(record.get(self.cursor_field)) if after and self.cursor_field else None
                     if moment and after and moment <= after:
                         continue
-                    if keyless.passes(record):
-                        yield self.derive(record, parent)
+                    yield self.derive(record, parent)
         except errors.NotFound:
             # A parent that was deleted after it had been listed takes its records along; one that is still there does
             # not, and then it is the endpoint that is missing.
-            if self._is_listed(client, parent):
+            if self._is_listed(sync.client, parent):
                 raise
             return
-        keyless.raise_if_any()
 
     def _is_listed(self, client: PylonClient, parent: Record) -> bool:
         return any(other.get("id") == parent["id"] for page in client.pages(self.parents) for other in page)

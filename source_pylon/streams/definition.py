@@ -3,6 +3,7 @@
 import logging
 import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -59,7 +60,15 @@ class Sync:
     selections: list[Selection] = field(default_factory=list)
     shared: dict[str, Any] = field(default_factory=dict)
     """What streams that read together keep for each other, under a name of theirs; changed under `lock`."""
+    keyless: Counter[str] = field(default_factory=Counter)
+    """How many records of each stream came without their primary key; changed under `lock`."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count_keyless(self, stream: str, count: int) -> None:
+        """Leaves out records that have no primary key: no destination could update them, and an empty one ends the
+        CDK's read loop. They make the stream fail in the end, so that nothing is missing in silence."""
+        with self.lock:
+            self.keyless[stream] += count
 
 
 class StreamDefinition(ABC):

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
-from source_pylon.client import errors
 from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint, Paging
+from source_pylon.client.pages import Page
 from source_pylon.config import Config
 from source_pylon.streams.definition import (
     Record,
@@ -57,7 +58,7 @@ class ListStream(StreamDefinition):
     def slices(self, sync: Sync, state: State | None) -> Iterator[Slice]:
         """One slice: a list sorted by creation says nothing about changes before it is read whole."""
         if self.cursor_field is None:
-            yield Slice({}, lambda: self._records(sync.client, None))
+            yield Slice({}, lambda: self._records(sync, None))
             return
         mark = read_mark(self, state)
         asked = sync.client.now()
@@ -70,19 +71,16 @@ class ListStream(StreamDefinition):
 
         # A mark ahead of what is settled was written by a clock that ran ahead.
         after = min(mark, asked - sync.timing.settling) if mark else None
-        yield Slice({}, lambda: self._records(sync.client, after), next_state)
+        yield Slice({}, lambda: self._records(sync, after), next_state)
 
-    def _records(self, client: PylonClient, after: datetime | None) -> Iterator[Record]:
-        keyless = Keyless(self)
-        for page in client.pages(self.endpoint, query=self.query, key=keyless.key):
-            for record in page:
+    def _records(self, sync: Sync, after: datetime | None) -> Iterator[Record]:
+        for page in sync.client.pages(self.endpoint, query=self.query, key=partial(primary_key, self)):
+            for record in with_key(self, sync, page):
                 if after is not None:
                     changed = parse(record.get(str(self.cursor_field)))
                     if changed is not None and changed <= after:
                         continue
-                if keyless.passes(record):
-                    yield self.derive(record)
-        keyless.raise_if_any()
+                yield self.derive(record)
 
     def probe(self, client: PylonClient, config: Config) -> None:
         """Asks for one record."""
@@ -106,35 +104,19 @@ def read_mark(stream: StreamDefinition, state: State | None) -> datetime | None:
     return mark
 
 
-class Keyless:
-    """Holds back records without their primary key: no destination could update them, and an empty one ends the CDK's
-    read loop. What was held back makes the stream fail in the end, so that nothing is missing in silence."""
+def primary_key(stream: StreamDefinition, record: Record) -> object:
+    """The record's primary key; None where it has none."""
+    names = stream.primary_key
+    if len(names) == 1:
+        # Most streams, and every record: a tuple of one would cost a tenth of reading a list.
+        return record.get(names[0]) or None
+    values = tuple(record.get(name) for name in names)
+    return values if all(values) else None
 
-    def __init__(self, stream: StreamDefinition) -> None:
-        self._stream = stream
-        self._count = 0
 
-    def key(self, record: Record) -> object:
-        """The record's primary key, or None."""
-        names = self._stream.primary_key
-        if len(names) == 1:
-            # Most streams, and every record: a tuple of one would cost a tenth of reading a list.
-            return record.get(names[0]) or None
-        values = tuple(record.get(name) for name in names)
-        return values if all(values) else None
-
-    def passes(self, record: Record) -> bool:
-        """Whether the record has its primary key; counts it when it has not."""
-        if self.key(record) is not None:
-            return True
-        self._count += 1
-        return False
-
-    def raise_if_any(self) -> None:
-        """Raises BadAnswer when records were held back."""
-        if self._count:
-            keys = ", ".join(self._stream.primary_key)
-            raise errors.BadAnswer(
-                f"Pylon sent {self._count} records of {self._stream.name} without {keys}; they were left out.",
-                self._stream.endpoints[-1].key,
-            )
+def with_key(stream: StreamDefinition, sync: Sync, page: Page) -> Page:
+    """The records of a page that have their primary key; the others are counted."""
+    kept = [record for record in page if primary_key(stream, record) is not None]
+    if len(kept) < len(page):
+        sync.count_keyless(stream.name, len(page) - len(kept))
+    return kept

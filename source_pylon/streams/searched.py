@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 from pydantic import BaseModel
 
@@ -10,7 +11,7 @@ from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint
 from source_pylon.config import Config
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time
-from source_pylon.streams.listed import Derive, Keyless, read_mark, settled_mark
+from source_pylon.streams.listed import Derive, primary_key, read_mark, settled_mark, with_key
 from source_pylon.streams.windows import FAR_FUTURE, Window, next_window, time_filter
 from source_pylon.timestamps import TICK, parse, render
 
@@ -70,13 +71,13 @@ class SearchStream(StreamDefinition):
             return {str(self.cursor_field): render(settled_mark(sync, asked, mark))}
 
         if self.cursor_field is None or after is None:
-            yield Slice({}, lambda: self._records(sync.client, None), settled if self.cursor_field else None)
+            yield Slice({}, lambda: self._records(sync, None), settled if self.cursor_field else None)
             return
         while True:
             window = next_window(after, asked - sync.timing.settling, sync.timing.window)
             yield Slice(
                 {"after": render(window.after)},
-                lambda window=window: self._records(sync.client, window),  # type: ignore[misc]
+                lambda window=window: self._records(sync, window),  # type: ignore[misc]
                 settled if window.until is None else self._reached(window.until, mark),
             )
             if window.until is None:
@@ -88,26 +89,23 @@ class SearchStream(StreamDefinition):
         reached = max(until, mark or until)
         return lambda: {str(self.cursor_field): render(reached)}
 
-    def _records(self, client: PylonClient, window: Window | None) -> Iterator[Record]:
+    def _records(self, sync: Sync, window: Window | None) -> Iterator[Record]:
         body = {"filter": time_filter(str(self.cursor_field), window)} if window else {}
-        keyless = Keyless(self)
         count = 0
-        for page in client.pages(self.endpoint, body=body, key=keyless.key):
+        for page in sync.client.pages(self.endpoint, body=body, key=partial(primary_key, self)):
             count += len(page)
-            for record in page:
+            for record in with_key(self, sync, page):
                 moment = parse(record.get(str(self.cursor_field))) if window else None
                 if window and moment and not window.holds(moment):
                     self._notice(window, moment)
                     continue
-                if keyless.passes(record):
-                    yield self.derive(record)
+                yield self.derive(record)
         if self.cursor_field is None and count == self.endpoint.page_size:
             # A search without pages ends at its limit and does not say whether there was more.
             logger.warning(
                 f"Stream {self.name}: Pylon gave {count} records, which is the most that {self.endpoint.key} lists. "
                 "There may be more that its API does not show."
             )
-        keyless.raise_if_any()
 
     def _notice(self, window: Window, moment: datetime) -> None:
         far = timedelta(days=1)

@@ -11,7 +11,7 @@ from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint
 from source_pylon.config import Config
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync
-from source_pylon.streams.listed import Keyless
+from source_pylon.streams.listed import with_key
 
 logger = logging.getLogger("airbyte")
 
@@ -50,15 +50,15 @@ class TypedStream(StreamDefinition):
 
     def slices(self, sync: Sync, state: State | None) -> Iterator[Slice]:
         """One slice for all types, so that it is known in the end whether any was to be had."""
-        yield Slice({}, lambda: self._records(sync.client, self.types(sync.config)))
+        yield Slice({}, lambda: self._records(sync, self.types(sync.config)))
 
-    def _records(self, client: PylonClient, types: Sequence[str]) -> Iterator[Record]:
+    def _records(self, sync: Sync, types: Sequence[str]) -> Iterator[Record]:
         if not types:
             logger.info(f"Stream {self.name}: no types are configured, so there is nothing to read.")
         refusals: list[errors.PylonError] = []
         for kind in types:
             try:
-                yield from self._of_type(client, kind)
+                yield from self._of_type(sync, kind)
             except (errors.Forbidden, errors.NotFound, errors.Rejected) as refusal:
                 if not self.skips_refused:
                     raise self._unknown(kind, refusal) from refusal
@@ -76,16 +76,12 @@ class TypedStream(StreamDefinition):
             refusal.detail,
         )
 
-    def _of_type(self, client: PylonClient, kind: str) -> Iterator[Record]:
+    def _of_type(self, sync: Sync, kind: str) -> Iterator[Record]:
         in_path = "{" in self.endpoint.path
         query: dict[str, Any] = {} if in_path else {self.type_field: kind}
-        keyless = Keyless(self)
-        for page in client.pages(self.endpoint, *([kind] if in_path else ()), query=query):
-            for item in page:
-                record = {**item, self.type_field: item.get(self.type_field) or kind}
-                if keyless.passes(record):
-                    yield record
-        keyless.raise_if_any()
+        for page in sync.client.pages(self.endpoint, *([kind] if in_path else ()), query=query):
+            records = [{**item, self.type_field: item.get(self.type_field) or kind} for item in page]
+            yield from with_key(self, sync, records)
 
     def probe(self, client: PylonClient, config: Config) -> None:
         """Nothing: which types there are is the configuration's business."""

@@ -10,7 +10,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator impor
 from airbyte_cdk.sources.types import Record
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_pylon.client.errors import PylonError
+from source_pylon.client.errors import BadAnswer, PylonError
 from source_pylon.streams.definition import Selection, Slice, State, Sync
 from source_pylon.sync.checkpoints import CheckpointCursor
 
@@ -110,6 +110,8 @@ class SliceGenerator(PartitionGenerator):
                     break
                 yield SlicePartition(self, made, slice_)
                 made += 1
+            self._await_all(made)
+            self._raise_if_keyless()
         except PylonError as error:
             raise traced(name, error) from error
         finally:
@@ -121,6 +123,17 @@ class SliceGenerator(PartitionGenerator):
                 self._end()
         if not self.failed:
             self.cursor.all_made(made)
+
+    def _await_all(self, made: int) -> None:
+        with self._turn:
+            self._turn.wait_for(lambda: self.failed or self._closed == made)
+
+    def _raise_if_keyless(self) -> None:
+        name = self.selection.name
+        count = self._sync.keyless[name]
+        if count and not self.failed:
+            keys = " and ".join(self.selection.definition.primary_key)
+            raise BadAnswer(f"Pylon sent {count} records without {keys}; they were left out.", "every other was read")
 
     def sign_of_life(self) -> None:
         """Emits the stream's state again, as long as the stream is being read."""
@@ -134,8 +147,9 @@ class SliceGenerator(PartitionGenerator):
 
     def fail(self) -> bool:
         """The stream has failed: no further slices, and nothing waits for it. Whether this was its first failure."""
-        with self._lock:
+        with self._turn:
             first, self.failed = not self.failed, True
+            self._turn.notify_all()
         self._end()
         return first
 

@@ -193,7 +193,8 @@ class IssueFeed:
                 return
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self.deleted:
-            logger.info(f"{self.deleted} issues were deleted in Pylon while they were read; they were left out.")
+            noun = "issue was" if self.deleted == 1 else "issues were"
+            logger.info(f"{self.deleted} {noun} deleted in Pylon while the sync ran, and left out.")
 
     def _hold(self, entry: Entry, finished: Finished) -> None:
         weight = feedback.weight(finished.record)

@@ -29,7 +29,7 @@ class MessageReader:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._readable: str | None = None
-        self._readable_at = float("-inf")
+        self._readable_asked = float("-inf")
         self._unflagged = 0
 
     def read(self, issue_id: str) -> list[dict[str, Any]] | None:
@@ -41,18 +41,18 @@ class MessageReader:
         try:
             messages = [message for page in self._pages(issue_id) for message in page]
         except errors.NotFound as refusal:
-            self._raise_if_all_are_refused(issue_id, asked, refusal)
+            self._raise_if_all_are_refused(issue_id, refusal)
             raise Deleted from None
         except errors.Forbidden as refusal:
-            self._raise_if_all_are_refused(issue_id, asked, refusal)
+            self._raise_if_all_are_refused(issue_id, refusal)
             logger.warning(f"Pylon refuses the messages of issue {issue_id}: it is emitted without them.")
             return None
-        self._can_read(issue_id)
+        self._can_read(issue_id, asked)
         self._count_unflagged(messages)
         return messages
 
-    def _can_read(self, issue_id: str) -> None:
-        self._readable, self._readable_at = issue_id, self._monotonic()
+    def _can_read(self, issue_id: str, asked: float) -> None:
+        self._readable, self._readable_asked = issue_id, max(asked, self._readable_asked)
 
     def _pages(self, issue_id: str) -> Iterator[list[dict[str, Any]]]:
         def fetch(cursor: str | None) -> dict[str, Any]:
@@ -62,24 +62,27 @@ class MessageReader:
 
         return walk(MESSAGES, fetch, identity)
 
-    def _raise_if_all_are_refused(self, issue_id: str, asked: float, refusal: errors.PylonError) -> None:
+    def _raise_if_all_are_refused(self, issue_id: str, refusal: errors.PylonError) -> None:
         """Asks for messages of issues that should be readable; one that is tells that only this issue is refused.
 
         Issue after issue without messages, or left out, because a permission or the endpoint is missing would look
         complete.
         """
+        refused = self._monotonic()
         with self._lock:
-            if self._readable_at > asked:
+            # Only what was asked for after the refusal tells: a permission may go while calls are under way.
+            if self._readable_asked > refused:
                 return
             others = [self._readable] if self._readable else []
             for other in [*others, *self._some_issues()]:
                 if other == issue_id:
                     continue
+                asked = self._monotonic()
                 try:
                     self._client.request(MESSAGES, other, query={"limit": 1})
                 except (errors.Forbidden, errors.NotFound):
                     continue
-                self._can_read(other)
+                self._can_read(other, asked)
                 return
         raise refusal
 

@@ -27,10 +27,9 @@ class IssueMessageStream(IssueStream):
             )
         return super().slices(sync, state)
 
-    def emit(self, finished: Finished) -> Iterator[Record]:
-        """The issue's messages. Raises BadAnswer after them when some have no id to be told apart by."""
+    def emit(self, sync: Sync, finished: Finished) -> Iterator[Record]:
+        """The issue's messages."""
         public = finished.messages or []
         yield from message_records(finished.record, public)
-        keyless = sum(1 for message in public if not message.get("id"))
-        if keyless:
-            raise errors.BadAnswer(f"Pylon sent {keyless} messages of an issue without an id.", MESSAGES.key)
+        if keyless := sum(1 for message in public if not message.get("id")):
+            sync.count_keyless(self.name, keyless)

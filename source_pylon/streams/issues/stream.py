@@ -33,7 +33,6 @@ class IssueReading:
     def __init__(self, sync: Sync) -> None:
         self._sync = sync
         self.marks: dict[str, Marks | None] = {}
-        self.keyless = 0
         # One moment for all: windows are cut where the streams' ranges begin.
         now = sync.client.now()
         ranges = {}
@@ -72,7 +71,8 @@ class IssueReading:
         return self._sync.client.gate(MESSAGES).window.limit
 
     def _count_keyless(self, count: int) -> None:
-        self.keyless += count
+        for name in self.feed.streams:
+            self._sync.count_keyless(name, count)
 
     def _estimate(self, issues: int) -> None:
         self._expected = issues
@@ -153,17 +153,13 @@ class IssueStream(StreamDefinition):
             return
         for delivery in reading.feed.deliveries(self.name):
             marks = self._advance(marks, delivery, reading, sync)
-            yield Slice(self._label(delivery), partial(self._records, delivery), marks.as_state)
-        if reading.keyless:
-            raise errors.BadAnswer(
-                f"Pylon sent {reading.keyless} issues without an id; they were left out.", SEARCH.key
-            )
+            yield Slice(self._label(delivery), partial(self._records, sync, delivery), marks.as_state)
 
-    def _records(self, delivery: Delivery) -> Iterator[Record]:
+    def _records(self, sync: Sync, delivery: Delivery) -> Iterator[Record]:
         for finished in delivery.issues():
-            yield from self.emit(finished)
+            yield from self.emit(sync, finished)
 
-    def emit(self, finished: Finished) -> Iterator[Record]:
+    def emit(self, sync: Sync, finished: Finished) -> Iterator[Record]:
         """The records that this stream makes of an issue: the issue."""
         yield finished.record
 
