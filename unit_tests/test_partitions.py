@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ def process(partition: Partition, cursor: CheckpointCursor) -> list[Any]:
 
 def test_a_slice_that_another_ones_failure_kept_from_being_read_does_not_move_the_state() -> None:
     generator, cursor = prepared(Slices([good(1), bad(2)]))
-    first, second = list(generator.generate())
+    first, second = islice(generator.generate(), 2)
     with pytest.raises(AirbyteTracedException):
         process(second, cursor)
     found = process(first, cursor)
@@ -98,8 +99,22 @@ def test_a_slice_that_was_made_before_the_making_failed_is_read_or_does_not_move
 
 def test_slices_that_are_read_whole_move_the_state_in_order() -> None:
     generator, cursor = prepared(Slices([good(1), good(2)]))
-    first, second = list(generator.generate())
+    made = generator.generate()
+    first, second = islice(made, 2)
     assert process(second, cursor) == [{"id": 2}]
     assert cursor.state == {"at": 0}
     assert process(first, cursor) == [{"id": 1}]
+    assert list(made) == []
+    assert cursor.state == {"at": 2}
+
+
+def test_records_without_a_key_fail_their_stream_when_all_of_its_slices_have_been_read() -> None:
+    generator, cursor = prepared(Slices([good(1), good(2)]))
+    made = generator.generate()
+    first, second = islice(made, 2)
+    generator._sync.count_keyless("things", 3)
+    assert process(first, cursor) == [{"id": 1}]
+    assert process(second, cursor) == [{"id": 2}]
+    with pytest.raises(AirbyteTracedException, match="3 records without id"):
+        list(made)
     assert cursor.state == {"at": 2}

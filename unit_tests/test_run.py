@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from source_pylon.run import main
+from source_pylon.source import SourcePylon
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_spec_does_not_wait_for_the_cdk_to_be_imported() -> None:
     assert done.returncode == 0, done.stderr
 
 
-class Broken:
+class Broken(SourcePylon):
     """A source that fails in a way that nobody foresaw."""
 
     def spec(self, logger: Any) -> Any:
@@ -66,7 +67,7 @@ def test_what_nobody_foresaw_ends_with_1_and_a_trace_message(tmp_path: Path, cap
     config.write_text('{"api_token": "token"}')
     hook = sys.excepthook
     try:
-        code = main(["check", "--config", str(config)], Broken())  # type: ignore[arg-type]
+        code = main(["check", "--config", str(config)], Broken())
     finally:
         sys.excepthook = hook
     assert code == 1
