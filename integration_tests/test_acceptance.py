@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration_tests.harness import Files, Output, Record, ago, config_for, discover, run
+from integration_tests.harness import FAST, Files, Output, Record, ago, config_for, discover, run
 from integration_tests.sandbox import Sandbox, Size
 
 HERE = Path(__file__).parent
@@ -97,7 +98,7 @@ def test_a_long_history_has_checkpoints_in_between(stream: str, organisation: Sa
     start = {"call_recordings": "2020-01-01T00:00:00Z"}.get(stream)
     config = config_for(organisation, **({"start_date": start} if start else {}))
     with Files(config, alone(stream)) as files:
-        output = run(files.arguments("read"))
+        output = run(files.arguments("read"), replace(FAST, checkpoint=0.0))
     assert len(checkpoints(output, stream)) >= 3
 
 

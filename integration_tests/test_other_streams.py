@@ -593,7 +593,7 @@ def test_a_public_message_without_an_id_makes_the_stream_fail_instead_of_being_l
     assert output.statuses("issue_messages")[-1] == "INCOMPLETE"
     assert output.statuses("issues")[-1] == "COMPLETE"
     assert len(output.records("issues")) == len(pylon.expected("issues"))
-    assert any("issue_messages" in error["message"] and "without an id" in error["message"] for error in output.errors)
+    assert any("issue_messages" in error["message"] and "without id" in error["message"] for error in output.errors)
     # The next sync, in which they have their ids again, gives all that is missing.
     pylon.faults.clear()
     second = sync(pylon, ["issue_messages"], state=output.state)

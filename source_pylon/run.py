@@ -3,6 +3,7 @@
 import argparse
 import gc
 import json
+import logging
 import os
 import signal
 import sys
@@ -99,6 +100,8 @@ def _launch(args: Sequence[str], source: "SourcePylon | None") -> int:
     from source_pylon.source import SourcePylon
 
     signal.signal(signal.SIGTERM, _terminate)
+    # A log line that finds nobody to read it is no error worth a stack of calls.
+    logging.raiseExceptions = False
     # What the imports made lives as long as the process: looking through it again and again costs a quarter of a sync.
     gc.collect()
     gc.freeze()

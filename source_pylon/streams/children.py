@@ -67,7 +67,7 @@ class ChildStream(StreamDefinition):
         for page in sync.client.pages(self.parents):
             for parent in page:
                 if not parent.get("id"):
-                    sync.count_keyless(self.name, 1)
+                    sync.count_unlistable(self.name, 1)
                     continue
                 yield Slice(
                     {"parent": str(parent.get("id"))},

@@ -62,13 +62,20 @@ class Sync:
     """What streams that read together keep for each other, under a name of theirs; changed under `lock`."""
     keyless: Counter[str] = field(default_factory=Counter)
     """How many records of each stream came without their primary key; changed under `lock`."""
+    unfinished: set[str] = field(default_factory=set)
+    """Streams whose list of things to read missed some of them: their states go no further."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count_keyless(self, stream: str, count: int) -> None:
         """Leaves out records that have no primary key: no destination could update them, and an empty one ends the
-        CDK's read loop. They make the stream fail in the end, so that nothing is missing in silence."""
+        CDK's read loop. They make the stream fail in the end, and are asked for again by the next sync."""
         with self.lock:
             self.keyless[stream] += count
+
+    def count_unlistable(self, stream: str, count: int) -> None:
+        """As `count_keyless`, for what was to be read in slices: those that follow do not move the state."""
+        self.count_keyless(stream, count)
+        self.unfinished.add(stream)
 
 
 class StreamDefinition(ABC):

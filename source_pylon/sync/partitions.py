@@ -34,12 +34,15 @@ def traced(stream_name: str, error: PylonError) -> AirbyteTracedException:
 class SlicePartition(Partition):
     """One slice. Its failure is its stream's failure; the slices after it give nothing."""
 
-    def __init__(self, generator: "SliceGenerator", number: int, slice_: Slice) -> None:
+    def __init__(self, generator: "SliceGenerator", number: int, slice_: Slice, *, counts: bool = True) -> None:
+        """Without `counts`, it does not move the state."""
+        self._counts = counts
         self._generator = generator
         self._number = number
         self._slice = slice_
         self.whole = False
-        """Whether all of its records were given; a stream that fails meanwhile cuts its other slices short."""
+        """Whether all of its records were given. A stream that fails meanwhile cuts its other slices short, and records
+        without a key, in this slice or in one read at the same time, are left out."""
 
     @property
     def next_state(self) -> Callable[[], State] | None:
@@ -55,10 +58,11 @@ class SlicePartition(Partition):
                 generator.await_turn(self._number)
             if generator.failed:
                 return
+            keyless = generator.keyless
             for data in self._slice.read():
                 yield Record(data, name)
                 generator.progress.record(name)
-            self.whole = not generator.failed
+            self.whole = self._counts and not generator.failed and generator.keyless == keyless
         except Exception as error:
             # One error for a stream is enough; what goes wrong in its other slices is most likely the same.
             if not generator.fail():
@@ -108,7 +112,7 @@ class SliceGenerator(PartitionGenerator):
                 self._open.acquire()
                 if self.failed:
                     break
-                yield SlicePartition(self, made, slice_)
+                yield SlicePartition(self, made, slice_, counts=name not in self._sync.unfinished)
                 made += 1
             self._await_all(made)
             self._raise_if_keyless()
@@ -129,11 +133,17 @@ class SliceGenerator(PartitionGenerator):
             self._turn.wait_for(lambda: self.failed or self._closed == made)
 
     def _raise_if_keyless(self) -> None:
-        name = self.selection.name
-        count = self._sync.keyless[name]
-        if count and not self.failed:
+        if self.keyless and not self.failed:
             keys = " and ".join(self.selection.definition.primary_key)
-            raise BadAnswer(f"Pylon sent {count} records without {keys}; they were left out.", "every other was read")
+            raise BadAnswer(
+                f"Pylon sent {self.keyless} records without {keys}; they were left out, all others were read.",
+                "the state stays before them",
+            )
+
+    @property
+    def keyless(self) -> int:
+        """How many of the stream's records had no primary key so far."""
+        return self._sync.keyless[self.selection.name]
 
     def sign_of_life(self) -> None:
         """Emits the stream's state again, as long as the stream is being read."""

@@ -219,6 +219,11 @@ class IssueFeed:
         try:
             messages = self._reader.read(str(entry.issue["id"]))
             finished = finish(entry.issue, messages)
+            if finished.record["messages_truncated"]:
+                logger.warning(
+                    f"Issue {entry.issue['id']} is larger than destinations take: its messages' HTML is left out, "
+                    f"and all but {len(finished.record['messages'] or ())} of {len(finished.messages or ())} messages."
+                )
             self._hold(entry, finished)
             entry.messages.set_result(finished)
         except Deleted:

@@ -72,7 +72,7 @@ class IssueReading:
 
     def _count_keyless(self, count: int) -> None:
         for name in self.feed.streams:
-            self._sync.count_keyless(name, count)
+            self._sync.count_unlistable(name, count)
 
     def _estimate(self, issues: int) -> None:
         self._expected = issues
