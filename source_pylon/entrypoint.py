@@ -15,9 +15,9 @@ from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.memory_monitor import MemoryMonitor
 
 from source_pylon.source import SourcePylon, load_config
-from source_pylon.sync.packs import record_line, unpack
+from source_pylon.sync.packs import count, packed, record_line
 
-_MOST_LINES = 200
+_ENOUGH_BYTES = 1_000_000
 _MESSAGES_BETWEEN_LOOKS_AT_MEMORY = 20
 """A message may be a pack of some megabytes."""
 
@@ -41,7 +41,11 @@ class PylonEntrypoint(AirbyteEntrypoint):
         load_config(config)
 
     def run(self, parsed_args: argparse.Namespace) -> Iterable[str]:
-        """The messages of one verb as lines of JSON, without the last one's end.
+        """The messages of one verb as lines of JSON."""
+        return (lines.decode() for lines in self.lines(parsed_args))
+
+    def lines(self, parsed_args: argparse.Namespace) -> Iterable[bytes]:
+        """The messages of one verb as lines of JSON, each with its end, records by the pack.
 
         As the CDK does it, but for the serializer, and without its temporary directory: nothing is put there, and a
         container whose file system is read-only has none.
@@ -59,7 +63,7 @@ class PylonEntrypoint(AirbyteEntrypoint):
         else:
             catalog = self.source.read_catalog(parsed_args.catalog)
             messages = self.read(spec, config, catalog, self.source.read_state(parsed_args.state))
-        yield from map(as_line, messages)
+        yield from map(as_lines, messages)
 
     @staticmethod
     def handle_record_counts(
@@ -67,9 +71,9 @@ class PylonEntrypoint(AirbyteEntrypoint):
     ) -> AirbyteMessage:
         """Counts records, each one of a pack, and writes the count into each state, as the CDK does."""
         record = message.record
-        if message.type is Type.RECORD and record is not None and (lines := unpack(record.data)):
-            # One has been counted below.
-            stream_message_count[HashableStreamDescriptor(name=record.stream)] += lines[1] - 1
+        if message.type is Type.RECORD and record is not None:
+            # One is counted below.
+            stream_message_count[HashableStreamDescriptor(name=record.stream)] += count(record.data) - 1
         return AirbyteEntrypoint.handle_record_counts(message, stream_message_count)
 
 
@@ -77,32 +81,37 @@ def _is_no_count_of_packs(entry: logging.LogRecord) -> bool:
     return not _COUNT_OF_PACKS.fullmatch(entry.getMessage())
 
 
-def as_line(message: AirbyteMessage) -> str:
-    """A message as a line of JSON, a pack of records as several. A record's own nulls stay."""
+def as_lines(message: AirbyteMessage) -> bytes:
+    """A message as a line of JSON with its end, a pack of records as several. A record's own nulls stay."""
     record = message.record
     if message.type is not Type.RECORD or record is None:
-        return PylonEntrypoint.airbyte_message_to_string(message)
-    lines = unpack(record.data)
-    return lines[0] if lines else record_line(record.stream, record.data, record.emitted_at).decode()
+        return PylonEntrypoint.airbyte_message_to_string(message).encode() + b"\n"
+    return packed(record.data) or record_line(record.stream, record.data, record.emitted_at) + b"\n"
 
 
 class LineBuffer:
-    """Writes lines to standard output some hundred at a time."""
+    """Writes lines to standard output, small ones together."""
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
+        self._size = 0
 
-    def add(self, line: str) -> None:
-        """Takes a line without its end; it is written with the next flush at the latest."""
-        self._lines.append(line)
-        if len(self._lines) >= _MOST_LINES:
+    def add(self, lines: bytes) -> None:
+        """Takes whole lines; they are written with the next flush at the latest."""
+        self._lines.append(lines)
+        self._size += len(lines)
+        if self._size >= _ENOUGH_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what has been taken."""
-        if self._lines:
-            self._lines.append("")
-            text = "\n".join(self._lines)
-            self._lines = []
-            sys.stdout.write(text)
+        """Writes what has been taken, behind what the CDK's print buffer holds."""
         sys.stdout.flush()
+        output = getattr(sys.__stdout__, "buffer", None)
+        for lines in self._lines:
+            if output is None:
+                sys.stdout.write(lines.decode())
+            else:
+                output.write(lines)
+        self._lines, self._size = [], 0
+        if output is not None:
+            output.flush()

@@ -146,7 +146,7 @@ def test_an_issue_that_its_own_window_has_had_is_not_taken_again() -> None:
 
 
 def test_an_issue_without_any_readable_time_is_taken() -> None:
-    assert Range(START, None, None).wants_message(Listed({"id": "x"}, None, None, None), WINDOW, [START])
+    assert Range(START, None, None).wants_message(Listed.of({"id": "x"}), WINDOW, [START])
 
 
 def test_an_issue_that_began_after_what_was_asked_for_proves_an_ignored_filter() -> None:

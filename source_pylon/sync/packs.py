@@ -16,13 +16,19 @@ def record_line(stream: str, data: Any, emitted_at: int) -> bytes:
 
 def pack(lines: list[bytes]) -> dict[str, Any]:
     """Lines of one stream, dressed as the data of one record, so that the CDK passes them on."""
-    return {"pack": b"\n".join(lines), "count": len(lines)}
+    # Joined with something, even a single line is copied: what orjson gives holds on to the room in which it grew.
+    return {"pack": b"\n".join([*lines, b""]), "count": len(lines)}
 
 
-def unpack(data: Any) -> tuple[str, int] | None:
-    """The lines in a record's data and how many they are; None when it is a record of Pylon's.
+def packed(data: Any) -> bytes | None:
+    """The lines in a record's data, with their ends; None when it is a record of Pylon's.
 
     JSON has no bytes, so no record of Pylon's can look like a pack.
     """
     lines = data.get("pack")
-    return (lines.decode(), data["count"]) if type(lines) is bytes else None
+    return lines if type(lines) is bytes else None
+
+
+def count(data: Any) -> int:
+    """How many records a record's data stands for."""
+    return int(data["count"]) if packed(data) is not None else 1

@@ -14,7 +14,7 @@ from airbyte_cdk.sources.types import Record
 from source_pylon.sync.packs import pack, record_line
 
 _MOST_RECORDS = 200
-_MOST_BYTES = 4_000_000
+_MOST_BYTES = 1_000_000
 _MOST_PACKS = 4
 _LONGEST_WAIT = 0.1
 
@@ -61,7 +61,7 @@ class PackingQueue(ClosableQueue):
     The CDK handles every record by itself: a lock handed from thread to thread, two objects of the protocol, a walk of
     its serializer, a count, a look at the memory, a print. That is more than twice what fetching a small record costs.
     And its queue counts records: ten thousand large ones may be gigabytes. Here a thread's records become lines at
-    once and wait until there are some hundred of them, or some megabytes, or a tenth of a second has passed; then they
+    once and wait until there are some hundred of them, or a megabyte, or a tenth of a second has passed; then they
     go through the CDK as one. Everything else that a thread puts leaves at once, behind its records.
 
     What gets must know packs (`PylonEntrypoint` does). Only one thread may get. Before it has to wait,

@@ -16,6 +16,7 @@ from source_pylon.streams.issues.plan import Range
 logger = logging.getLogger("airbyte")
 
 _MOST_BYTES_HELD = 32_000_000
+_LARGE = 500_000
 
 
 class Finished(NamedTuple):
@@ -120,6 +121,7 @@ class IssueFeed:
         self._waiting: dict[str, deque[Delivery]] = {name: deque() for name in ranges}
         self._lock = threading.Lock()
         self._listing = threading.Lock()
+        self._one_large_issue = threading.Lock()
         self._error: Exception | None = None
         self._ended = False
         self._pending: deque[Entry] = deque()
@@ -158,8 +160,8 @@ class IssueFeed:
             for listed in batch.issues:
                 takers = batch.takers[listed.id] & self._waiting.keys()
                 if takers:
-                    needs_messages = self.include_messages and may_have_messages(listed.issue)
-                    entries.append(Entry(listed.issue, takers, needs_messages))
+                    issue = listed.issue()
+                    entries.append(Entry(issue, takers, self.include_messages and may_have_messages(issue)))
                     for name in takers:
                         self.rows[name] += 1
             for name, waiting in self._waiting.items():
@@ -196,6 +198,13 @@ class IssueFeed:
             noun = "issue was" if self.deleted == 1 else "issues were"
             logger.info(f"{self.deleted} {noun} deleted in Pylon while the sync ran, and left out.")
 
+    def _finish(self, issue: Record, messages: list[Record] | None) -> Finished:
+        if messages and sum(len(str(message.get("message_html"))) for message in messages) > _LARGE:
+            # Making text of a large conversation takes some dozen times its size for a moment: one at a time.
+            with self._one_large_issue:
+                return finish(issue, messages)
+        return finish(issue, messages)
+
     def _hold(self, entry: Entry, finished: Finished) -> None:
         weight = feedback.weight(finished.record)
         if weight > _MOST_BYTES_HELD // self._ahead:
@@ -218,7 +227,7 @@ class IssueFeed:
         assert entry.messages is not None
         try:
             messages = self._reader.read(str(entry.issue["id"]))
-            finished = finish(entry.issue, messages)
+            finished = self._finish(entry.issue, messages)
             if finished.record["messages_truncated"]:
                 logger.warning(
                     f"Issue {entry.issue['id']} is larger than destinations take: its messages' HTML is left out, "

@@ -1,7 +1,7 @@
 """What a sync lists, in order: the message part, then the update part, each as batches ready to be cut loose."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from source_pylon.client.client import PylonClient
@@ -133,7 +133,7 @@ class IssueParts:
                 }
                 if names:
                     takers[listed.id] = names
-                    found.append(Listed(listed.issue, listed.updated, listed.created, listed.updated))
+                    found.append(replace(listed, cursor=listed.updated))
                     for name in names:
                         self._extra[name].add(listed.id)
             for part in cut(found, window, end, size):
