@@ -12,6 +12,7 @@ QUESTIONS = {
     "allowance": "time of a sync, against the least that Pylon's allowance permits",
     "memory": "peak memory, with slow readers and large records too",
     "growth": "time and memory from 1,000 to 1,000,000 issues, measured and modelled; writes growth.png",
+    "scaling": "what a connection needs and how many fit on a node: the table of docs/scaling.md",
     "planner": "how long a first sync takes: the table of docs/pylon.md",
 }
 

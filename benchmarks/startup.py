@@ -56,7 +56,8 @@ def main() -> None:
         "main stream, at once.",
         table(["Verb", "Wall s", "fastest", "CPU s", "Peak MB", "/ import", "target", "met"], rows),
     )
-    report.save({name: median(values) for name, values in walls.items()} | {"peak": peaks})
+    kinds = {"wall": walls, "cpu": cpus}
+    report.save({kind: {name: median(values) for name, values in found.items()} for kind, found in kinds.items()})
 
 
 if __name__ == "__main__":

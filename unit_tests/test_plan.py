@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -116,8 +117,7 @@ def test_the_update_part_owes_what_changed_behind_the_message_part() -> None:
 
 
 def test_an_issue_without_a_readable_change_time_counts_as_changed() -> None:
-    one = listed(START - DAY)
-    one.updated = None
+    one = replace(listed(START - DAY), updated=None)
     assert Range(after=START, updated=START, type=None).wants_update(one)
 
 

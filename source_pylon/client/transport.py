@@ -103,7 +103,8 @@ class Transport:
                 request, timeout=(self._timing.connect_timeout, self._timing.read_timeout), **self._settings
             ) as response:
                 chunks = []
-                for chunk in response.iter_content(_CHUNK):
+                # `iter_content` returns only when a whole chunk has come, however slowly it drips.
+                while chunk := response.raw.read1(_CHUNK, decode_content=True):
                     chunks.append(chunk)
                     if self._monotonic() > deadline:
                         raise errors.Unreachable(

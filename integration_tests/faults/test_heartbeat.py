@@ -1,0 +1,214 @@
+"""A sync that has to wait says so: to the platform by states and statuses, to people by lines of the log."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from integration_tests.faults.harness import Run, fast, read
+from integration_tests.faults.proof import proven
+from integration_tests.harness import ISSUE_STREAMS, MESSAGES, SEARCH, Record, ago
+from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.sandbox.faults import Action, delay, status, too_many
+
+HEARTBEAT = 0.3
+SILENCE = 0.5
+SLACK = 0.7
+"""What a busy machine may add."""
+
+TIMING = fast(heartbeat=HEARTBEAT, silence=SILENCE, longest_rate_limit_wait=0.6, retry_base=0.8, retry_cap=0.8)
+
+
+class Clocked:
+    """When each line of a run was written."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[float, Record]] = []
+        self._rest = ""
+
+    def __call__(self, text: str) -> None:
+        now = time.monotonic()
+        *whole, self._rest = (self._rest + text).split("\n")
+        self.lines.extend((now, json.loads(line)) for line in whole if line)
+
+    def within(self, since: float, until: float) -> list[Record]:
+        """What was written in between."""
+        return [line for at, line in self.lines if since <= at <= until]
+
+    def beats(self, since: float, until: float) -> list[str]:
+        """The lines of the log that say how far the sync is."""
+        found = [line["log"]["message"] for line in self.within(since, until) if line["type"] == "LOG"]
+        return [text for text in found if text.startswith("After ")]
+
+    def longest_silence(self, since: float, until: float) -> float:
+        """The longest time without a record or a state."""
+        signs = [at for at, line in self.lines if line["type"] in ("RECORD", "STATE") and since <= at <= until]
+        return max(later - earlier for earlier, later in pairwise([since, *signs, until]))
+
+
+class Spell:
+    """A fault that lasts for some seconds from when it first strikes, after so many requests that match."""
+
+    def __init__(self, pylon: Sandbox, match: str, action: Action, seconds: float, after: int) -> None:
+        self.begun = 0.0
+        self.ended = 0.0
+        self._seconds = seconds
+        self.fault = pylon.faults.add(Fault(match, action, times=None, after=after, when=lambda seen: self._now()))
+        original = self.fault.meets
+
+        def meets(seen: object) -> bool:
+            struck = original(seen)  # type: ignore[arg-type]
+            if struck and not self.begun:
+                self.begun = time.monotonic()
+                self.ended = self.begun + self._seconds
+            return struck
+
+        self.fault.meets = meets  # type: ignore[method-assign]
+
+    def _now(self) -> bool:
+        return not self.begun or time.monotonic() < self.ended
+
+
+def assert_signs(clocked: Clocked, since: float, until: float, *said: str) -> None:
+    """Within a wait, something for the platform and something for people came as often as promised."""
+    assert clocked.longest_silence(since, until) <= SILENCE + HEARTBEAT + SLACK
+    assert_beats(clocked, since, until, *said)
+
+
+def assert_beats(clocked: Clocked, since: float, until: float, *said: str) -> None:
+    """Lines came as often as promised; the last of them says all of these."""
+    beats = clocked.beats(since, until)
+    assert len(beats) >= (until - since) / (HEARTBEAT + SLACK), beats
+    assert all(word in beats[-1] for word in said), (said, beats)
+
+
+def test_a_storm_of_refusals_is_waited_out_with_states_lines_and_a_status(pylon: Sandbox) -> None:
+    clocked = Clocked()
+    storm = Spell(pylon, MESSAGES, too_many({"X-Retry-After": "0.5"}), 3.0, after=70)
+    run = read(pylon, ISSUE_STREAMS, timing=TIMING, on_write=clocked)
+    proven(pylon, run, streams=ISSUE_STREAMS)
+    assert_signs(clocked, storm.begun, storm.ended, MESSAGES, "issues done of", "listed", "rate limit")
+    (done, listed) = re.findall(r"(\d+) issues done of (\d+) listed", clocked.beats(storm.begun, storm.ended)[-1])[0]
+    assert 0 < int(done) < int(listed) <= 150
+    assert re.search(r"waits \d+ s for its rate limit", "\n".join(clocked.beats(storm.begun, storm.ended)))
+    limited = [
+        line["trace"]["stream_status"]
+        for line in clocked.within(storm.begun, storm.ended + SLACK)
+        if line["type"] == "TRACE" and line["trace"]["type"] == "STREAM_STATUS"
+    ]
+    told = {item["stream_descriptor"]["name"] for item in limited if _is_rate_limited(item)}
+    assert told == set(ISSUE_STREAMS)
+
+
+def _is_rate_limited(item: Record) -> bool:
+    return item["status"] == "RUNNING" and [one["type"] for one in item.get("reasons") or ()] == ["RATE_LIMITED"]
+
+
+def test_no_status_speaks_of_a_rate_limit_where_pylon_refuses_nothing(pylon: Sandbox) -> None:
+    run = read(pylon, ISSUE_STREAMS, timing=TIMING)
+    assert "RATE_LIMITED" not in run.text
+
+
+def test_a_stream_that_uses_another_endpoint_is_not_called_limited(pylon: Sandbox) -> None:
+    Spell(pylon, MESSAGES, too_many({"X-Retry-After": "0.3"}), 1.0, after=20)
+    run = read(pylon, ("issues", "contacts"), timing=TIMING)
+    proven(pylon, run, streams=("issues", "contacts"))
+    limited = [line["trace"]["stream_status"] for line in run.lines if "RATE_LIMITED" in json.dumps(line)]
+    assert {item["stream_descriptor"]["name"] for item in limited} == {"issues"}
+
+
+def test_retries_are_waited_out_with_states_and_lines_that_name_the_endpoint(pylon: Sandbox) -> None:
+    clocked = Clocked()
+    down = Spell(pylon, MESSAGES, status(503), 3.0, after=70)
+    run = read(pylon, timing=TIMING, on_write=clocked)
+    proven(pylon, run)
+    assert_signs(clocked, down.begun, down.ended, "issues done of")
+    assert any(f"{MESSAGES} waits" in beat and "another try" in beat for beat in clocked.beats(down.begun, down.ended))
+    assert run.said("Trying GET /issues/{id}/messages again in", "503")
+
+
+@pytest.mark.parametrize("endpoint", [MESSAGES, SEARCH])
+def test_an_answer_that_takes_long_is_waited_for_with_states_and_lines_that_name_the_endpoint(
+    pylon: Sandbox, endpoint: str
+) -> None:
+    clocked = Clocked()
+    slow = Spell(pylon, endpoint, delay(2.5), 0.2, after=70 if endpoint == MESSAGES else 10)
+    run = read(pylon, timing=TIMING, on_write=clocked, num_workers=1)
+    proven(pylon, run)
+    assert_signs(clocked, slow.begun, slow.begun + 2.4, "issues done of", "listed", endpoint)
+
+
+def test_before_there_is_anything_to_give_lines_are_written_and_no_state_is_invented(pylon: Sandbox) -> None:
+    clocked = Clocked()
+    slow = Spell(pylon, SEARCH, delay(2.0), 0.2, after=0)
+    run = read(pylon, timing=TIMING, on_write=clocked)
+    proven(pylon, run)
+    assert_beats(clocked, slow.begun, slow.begun + 1.9, "0 records", "still reading issues")
+    assert not [line for line in clocked.within(0, slow.begun + 1.9) if line["type"] == "STATE"]
+
+
+def test_a_later_sync_that_waits_repeats_the_state_it_began_with(pylon: Sandbox) -> None:
+    first = read(pylon)
+    pylon.clock.advance(timedelta(minutes=20))
+    pylon.evolve(1, 10, deletions=False)
+    clocked = Clocked()
+    slow = Spell(pylon, SEARCH, delay(2.0), 0.2, after=0)
+    second = read(pylon, state=first.state, timing=TIMING, on_write=clocked)
+    proven(pylon, first, second)
+    assert_signs(clocked, slow.begun, slow.begun + 1.9)
+    repeated = [line["state"] for line in clocked.within(0, slow.begun + 1.9) if line["type"] == "STATE"]
+    assert repeated
+    assert all(item["stream"]["stream_state"] == first.states("issues")[-1] for item in repeated)
+
+
+def test_what_the_connector_holds_back_itself_is_said_with_the_time_left() -> None:
+    size = Size(issues=90)
+    with Sandbox(size=size, limits={MESSAGES: 25}, minute=1.0, base_time=ago(hours=1)) as pylon:
+        clocked = Clocked()
+        begun = time.monotonic()
+        run = read(pylon, timing=TIMING, on_write=clocked, allowance=lambda endpoint: 25)
+        ended = time.monotonic()
+        proven(pylon, run)
+        assert ended - begun > 2.0
+        assert clocked.longest_silence(begun + 0.5, ended) <= SILENCE + HEARTBEAT + SLACK
+        beats = clocked.beats(begun, ended)
+        assert any("waits for its share of the rate limit" in beat and MESSAGES in beat for beat in beats)
+        assert any(re.search(r"\d+ issues done of \d+ listed.*(minute|minutes) left", beat) for beat in beats)
+
+
+def estimates(run: Run, stream: str) -> list[int]:
+    """The rows that were estimated for a stream, in order."""
+    traces = [line["trace"] for line in run.lines if line["type"] == "TRACE"]
+    found = [trace["estimate"] for trace in traces if trace["type"] == "ESTIMATE"]
+    assert all(item["type"] == "STREAM" for item in found)
+    return [item["row_estimate"] for item in found if item["name"] == stream]
+
+
+def _second(pylon: Sandbox) -> Run:
+    first = read(pylon, ISSUE_STREAMS)
+    pylon.clock.advance(timedelta(minutes=20))
+    pylon.evolve(2, 40, deletions=False)
+    return read(pylon, ISSUE_STREAMS, first.state)
+
+
+@pytest.mark.parametrize("sync", [lambda pylon: read(pylon, ISSUE_STREAMS), _second], ids=["first", "later"])
+def test_where_a_count_is_known_it_is_told_as_an_estimate(pylon: Sandbox, sync: Callable[[Sandbox], Run]) -> None:
+    run = sync(pylon)
+    for stream in ISSUE_STREAMS:
+        assert estimates(run, stream)[-1] == len(run.ids(stream)) > 0
+
+
+def test_the_first_estimate_of_a_first_sync_comes_before_its_records(pylon: Sandbox) -> None:
+    run = read(pylon)
+    assert estimates(run, "issues")[0] == pytest.approx(150, rel=0.2)
+    kinds = [
+        "ESTIMATE" if line["type"] == "TRACE" and line["trace"]["type"] == "ESTIMATE" else line["type"]
+        for line in run.lines
+    ]
+    assert kinds.index("ESTIMATE") < kinds.index("RECORD")
