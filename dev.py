@@ -5,6 +5,7 @@
     python3 dev.py test          lint, types and all tests; further arguments go to pytest
     python3 dev.py lint          lint and types alone
     python3 dev.py install       the environment alone
+    python3 dev.py audit         known vulnerabilities of the locked versions, and what could not be asked
     python3 dev.py lock-check    whether poetry.lock was made from pyproject.toml as it stands
     python3 dev.py requirements  the locked dependencies as a requirements file of pip's
 
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
         if verb == "lock-check":
             check_lock(read_toml(PROJECT), read_toml(LOCK))
             return 0
-        if verb not in ("demo", "test", "lint", "install"):
+        if verb not in ("demo", "test", "lint", "install", "audit"):
             raise Failure(f"there is no {verb!r}; python3 dev.py --help lists what there is.")
         install()
         return run(verb, rest)
@@ -81,6 +82,8 @@ def run(verb: str, rest: Sequence[str]) -> int:
         return 0
     if verb == "demo":
         return call("-m", "integration_tests.demo", *rest)
+    if verb == "audit":
+        return audit()
     stages = CHECKS if verb == "lint" else {**CHECKS, "pytest": ["-m", "pytest", *rest]}
     for name, command in stages.items():
         say(name)
@@ -89,6 +92,37 @@ def run(verb: str, rest: Sequence[str]) -> int:
             print(f"dev.py: {name} failed (exit code {code}).", file=sys.stderr)
             return code
     return 0
+
+
+def audit() -> int:
+    """Asks for known vulnerabilities of the locked versions; 0: none, 1: some, 2: not all could be asked for.
+
+    pip-audit has an environment of its own, so that its dependencies are none of ours.
+    """
+    folder = ROOT / ".audit"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        say("Installing pip-audit into .audit")
+        if call("-m", "venv", str(folder)) or subprocess.call([str(python), "-m", "pip", "install", "-q", "pip-audit"]):
+            raise Failure("pip-audit could not be installed.")
+    options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json"]
+    asked = [str(python), "-m", "pip_audit", *options, "-r", str(VENV / "requirements.txt")]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    try:
+        packages = json.loads(done.stdout)["dependencies"]
+    except (ValueError, KeyError):
+        reason = done.stderr.strip().splitlines()[-1:] or ["no answer"]
+        print(f"The database of vulnerabilities could not be asked, so nothing is known: {reason[0][:300]}")
+        return 2
+    found = [(package, flaw) for package in packages for flaw in package.get("vulns", ())]
+    for package, flaw in found:
+        fixed = ", ".join(flaw["fix_versions"]) or "no version"
+        print(f"{package['name']} {package['version']}: {flaw['id']}, fixed in {fixed}")
+    skipped = [package["name"] for package in packages if "skip_reason" in package]
+    print(f"{len(packages)} packages, {len(found)} known vulnerabilities, {len(skipped)} could not be asked for.")
+    if found:
+        return 1
+    return 2 if skipped else 0
 
 
 # --- the environment --------------------------------------------------------------------------------------------------
