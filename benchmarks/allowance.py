@@ -149,7 +149,8 @@ def main() -> None:
         "starts empty lets the first minute's worth through at once, so a sync can be faster than that: *sliding* "
         "counts n requests at an allowance of a as ceil(n / a) - 1 whole minutes. The target is "
         f"{SCENARIOS[0].factor} x least + {_START_UP:g} s of start-up, {SCENARIOS[-1].factor} x with a wrong table. "
-        "*At work* counts from the first request on. *Pause*: the longest time for which a message request would have been granted and none came.",
+        "*At work* counts from the first request on. *Pause*: the longest time for which a message request would have "
+        "been granted and none came.",
         table(
             ["Sync, issues", "Limits", "Latency ms", "Least s", "Wall s", "Wall / least", "met", "At work s",
              "at work / least", "Sliding s", "at work / sliding", "Pause s", "Refused", "Requests / unavoidable",

@@ -12,6 +12,7 @@ from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import is_platform_debug_log_enabled
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, Type
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.memory_monitor import MemoryMonitor
 
 from source_pylon.source import SourcePylon, load_config
@@ -85,7 +86,8 @@ def as_lines(message: AirbyteMessage) -> bytes:
     """A message as a line of JSON with its end, a pack of records as several. A record's own nulls stay."""
     record = message.record
     if message.type is not Type.RECORD or record is None:
-        return PylonEntrypoint.airbyte_message_to_string(message).encode() + b"\n"
+        # The CDK filters what is logged, not the traces of errors.
+        return filter_secrets(PylonEntrypoint.airbyte_message_to_string(message)).encode() + b"\n"
     return packed(record.data) or record_line(record.stream, record.data, record.emitted_at) + b"\n"
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("airbyte")
 
 _TICK = 1.0
+_LATE = 5.0
 
 
 class Outlet:
@@ -58,6 +59,8 @@ class Progress:
         """What the issue streams add to each line: how many of how many, and how long yet."""
         self.held_back: Callable[[], Iterable[str]] = tuple
         """The endpoints whose calls the client itself holds back now."""
+        self.unanswered: Callable[[], Iterable[tuple[str, float]]] = tuple
+        """The endpoints with calls that have no answer yet, and for how many seconds."""
 
     def begin(self, endpoints: Mapping[str, Iterable[Endpoint]]) -> None:
         """A sync of these streams, each with the endpoints that it calls, begins."""
@@ -129,6 +132,11 @@ class Progress:
             if until > now
         ]
         waits += [f"{key} waits for its share of the rate limit" for key in self.held_back()]
+        longest: dict[str, float] = {}
+        for key, seconds in self.unanswered():
+            longest[key] = max(seconds, longest.get(key, 0.0))
+        late = min(_LATE, self._timing.heartbeat)
+        waits += [f"{key} has not answered for {s:.0f} s" for key, s in longest.items() if s >= late]
         parts.extend(waits)
         if counts := ", ".join(f"{stream} {count:,}" for stream, count in self._records.items() if count):
             parts.append(f"so far {counts}")

@@ -120,6 +120,7 @@ def _launch(args: Sequence[str], source: "SourcePylon | None") -> int:
             for some in entrypoint.lines(parsed):
                 lines.add(some)
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             lines.flush()
     return 0
 
@@ -134,8 +135,15 @@ def _give_memory_back() -> None:
 
 
 def _terminate(signum: int, frame: object) -> NoReturn:
-    # As an exception, so that buffered lines are written whole and temporary files go.
+    # As an exception, so that buffered lines are written whole. One that is raised within a destructor is lost: it is
+    # raised again until it gets through.
+    signal.signal(signal.SIGALRM, _terminate_again)
+    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
     raise SystemExit(128 + signum)
+
+
+def _terminate_again(signum: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _reader_gone() -> int:

@@ -1,5 +1,6 @@
 """SourcePylon: the connector as Airbyte's CDK sees it."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -165,7 +166,7 @@ class SourcePylon(AbstractSource):
         outlet = MessageOutlet(repository, queue)
         progress = Progress(self._timing, outlet)
         client = self._client(config, progress)
-        progress.held_back = client.held_back
+        progress.held_back, progress.unanswered = client.held_back, client.unanswered
         sync = Sync(client, config, self._timing, progress, selections)
         generators = [self._generator(sync, selection, repository, queue) for selection in selections]
         outlet.generators = generators
@@ -203,7 +204,8 @@ class SourcePylon(AbstractSource):
         return SliceGenerator(sync, selection, cursor, keeps_state=resumable)
 
     def _client(self, config: Config, observer: Observer | None = None) -> PylonClient:
-        add_to_secrets(config.api_token)
+        for secret in {config.api_token, json.dumps(config.api_token)[1:-1]}:
+            add_to_secrets(secret)
         connections = config.num_workers + 4 * len(STREAMS)
         transport = Transport(config.base_url, config.api_token, self._timing, connections)
         return PylonClient(

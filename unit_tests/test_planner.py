@@ -2,13 +2,22 @@
 
 import pytest
 
-from benchmarks import planner
+from benchmarks import planner, scaling
+from benchmarks.report import data_of
 from source_pylon.client.endpoints import MESSAGES, calls_per_minute
 
 
 def test_the_documentation_holds_exactly_the_planners_table() -> None:
     text = planner.DOCS.read_text(encoding="utf-8")
     assert planner.in_page(text) == text
+
+
+@pytest.mark.skipif(
+    not all(data_of(name).exists() for name in ("cost", "memory", "startup")), reason="not measured yet"
+)
+def test_the_page_on_scaling_holds_exactly_what_was_measured() -> None:
+    text = scaling.DOCS.read_text(encoding="utf-8")
+    assert scaling.in_page(text) == text
 
 
 def test_a_page_without_a_place_for_the_table_is_an_error() -> None:

@@ -21,7 +21,7 @@ def path_of(file: str) -> Path:
     return ROOT / file if "/" in file else ROOT / "integration_tests" / "faults" / file
 
 
-def tests_in(path: Path) -> set[str]:
+def _tests_in(path: Path) -> set[str]:
     return {
         node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef | ast.ClassDef)
     }
@@ -34,11 +34,11 @@ def test_every_row_names_the_test_that_proves_it() -> None:
 
 
 def test_every_test_that_a_row_names_exists() -> None:
-    missing = [f"{file}::{name}" for file, name in NAMED.findall(PAGE) if name not in tests_in(path_of(file))]
+    missing = [f"{file}::{name}" for file, name in NAMED.findall(PAGE) if name not in _tests_in(path_of(file))]
     assert missing == []
 
 
 def test_every_fault_that_is_tested_has_a_row() -> None:
     named = {name for _, name in NAMED.findall(PAGE)}
     for path in sorted((ROOT / "integration_tests" / "faults").glob("test_*.py")):
-        assert tests_in(path) & named, f"{path.name} is proven, but no row says so"
+        assert _tests_in(path) & named, f"{path.name} is proven, but no row says so"

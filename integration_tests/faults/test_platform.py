@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from airbyte_cdk.logger import PRINT_BUFFER
 
 from integration_tests.faults.harness import FAST, Run, fast, in_process, read, start
 from integration_tests.faults.proof import assert_complete_and_fresh, assert_green, assert_state_never_ahead, proven
@@ -61,6 +63,8 @@ def cut_short(pylon: Sandbox, state: Any, characters: int, streams: Iterable[str
     except Killed:
         # What was read from is closed here as it would be by the end of its process.
         gc.collect()
+        # What was still in the process is lost with it; it must not become part of the next run's output.
+        PRINT_BUFFER.buffer = io.StringIO()
         return Run(-signal.SIGKILL, "".join(chunks)[:characters]), True
     return run, False
 
@@ -92,6 +96,13 @@ def folded(runs: Iterable[Run]) -> Run:
     return Run(0, "".join(f"{line}\n" for line in kept.values()))
 
 
+def without_states_of_recordings(run: Run) -> Run:
+    """A start time promises nothing of later changes: a recording is read again as long as the look-back reaches."""
+    lines = run.text.splitlines(keepends=True)
+    kept = [line for line in lines if not ('"type":"STATE"' in line and '"name":"call_recordings"' in line)]
+    return Run(run.code, "".join(kept))
+
+
 def prove_after_kills(pylon: Sandbox, runs: list[Run], streams: Iterable[str] = STREAMS) -> None:
     """A last read that nobody kills makes the union complete and fresh, and no state was ever ahead."""
     streams = tuple(streams)
@@ -100,7 +111,7 @@ def prove_after_kills(pylon: Sandbox, runs: list[Run], streams: Iterable[str] = 
     last = read(pylon, streams, resumable(runs))
     assert_green(last, *streams)
     assert_complete_and_fresh(pylon, folded([*runs, last]), streams=streams)
-    assert_state_never_ahead(pylon, *runs, last)
+    assert_state_never_ahead(pylon, *(without_states_of_recordings(run) for run in [*runs, last]))
 
 
 @pytest.mark.slow
@@ -284,10 +295,10 @@ def test_a_damaged_state_is_refused_before_anything_is_read(pylon: Sandbox, text
 
 
 def test_a_state_of_the_far_future_is_said_and_stays(pylon: Sandbox) -> None:
-    far = {
-        name: {CURSORS[name]: "2999-01-01T00:00:00Z", **({"updated_at": "2999-01-01T00:00:00Z"} if name in ISSUE_STREAMS else {})}
-        for name in STREAMS
-    }  # fmt: skip
+    time_ = "2999-01-01T00:00:00Z"
+    far = {name: {CURSORS[name]: time_} for name in STREAMS}
+    for name in ISSUE_STREAMS:
+        far[name]["updated_at"] = time_
     run = read(pylon, STREAMS, [stream_state(name, state) for name, state in far.items()])
     assert_green(run, *STREAMS)
     for name in STREAMS:

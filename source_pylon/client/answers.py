@@ -14,7 +14,7 @@ from source_pylon.client import errors
 from source_pylon.client.endpoints import Endpoint
 
 _OTHER_REGION = {"us": "EU (eu)", "eu": "US (us)"}
-_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 class Action(Enum):

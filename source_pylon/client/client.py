@@ -80,7 +80,9 @@ class PylonClient:
         self._allowance = allowance
         self.observer: Observer = observer or Silent()
         self._sleep = sleep
-        self._now = now
+        # The wall clock is looked at once: a step of it while a sync runs would take the marks of states along.
+        self._began, self._began_at = now(), time.monotonic()
+        self._unanswered: dict[int, tuple[str, float]] = {}
         self._gates: dict[str, Gate] = {}
         self._believed: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -101,9 +103,14 @@ class PylonClient:
         with self._lock:
             return [key for key, gate in self._gates.items() if gate.waiting_since is not None]
 
+    def unanswered(self) -> list[tuple[str, float]]:
+        """The endpoints, by their keys, with calls that have no answer yet, and for how many seconds."""
+        now = time.monotonic()
+        return [(key, now - since) for key, since in list(self._unanswered.values())]
+
     def now(self) -> datetime:
-        """This machine's time in UTC."""
-        return self._now()
+        """This machine's time in UTC, as its clock showed it when the client was made, and what has passed since."""
+        return self._began + timedelta(seconds=time.monotonic() - self._began_at)
 
     def server_time(self, moment: datetime) -> datetime:
         """Pylon's time when this machine's clock showed `moment`, by the `Date` header of Pylon's first answer.
@@ -194,12 +201,14 @@ class PylonClient:
         gate = self.gate(endpoint)
         gate.enter()
         wait: float | None = None
+        self._unanswered[threading.get_ident()] = (endpoint.key, time.monotonic())
         try:
             exchange = self._transport.exchange(endpoint.method, path, query, body)
             self._learn_clock(exchange)
             if answers.action_for(exchange.status) is Action.WAIT:
                 wait = self._wait_for(exchange)
         finally:
+            self._unanswered.pop(threading.get_ident(), None)
             if wait is None:
                 gate.leave()
         if wait is not None:
@@ -217,7 +226,7 @@ class PylonClient:
         self.observer.learned(endpoint, before, learned)
 
     def _wait_for(self, exchange: Exchange) -> float:
-        asked = answers.rate_limit_wait(exchange.headers, self.server_time(self._now()))
+        asked = answers.rate_limit_wait(exchange.headers, self.server_time(self.now()))
         if asked is None:
             # Places in a window of a minute free up one by one; a quarter of a minute finds some of them.
             return self._timing.minute / 4
@@ -226,7 +235,7 @@ class PylonClient:
     def _learn_clock(self, exchange: Exchange) -> None:
         if self._clock_offset is None:
             date = answers.http_date(exchange.headers.get("Date"))
-            self._clock_offset = date - self._now() if date else timedelta(0)
+            self._clock_offset = date - self.now() if date else timedelta(0)
 
     def _backoff(self, attempt: int) -> float:
         longest = min(self._timing.retry_cap, self._timing.retry_base * 2.0 ** (attempt - 1))

@@ -20,7 +20,7 @@ from source_pylon.streams.definition import (
     ahead_of_time,
     foreign_state,
 )
-from source_pylon.streams.windows import FAR_FUTURE, kept
+from source_pylon.streams.windows import FAR_FUTURE, kept, settled
 from source_pylon.timestamps import parse, render
 
 Derive = Callable[[Record], Record]
@@ -90,8 +90,8 @@ class ListStream(StreamDefinition):
 
 def settled_mark(sync: Sync, asked: datetime, mark: datetime | None) -> datetime:
     """The mark of a stream that has read everything which was there when it `asked`; not behind its earlier `mark`."""
-    settled = sync.client.server_time(asked) - sync.timing.settling
-    return settled if mark is None else max(settled, kept(mark, settled))
+    reached = settled(sync.client.server_time(asked), sync.timing.settling)
+    return reached if mark is None else max(reached, kept(mark, reached))
 
 
 def read_mark(stream: StreamDefinition, state: State | None) -> datetime | None:

@@ -37,13 +37,21 @@ def up_to(window: Window, bounds: Iterable[datetime]) -> Window:
     return Window(window.after, min(inside)) if inside else window
 
 
-def kept(mark: datetime, settled: datetime) -> datetime:
-    """What an earlier sync's mark is worth where only what lies before `settled` counts as read.
+def settled(moment: datetime, settling: timedelta) -> datetime:
+    """The latest time, in whole seconds, of which everything counts as visible at `moment`.
+
+    Records show whole seconds: one that shows the second in which the settling time begins may be younger than it.
+    """
+    return (moment - settling).replace(microsecond=0) - SECOND
+
+
+def kept(mark: datetime, reached: datetime) -> datetime:
+    """What an earlier sync's mark is worth where only what lies before `reached` counts as read.
 
     A mark ahead of it was written by a clock that ran ahead, and is taken back. One that is ahead by a moment is not:
     Pylon's `Date` header tells its time to the second.
     """
-    return mark if mark <= settled + 2 * SECOND else settled
+    return mark if mark <= reached + 2 * SECOND else reached
 
 
 def time_filter(field: str, window: Window) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from source_pylon.client.client import PylonClient
 from source_pylon.streams.issues.listing import IssueSearch
 from source_pylon.streams.issues.plan import Listed, Range, cut
-from source_pylon.streams.windows import Window, next_window, up_to
+from source_pylon.streams.windows import Window, next_window, settled, up_to
 from source_pylon.timing import Timing
 
 Takers = dict[str, set[str]]
@@ -73,7 +73,7 @@ class IssueParts:
             active = [wanted for wanted in self._ranges.values() if _reaches(wanted, window)]
             listing = self._search.by_message(window, _types(active))
             self.started_at = self.started_at or listing.asked_at
-            horizon = listing.asked_at - self._timing.settling
+            horizon = settled(listing.asked_at, self._timing.settling)
             takers = self._message_takers(listing.issues, window)
             issues = [listed for listed in listing.issues if listed.id in takers]
             for part in cut(issues, window, horizon, size):
@@ -86,7 +86,7 @@ class IssueParts:
                 after = min([after, *(bound for bound in bounds if window.until <= bound)])
 
     def _settled(self) -> datetime:
-        return self._client.server_time(self._client.now()) - self._timing.settling
+        return settled(self._client.server_time(self._client.now()), self._timing.settling)
 
     def _message_takers(self, issues: Iterable[Listed], window: Window) -> Takers:
         takers: Takers = {}
@@ -119,7 +119,7 @@ class IssueParts:
         marks = [wanted.updated for wanted in wanting.values() if wanted.updated is not None]
         if not marks or self.started_at is None:
             return
-        after, end = min(marks), self.started_at - self._timing.settling
+        after, end = min(marks), settled(self.started_at, self._timing.settling)
         while True:
             window = up_to(next_window(after, self._settled(), self._timing.window), marks)
             listing = self._search.by_update(window, _types(wanting.values()))

@@ -17,7 +17,7 @@ from source_pylon.streams.issues.listing import SEARCH, IssueSearch
 from source_pylon.streams.issues.messages import MessageReader
 from source_pylon.streams.issues.parts import IssueParts
 from source_pylon.streams.issues.plan import LATEST, Marks, Range
-from source_pylon.streams.windows import FAR_FUTURE, kept
+from source_pylon.streams.windows import FAR_FUTURE, kept, settled
 from source_pylon.timestamps import TICK
 
 logger = logging.getLogger("airbyte")
@@ -166,12 +166,12 @@ class IssueStream(StreamDefinition):
     def _advance(self, marks: Marks | None, delivery: Delivery, reading: IssueReading, sync: Sync) -> Marks:
         batch = delivery.batch
         assert reading.parts.started_at is not None
-        settled = reading.parts.started_at - sync.timing.settling
+        reached = settled(reading.parts.started_at, sync.timing.settling)
         if marks is None:
             # From the first checkpoint on, whatever changes behind the moving mark is found by the update part.
             assert batch.latest is not None
-            return Marks(batch.latest, settled)
-        latest, updated = kept(marks.latest, settled), kept(marks.updated, settled)
+            return Marks(batch.latest, reached)
+        latest, updated = kept(marks.latest, reached), kept(marks.updated, reached)
         return Marks(max(latest, batch.latest or latest), max(updated, batch.updated or updated))
 
     @staticmethod
