@@ -52,21 +52,23 @@ def resumable(runs: Iterable[Run]) -> list[Record] | None:
 def cut_short(pylon: Sandbox, state: Any, characters: int, streams: Iterable[str] = STREAMS) -> tuple[Run, bool]:
     """A read whose output ends after so many characters, wherever that is within a line, and whether it did."""
     chunks: list[str] = []
+    killed = threading.Event()
 
     def take(text: str) -> None:
+        if killed.is_set():
+            return
         chunks.append(text)
         if sum(map(len, chunks)) >= characters:
+            killed.set()
             raise Killed
 
-    try:
-        run = read(pylon, streams, state, on_write=take)
-    except Killed:
-        # What was read from is closed here as it would be by the end of its process.
-        gc.collect()
-        # What was still in the process is lost with it; it must not become part of the next run's output.
-        PRINT_BUFFER.buffer = io.StringIO()
-        return Run(-signal.SIGKILL, "".join(chunks)[:characters]), True
-    return run, False
+    run = read(pylon, streams, state, on_write=take)
+    if not killed.is_set():
+        return run, False
+    # What was read from is closed here as it would be by the end of its process, and what was still in it is lost.
+    gc.collect()
+    PRINT_BUFFER.buffer = io.StringIO()
+    return Run(-signal.SIGKILL, "".join(chunks)[:characters]), True
 
 
 def kill_again_and_again(pylon: Sandbox, seed: int, rounds: int) -> tuple[list[Run], int]:

@@ -159,7 +159,7 @@ class Range:
         if self.after is not None and cursor <= self.after:
             return created is not None and created > self.after
         owner = bisect_left(starts, cursor) - 1
-        return owner < 0 or created is None or created <= starts[owner] + SECOND
+        return owner < 0 or created is None or created <= starts[owner] - SECOND
 
 
 def began_after(listed: Listed, until: datetime) -> bool:
