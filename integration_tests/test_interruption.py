@@ -185,3 +185,15 @@ def test_records_leave_while_the_sync_waits() -> None:
         process.stdout.close()
         watchdog.cancel()
     assert kinds.count("RECORD") >= 5
+
+
+def test_every_line_is_whole_while_other_threads_log_and_the_reader_is_slow(pylon: Sandbox) -> None:
+    with Files(config_for(pylon), configured_catalog()) as files:
+        process = subprocess.Popen([*launcher(), *files.arguments("read")], stdout=subprocess.PIPE, cwd=REPOSITORY)
+        assert process.stdout is not None
+        for number, line in enumerate(process.stdout):
+            json.loads(line)
+            if number % 40 == 0:
+                time.sleep(0.01)
+        process.stdout.close()
+        assert process.wait(timeout=30) == 0

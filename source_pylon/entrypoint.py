@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import re
 import sys
 from collections import defaultdict
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.logger import is_platform_debug_log_enabled
+from airbyte_cdk.logger import PRINT_BUFFER, is_platform_debug_log_enabled
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, Type
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
@@ -19,6 +20,7 @@ from source_pylon.source import SourcePylon, load_config
 from source_pylon.sync.packs import count, packed, record_line
 
 _ENOUGH_BYTES = 1_000_000
+_MOST_AT_ONCE = 65_536
 _MESSAGES_BETWEEN_LOOKS_AT_MEMORY = 20
 """A message may be a pack of some megabytes."""
 
@@ -92,11 +94,15 @@ def as_lines(message: AirbyteMessage) -> bytes:
 
 
 class LineBuffer:
-    """Writes lines to standard output, small ones together."""
+    """Writes lines to standard output, small ones together, each of them whole.
+
+    Log lines of other threads leave through the CDK's print buffer, so what is written here is written under its lock.
+    """
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
         self._size = 0
+        self._unwritten = memoryview(b"")
 
     def add(self, lines: bytes) -> None:
         """Takes whole lines; they are written with the next flush at the latest."""
@@ -106,14 +112,22 @@ class LineBuffer:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what has been taken, behind what the CDK's print buffer holds."""
-        sys.stdout.flush()
-        output = getattr(sys.__stdout__, "buffer", None)
-        for lines in self._lines:
-            if output is None:
-                sys.stdout.write(lines.decode())
-            else:
-                output.write(lines)
-        self._lines, self._size = [], 0
-        if output is not None:
-            output.flush()
+        """Writes what has been taken. What a signal interrupts goes on, where it was, with the next flush."""
+        with PRINT_BUFFER.lock:
+            sys.stdout.flush()
+            self._write()
+            if self._lines:
+                self._unwritten = memoryview(b"".join(self._lines))
+                self._lines, self._size = [], 0
+                self._write()
+
+    def _write(self) -> None:
+        try:
+            output = sys.__stdout__.fileno() if sys.__stdout__ else 1
+        except OSError:
+            # Standard output is no file where a test has taken its place.
+            sys.stdout.write(self._unwritten.tobytes().decode())
+            self._unwritten = memoryview(b"")
+            return
+        while self._unwritten:
+            self._unwritten = self._unwritten[os.write(output, self._unwritten[:_MOST_AT_ONCE]) :]
