@@ -169,7 +169,7 @@ def weight(record: Mapping[str, Any]) -> int:
     """About how many characters a record's long texts hold, at little cost: for bounding what is kept in memory."""
     total = 500 + sum(len(value) for value in record.values() if type(value) is str)
     for message in record.get("messages") or ():
-        total += 500 + len(message.get("message_html") or "") + len(message["text"])
+        total += 500 + len(str(message.get("message_html") or "")) + len(message["text"])
     return total
 
 
