@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
 from typing import NamedTuple
 
 from source_pylon import feedback
@@ -17,6 +18,9 @@ logger = logging.getLogger("airbyte")
 
 _MOST_BYTES_HELD = 32_000_000
 _LARGE = 500_000
+_SHORT_WAIT = 0.1
+"""Seconds to wait for messages before what was read leaves: without them, each issue would leave by itself, from thread
+to thread, and that costs as much as reading it."""
 
 
 class Finished(NamedTuple):
@@ -41,7 +45,10 @@ class Entry:
         """The finished issue, waiting for its messages where they are asked for; None when it was deleted."""
         if self.messages is not None:
             if not self.messages.done():
-                about_to_wait()
+                try:
+                    return self.messages.result(_SHORT_WAIT)
+                except NotYet:
+                    about_to_wait()
             return self.messages.result()
         if self._finished is None:
             self._finished = finish(self.issue, [] if include_messages else None)
@@ -187,6 +194,9 @@ class IssueFeed:
                 return
             for entry in [*self._pending, *self._under_way]:
                 entry.takers.discard(name)
+                if not entry.takers and entry.messages is not None:
+                    # The stream that leaves may itself have a thread that waits for them.
+                    entry.messages.cancel()
             self._pending = deque(entry for entry in self._pending if entry.takers)
             for entry in [entry for entry in self._under_way if not entry.takers]:
                 self._let_go(entry)
@@ -225,6 +235,8 @@ class IssueFeed:
 
     def _fetch(self, entry: Entry) -> None:
         assert entry.messages is not None
+        if not entry.messages.set_running_or_notify_cancel():
+            return
         try:
             messages = self._reader.read(str(entry.issue["id"]))
             finished = self._finish(entry.issue, messages)
