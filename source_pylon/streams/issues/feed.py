@@ -165,7 +165,7 @@ class IssueFeed:
         with self._lock:
             entries = []
             for listed in batch.issues:
-                takers = batch.takers[listed.id] & self._waiting.keys()
+                takers = set(batch.takers[listed.id] & self._waiting.keys())
                 if takers:
                     issue = listed.issue()
                     entries.append(Entry(issue, takers, self.include_messages and may_have_messages(issue)))
