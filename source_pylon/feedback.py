@@ -197,6 +197,11 @@ def _shorten(record: Record, fields: Iterable[str], excess: int) -> None:
 
 
 def _bytes(value: object) -> int:
+    """The length of a value as JSON, without making the whole of it."""
+    if isinstance(value, dict):
+        return 2 + sum(_bytes(str(key)) + _bytes(item) + 2 for key, item in value.items())
+    if isinstance(value, list):
+        return 2 + sum(_bytes(item) + 1 for item in value)
     return len(orjson.dumps(value))
 
 

@@ -32,14 +32,16 @@ class MessageReader:
         self._readable_asked = float("-inf")
         self._unflagged = 0
 
-    def read(self, issue_id: str) -> list[dict[str, Any]] | None:
+    def read(self, issue_id: str, on_large: Callable[[], None] | None = None) -> list[dict[str, Any]] | None:
         """All messages of an issue, private ones too; None when Pylon refuses those of this issue alone.
+
+        `on_large` as of `Transport.exchange`.
 
         Raises Deleted when the issue is gone, and what Pylon answered when it refuses those of every issue.
         """
         asked = self._monotonic()
         try:
-            messages = [message for page in self._pages(issue_id) for message in page]
+            messages = [message for page in self._pages(issue_id, on_large) for message in page]
         except errors.NotFound as refusal:
             self._raise_if_all_are_refused(issue_id, refusal)
             raise Deleted from None
@@ -54,11 +56,11 @@ class MessageReader:
     def _can_read(self, issue_id: str, asked: float) -> None:
         self._readable, self._readable_asked = issue_id, max(asked, self._readable_asked)
 
-    def _pages(self, issue_id: str) -> Iterator[list[dict[str, Any]]]:
+    def _pages(self, issue_id: str, on_large: Callable[[], None] | None) -> Iterator[list[dict[str, Any]]]:
         def fetch(cursor: str | None) -> dict[str, Any]:
             # Without limit and cursor all messages come in one answer: one call of the allowance.
             query = {"cursor": cursor, "limit": MESSAGES.page_size} if cursor else None
-            return self._client.request(MESSAGES, issue_id, query=query)
+            return self._client.request(MESSAGES, issue_id, query=query, on_large=on_large)
 
         return walk(MESSAGES, fetch, identity)
 
