@@ -158,6 +158,8 @@ class PylonClient:
                 error = answers.failure(endpoint, exchange.status, exchange.body, self._region)
                 if action is Action.FAIL:
                     raise error
+            except errors.LeftIdle:
+                continue
             except errors.BadAnswer as bad:
                 bad_answers += 1
                 if bad_answers >= _ATTEMPTS_AT_A_BAD_ANSWER:

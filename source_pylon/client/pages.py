@@ -48,7 +48,7 @@ def walk(endpoint: Endpoint, fetch: Fetch, key: Callable[[dict[str, Any]], objec
             empty, skipping = 0, False
             yield page
             page.clear()
-        elif repeats and not skipping:
+        elif repeats and not skipping and cursor is not None:
             raise _endless(endpoint, "a page repeats what was already given")
         else:
             empty += 1

@@ -17,6 +17,7 @@ from source_pylon.timing import Timing
 
 _CHUNK = 1 << 16
 _LARGE = 1_000_000
+_LONGEST_IDLE = 20.0
 _USER_AGENT = "source-pylon (Airbyte)"
 
 
@@ -100,7 +101,7 @@ class Transport:
         """Sends one request and reads the whole answer.
 
         `on_large` is called once a megabyte of the answer has come and there is more; what it takes is not held against
-        the answer.
+        the answer, but when it takes long LeftIdle is raised: servers close connections that nobody reads from.
 
         Raises Unreachable for whatever kept the answer from arriving whole. Redirects are not followed, so the
         token goes nowhere else.
@@ -120,7 +121,10 @@ class Transport:
                     if on_large is not None and size > _LARGE:
                         began = self._monotonic()
                         on_large()
-                        on_large, deadline = None, deadline + self._monotonic() - began
+                        waited = self._monotonic() - began
+                        if waited > _LONGEST_IDLE:
+                            raise errors.LeftIdle("A large answer had to wait.", f"{method} {path}, {waited:.0f} s")
+                        on_large, deadline = None, deadline + waited
                     if self._monotonic() > deadline:
                         raise errors.Unreachable(
                             "Pylon's answer took too long to arrive.", f"{method} {path}, no end of the body"

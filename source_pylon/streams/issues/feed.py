@@ -18,6 +18,7 @@ from source_pylon.streams.issues.room import Room
 logger = logging.getLogger("airbyte")
 
 _MOST_BYTES_HELD = 8_000_000
+_MOST_BATCHES_AHEAD = 3
 _SHORT_WAIT = 0.1
 """Seconds to wait for messages before what was read leaves: without them, each issue would leave by itself, from thread
 to thread, and that costs as much as reading it."""
@@ -98,9 +99,10 @@ class Delivery:
 class IssueFeed:
     """Hands the batches of a sync to its streams, each stream at its own pace.
 
-    Whichever stream asks first makes the listing go on; a batch is kept for the others until they have taken it.
-    Messages are fetched by a pool of threads in the order of the batches, and never more than a few issues
-    ahead of the slowest stream, so memory does not grow with the number of issues.
+    Whichever stream asks first makes the listing go on; a batch is kept for the others until they have taken it, and
+    a stream that is a few batches ahead of another waits for it. Messages are fetched by a pool of threads in the order
+    of the batches, and never more than a few issues ahead of the slowest stream. So memory does not grow with the
+    number of issues.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class IssueFeed:
         self._ranges = dict(ranges)
         self._waiting: dict[str, deque[Delivery]] = {name: deque() for name in ranges}
         self._lock = threading.Lock()
+        self._caught_up = threading.Condition(self._lock)
         self._listing = threading.Lock()
         self._error: Exception | None = None
         self._ended = False
@@ -149,11 +152,28 @@ class IssueFeed:
         while True:
             if not waiting:
                 with self._listing:
-                    while not waiting and not self._ended:
+                    while not waiting and not self._ended and self._await_the_slowest(name):
                         self._list_on()
                 if not waiting:
                     return
-            yield waiting.popleft()
+            with self._lock:
+                delivery = waiting.popleft()
+                self._caught_up.notify_all()
+            yield delivery
+
+    def _await_the_slowest(self, name: str) -> bool:
+        """Blocks while another stream is far behind: that one has batches waiting, so it needs no listing to go on.
+
+        False when the stream itself has left.
+        """
+
+        def may_go_on() -> bool:
+            behind = max(map(len, self._waiting.values()), default=0)
+            return name not in self._waiting or behind <= _MOST_BATCHES_AHEAD
+
+        with self._lock:
+            self._caught_up.wait_for(may_go_on)
+            return name in self._waiting
 
     def _list_on(self) -> None:
         if self._error is not None:
@@ -206,6 +226,7 @@ class IssueFeed:
                     entry.messages.cancel()
                     self._room.leave(entry)
             self._pending = deque(entry for entry in self._pending if entry.takers)
+            self._caught_up.notify_all()
             self._pump()
             if self._waiting:
                 return

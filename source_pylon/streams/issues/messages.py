@@ -75,8 +75,7 @@ class MessageReader:
             # Only what was asked for after the refusal tells: a permission may go while calls are under way.
             if self._readable_asked > refused:
                 return
-            others = [self._readable] if self._readable else []
-            for other in [*others, *self._some_issues()]:
+            for other in self._others():
                 if other == issue_id:
                     continue
                 asked = self._monotonic()
@@ -88,9 +87,11 @@ class MessageReader:
                 return
         raise refusal
 
-    def _some_issues(self) -> list[str]:
+    def _others(self) -> Iterator[str]:
+        if self._readable:
+            yield self._readable
         answer = self._client.request(SEARCH, body={"limit": _OTHERS_TO_TRY})
-        return [str(issue["id"]) for issue in answers.items(SEARCH, answer) if issue.get("id")]
+        yield from (str(issue["id"]) for issue in answers.items(SEARCH, answer) if issue.get("id"))
 
     def _count_unflagged(self, messages: list[dict[str, Any]]) -> None:
         count = sum(1 for message in messages if not isinstance(message.get("is_private"), bool))

@@ -67,13 +67,14 @@ class IssueParts:
         while True:
             window = up_to(next_window(after, self._settled(), self._timing.window), bounds)
             if self._search.filter_ignored:
-                # Each search lists everything anyway, so one is enough.
-                window = Window(after, None)
+                # Each search lists everything anyway, so one is enough for those that begin at the same place.
+                window = up_to(Window(after, None), bounds)
             self._starts.append(window.after)
             active = [wanted for wanted in self._ranges.values() if _reaches(wanted, window)]
             asked_at, takers, issues = self._list_window(window, _types(active))
             self.started_at = self.started_at or asked_at
-            horizon = settled(asked_at, self._timing.settling)
+            # Frozen when the sync began: an issue that was given at first sight, windows ago, may get a message since.
+            horizon = settled(self.started_at, self._timing.settling)
             for part in cut(issues, window, horizon, size):
                 yield Batch(part.issues, takers, window, latest=part.mark)
             if window.until is None:
