@@ -37,9 +37,9 @@ def issue_within(record: Record) -> Record:
     if messages:
         record["messages"] = messages
     cut: list[str] = []
-    own = [name for name in record if name not in ("id", "messages", "feedback_text")]
-    if sum(map(_bytes, map(record.get, own))) > _MOST_FOR_RECORD:
-        cut += _lighten(record, own, _MOST_FOR_FIELDS)
+    own = {name: value for name, value in record.items() if name not in ("id", "messages", "feedback_text")}
+    if _excess(own) > 0:
+        cut += _lighten(record, own, _bytes(own) - _MOST_FOR_FIELDS)
     excess = _excess(record)
     while messages and excess > 0:
         excess -= _bytes(messages.pop(0)) + 1
@@ -54,9 +54,9 @@ def message_within(record: Record) -> Record:
         return record
     cut = ["message_html"]
     record["message_html"] = None
-    own = [name for name in record if name not in ("id", "text")]
-    if sum(map(_bytes, map(record.get, own))) > _MOST_FOR_RECORD:
-        cut += _lighten(record, own, _MOST_FOR_FIELDS)
+    own = {name: value for name, value in record.items() if name not in ("id", "text")}
+    if _excess(own) > 0:
+        cut += _lighten(record, own, _bytes(own) - _MOST_FOR_FIELDS)
     cut += _shorten(record, ("text",))
     _say(f"Message {record.get('id')} of issue {record.get('issue_id')}", cut)
     return record
@@ -67,10 +67,9 @@ def _say(what: str, cut: Iterable[str]) -> None:
         logger.warning(f"{what} is larger than destinations take: of {names} only as much is given as fits.")
 
 
-def _lighten(record: Record, names: Iterable[str], most: int) -> list[str]:
-    """Cuts the largest of some fields until all of them take `most` bytes; which fields were cut."""
+def _lighten(record: Record, names: Iterable[str], excess: int) -> list[str]:
+    """Cuts the largest of some fields until they take `excess` bytes less; which fields were cut."""
     sizes = {name: _bytes(record[name]) for name in names}
-    excess = sum(sizes.values()) - most
     cut = []
     for name in sorted(sizes, key=lambda name: -sizes[name]):
         if excess <= 0:
