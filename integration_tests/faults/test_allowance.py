@@ -98,7 +98,7 @@ def test_a_smaller_allowance_than_published_is_learned_said_once_and_hardly_over
 
 @pytest.mark.slow
 def test_a_larger_allowance_than_believed_is_found_and_said() -> None:
-    with Sandbox(size=Size(issues=950), limits={MESSAGES: 120}, minute=1.5, base_time=ago(hours=1)) as pylon:
+    with Sandbox(size=Size(issues=1400), limits={MESSAGES: 120}, minute=1.5, base_time=ago(hours=1)) as pylon:
         run, used = synced(pylon, 1.5, calls_per_minute_july_2026)
     ((learned, expected),) = told(run)
     assert expected == 20

@@ -76,6 +76,7 @@ def test_two_hundred_thousand_issues_come_once_each_and_no_state_is_ahead(capsys
         assert ledger.follow(out) == count
         ledger.assert_complete_and_fresh()
         assert ledger.states_within > 100
+        assert run.peak_kib * 1024 < out.tell(), "as if it held everything"
         assert pylon.count(MESSAGES) == 0
     with capsys.disabled():
         print(f"\n{count:,} issues in {run.seconds:.0f} s, peak of memory {run.peak_kib / 1024:.0f} MiB")
@@ -213,7 +214,7 @@ def test_an_organisation_with_nothing_in_it_gives_a_state_for_every_stream_at_ne
         assert not [name for name in NAMES if keys(output, name) or owed(empty_pylon, name)]
         assert {name for name in NAMES if output.states(name)} == set(NAMES)
         requests, asked = len(empty_pylon.log) - asked, len(empty_pylon.log)
-        assert requests <= 2 * len(NAMES)
+        assert requests <= len(NAMES) + 10
         state = output.state
 
 
