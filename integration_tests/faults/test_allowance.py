@@ -98,10 +98,11 @@ def test_a_smaller_allowance_than_published_is_learned_said_once_and_hardly_over
 
 @pytest.mark.slow
 def test_a_larger_allowance_than_believed_is_found_and_said() -> None:
-    with Sandbox(size=Size(issues=1400), limits={MESSAGES: 120}, minute=1.5, base_time=ago(hours=1)) as pylon:
+    # Forty calls a second at most: a machine that cannot make them never meets the limit.
+    with Sandbox(size=Size(issues=1000), limits={MESSAGES: 60}, minute=1.5, base_time=ago(hours=1)) as pylon:
         run, used = synced(pylon, 1.5, calls_per_minute_july_2026)
     ((learned, expected),) = told(run)
     assert expected == 20
-    assert abs(learned - 120) <= 0.25 * 120
-    assert used.busiest > 100
+    assert abs(learned - 60) <= 0.25 * 60
+    assert used.busiest > 50
     assert used.refused_later <= 0.02
