@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,7 +17,9 @@ from integration_tests.harness import (
     complete,
     config_for,
     configured_catalog,
+    hook,
     launcher,
+    read,
 )
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import reset_in_body, status, truncated
@@ -84,3 +89,46 @@ def test_an_error_that_quotes_the_token_does_not_write_it(noted: Sandbox) -> Non
     output = debug_read(noted)
     assert output.code == 1
     assert_nothing_leaks(output, noted)
+
+
+def _issue_with_a_form(pylon: Sandbox) -> tuple[str, str]:
+    """An issue that is to get a note with files, and the path of a file of its own, which no message holds."""
+    issue = pylon.store.add_issue(attachment_urls=["https://files.example/form/screenshot.png?X-Signature=1"])
+    pylon.store.add_message(issue, html="<p>See the screenshot</p>", files=1)
+    return issue, "/form/screenshot.png"
+
+
+def _files(output: Output, issue: str) -> list[str]:
+    (record,) = [record for record in output.records("issues") if record["id"] == issue]
+    return [urlsplit(url).path for url in record["attachment_urls"]]
+
+
+def test_the_files_of_a_note_that_was_deleted_before_the_sync_do_not_leave(noted: Sandbox) -> None:
+    issue, own = _issue_with_a_form(noted)
+    note = noted.store.add_message(issue, private=True, files=2)
+    noted.store.delete_message(issue, note)
+    output = read(noted, ["issues"])
+    (public,) = noted.messages(issue)
+    assert _files(output, issue) == [own, *(urlsplit(url).path for url in public["file_urls"])]
+    assert_nothing_leaks(output, noted)
+
+
+def test_a_note_that_is_deleted_between_listing_and_reading_shows_its_files_and_no_more_until_the_next_sync(
+    noted: Sandbox,
+) -> None:
+    """The limit that the page on reliability names: nothing tells any more that these files were private."""
+    issue, own = _issue_with_a_form(noted)
+    note = noted.store.add_message(issue, private=True, files=2)
+    (private,) = [message["file_urls"] for message in noted.messages(issue) if message["is_private"]]
+    deletion = hook(noted, MESSAGES, lambda seen: noted.store.delete_message(issue, note))
+    deletion.when = lambda seen: seen.params["id"] == issue
+    first = read(noted, ["issues"])
+    assert deletion.fired == 1
+    assert set(_files(first, issue)) >= {own, *(urlsplit(url).path for url in private)}
+    (record,) = [record for record in first.records("issues") if record["id"] == issue]
+    assert PRIVATE not in json.dumps({**record, "attachment_urls": None})
+    noted.clock.advance(timedelta(hours=1))
+    second = read(noted, ["issues"], state=first.state)
+    (public,) = noted.messages(issue)
+    assert _files(second, issue) == [own, *(urlsplit(url).path for url in public["file_urls"])]
+    assert_nothing_leaks(second, noted)

@@ -8,14 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import orjson
-
+from source_pylon.size import issue_within, message_within
 from source_pylon.text import html_to_text
 
 Record = dict[str, Any]
-
-MOST_BYTES = 16_000_000
-"""Airbyte's destinations null a whole record beyond 20 MB; a record stays below this, as JSON."""
 
 _JOIN_IDS = (("account_id", "account"), ("requester_id", "requester"), ("assignee_id", "assignee"), ("team_id", "team"))
 _PARAGRAPH = "\n\n"
@@ -112,7 +108,7 @@ def issue_record(issue: Record, public: list[Record] | None, messages: list[Reco
     else:
         body = html_to_text(_text(record.get("body_html")))
         record["feedback_text"], record["feedback_source"] = (body, "body") if body else (None, "none")
-    return _within_size(record)
+    return issue_within(record)
 
 
 def message_records(issue: Record, public: list[Record]) -> Iterator[Record]:
@@ -127,10 +123,8 @@ def message_records(issue: Record, public: list[Record]) -> Iterator[Record]:
                 "account_id": issue.get("account_id"),
                 "latest_message_time": issue.get("latest_message_time"),
             }
-            if weight(record) * 6 > MOST_BYTES and _bytes(record) > MOST_BYTES:
-                record["message_html"] = None
-                _shorten(record, ("text",), _bytes(record) - MOST_BYTES)
-            yield record
+            # A message is no larger than an issue that holds it.
+            yield message_within(record) if issue.get("messages_truncated") else record
 
 
 def child_of_knowledge_base(record: Record, knowledge_base: Mapping[str, Any]) -> Record:
@@ -171,42 +165,3 @@ def weight(record: Mapping[str, Any]) -> int:
     for message in record.get("messages") or ():
         total += 500 + len(str(message.get("message_html") or "")) + len(message["text"])
     return total
-
-
-def _within_size(record: Record) -> Record:
-    """`record` below MOST_BYTES: message HTML goes first, then the oldest messages, then the end of long texts."""
-    # Six bytes is the most that one character takes in JSON.
-    if weight(record) * 6 <= MOST_BYTES or _bytes(record) <= MOST_BYTES:
-        return record
-    record["messages_truncated"] = True
-    messages = record.get("messages") or []
-    record["messages"] = messages = [{**message, "message_html": None} for message in messages]
-    excess = _bytes(record) - MOST_BYTES
-    while messages and excess > 0:
-        excess -= _bytes(messages.pop(0)) + 1
-    _shorten(record, ("body_html", "feedback_text"), excess)
-    return record
-
-
-def _shorten(record: Record, fields: Iterable[str], excess: int) -> None:
-    for field in fields:
-        if excess > 0 and isinstance(record.get(field), str):
-            before = _bytes(record[field])
-            record[field] = _cut(record[field], max(0, before - excess))
-            excess -= before - _bytes(record[field])
-
-
-def _bytes(value: object) -> int:
-    """The length of a value as JSON, without making the whole of it."""
-    if isinstance(value, dict):
-        return 2 + sum(_bytes(str(key)) + _bytes(item) + 2 for key, item in value.items())
-    if isinstance(value, list):
-        return 2 + sum(_bytes(item) + 1 for item in value)
-    return len(orjson.dumps(value))
-
-
-def _cut(text: str, most: int) -> str:
-    kept = text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
-    while kept and _bytes(kept) > most:
-        kept = kept[: int(len(kept) * 0.9)]
-    return kept

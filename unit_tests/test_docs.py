@@ -10,7 +10,7 @@ import pytest
 
 from source_pylon.client.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
 from source_pylon.config import Config, connection_specification
-from source_pylon.feedback import MOST_BYTES
+from source_pylon.size import MOST_BYTES
 from source_pylon.streams.definition import StreamDefinition
 from source_pylon.streams.issues.listing import SEARCH
 from source_pylon.streams.table import STREAMS

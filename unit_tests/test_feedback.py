@@ -8,7 +8,9 @@ import orjson
 import pytest
 
 from source_pylon import feedback
-from source_pylon.feedback import MOST_BYTES, is_public, issue_record, message_records, public_messages
+from source_pylon.feedback import is_public, issue_record, message_records, public_messages
+from source_pylon.size import MOST_BYTES, shortened
+from source_pylon.sync.packs import record_line
 
 
 def message(number: int, html: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -178,3 +180,80 @@ def test_a_survey_response_names_its_survey_and_reads_as_questions_and_answers()
 def test_a_response_without_an_answer_has_no_feedback(answers: Any) -> None:
     record = feedback.survey_response_record({"id": "r", "answers": answers}, {"id": "s"})
     assert record["feedback_text"] is None
+
+
+def line_of(record: dict[str, Any]) -> bytes:
+    return record_line("conversations", record, 1_700_000_000_000)
+
+
+MANY = [{"tag": number} for number in range(1_500_000)]
+HUGE = "x" * 17_000_000
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"title": HUGE},
+        {"body_html": HUGE},
+        {"tags": MANY},
+        {"custom_fields": {"log": {"slug": "log", "value": HUGE}, "tier": {"slug": "tier", "value": "gold"}}},
+        {"custom_fields": {str(part): {"value": HUGE[:9_000_000]} for part in range(3)}},
+        {"brand_new": [[{"deep": HUGE}]], "title": HUGE, "tags": MANY},
+    ],
+    ids=["title", "body", "many small values", "custom field", "several custom fields", "several fields"],
+)
+def test_a_field_that_is_too_large_by_itself_is_cut_and_named_and_the_messages_stay(
+    field: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    given = {**ISSUE, **field}
+    record = emitted(given, [message(1), message(2)])
+    assert len(line_of(record)) < MOST_BYTES
+    assert record["messages_truncated"] is True
+    assert [one["text"] for one in record["messages"]] == ["1", "2"]
+    assert record["feedback_text"] == "1\n\n2"
+    for name in field:
+        assert "Issue i " in caplog.text
+        assert name in caplog.text
+    if "tier" in given.get("custom_fields", ()):
+        assert record["custom_fields"]["tier"] == given["custom_fields"]["tier"]
+    assert given == {**ISSUE, **field}, "the given record is left as it is"
+
+
+@pytest.mark.parametrize("character", ["x", "é", "\u0001", '"', "\\", "💬"])
+@pytest.mark.parametrize("most", range(2, 40))
+def test_as_much_of_a_text_stays_as_fits(character: str, most: int) -> None:
+    text = "ab" + character * 30
+    kept = shortened(text, most)
+    assert text.startswith(kept)
+    assert len(orjson.dumps(kept)) <= most
+    assert kept == text or len(orjson.dumps(text[: len(kept) + 1])) > most
+
+
+def test_feedback_takes_the_room_to_the_last_byte() -> None:
+    record = emitted(ISSUE, [message(1, f"<p>{'é' * 10_000_000}</p>")])
+    assert MOST_BYTES - 2_000 < len(line_of(record)) < MOST_BYTES
+
+
+def test_a_record_just_below_the_limit_is_whole() -> None:
+    room = MOST_BYTES - 1_000 - len(orjson.dumps(emitted({**ISSUE, "title": ""}, [])))
+    whole, cut = (emitted({**ISSUE, "title": "x" * (room + more)}, []) for more in (0, 1))
+    # One byte of `true` for `false`: what is cut has room for one more.
+    assert (whole["title"], whole["messages_truncated"]) == ("x" * room, False)
+    assert cut["messages_truncated"] is True
+
+
+def test_a_cut_issue_without_messages_still_says_that_they_were_not_read() -> None:
+    record = emitted({**ISSUE, "title": HUGE}, None)
+    assert (record["messages"], record["messages_truncated"]) == (None, True)
+
+
+@pytest.mark.parametrize("field", [{"message_html": f"<p>{HUGE}</p>"}, {"author": {"name": HUGE}}, {"source": HUGE}])
+def test_a_large_message_of_its_own_is_cut_as_well(field: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    messages = [{**message(1), **field}, message(2)]
+    public = public_messages(messages)
+    large, small = message_records(issue_record(ISSUE, public, messages), public)
+    assert len(line_of(large)) < MOST_BYTES
+    assert large["message_html"] is None
+    assert small["message_html"] == "<p>2</p>"
+    assert large["text"][:1] == ("x" if "message_html" in field else "1")
+    assert "Message 1 of issue i " in caplog.text

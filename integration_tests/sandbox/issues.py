@@ -194,7 +194,7 @@ class IssueFactory:
         if rng.random() < 0.03:
             times[-1] += int(rng.random() * 60 * DAY)
         if in_burst:
-            ceiling = self._burst + (int(rng.random() * SECOND) if index % 2 else 0)
+            ceiling = self._burst + (int(rng.random() * SECOND * self._size.burst_seconds) if index % 2 else 0)
             times[-1] = max(times[-1], ceiling)
         if times[-1] > ceiling:
             reach, room = max(1, times[-1] - created), ceiling - created

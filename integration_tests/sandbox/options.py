@@ -11,8 +11,8 @@ class Size:
     """How many objects the data set holds.
 
     `long_thread` gives one issue that many messages, `large_message_bytes` gives one issue a public message of about
-    that size, and `same_second` issues have their latest message in one and the same second. Lists that belong to no
-    count here (teams, tags, forms and so on) hold `others` objects each.
+    that size, and `same_second` issues have their latest message in one and the same second, or within `burst_seconds`.
+    Lists that belong to no count here (teams, tags, forms and so on) hold `others` objects each.
     """
 
     issues: int = 200
@@ -29,6 +29,7 @@ class Size:
     long_thread: int = 0
     large_message_bytes: int = 0
     same_second: int = 0
+    burst_seconds: int = 1
 
     @classmethod
     def empty(cls) -> Size:

@@ -1,0 +1,132 @@
+"""Records below what destinations take: what has to go goes in a fixed order, and what was cut is said."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+Record = dict[str, Any]
+
+logger = logging.getLogger("airbyte")
+
+MOST_BYTES = 16_000_000
+"""Airbyte's destinations null a whole record beyond 20 MB; a record's line stays below this."""
+
+_MOST_FOR_RECORD = MOST_BYTES - 1_000
+"""The rest is for what a line holds beside the record: stream, time of emission, type."""
+
+_MOST_FOR_FIELDS = MOST_BYTES // 2
+_LEAST_WORTH_CUTTING = 1_000
+"""A list of very many small values has none that would be worth cutting: it goes as a whole."""
+
+_TEXTS = ("body_html", "feedback_text")
+
+
+def issue_within(record: Record) -> Record:
+    """An issue as small as it has to be: message HTML goes first, then the oldest messages, then the end of long texts.
+
+    Fields that are too large without any message are cut to half of the limit before messages go: the loss of
+    messages would not help, and what customers said is worth more than an imported log.
+    """
+    # Any field may be large, also one that is not known yet: only all of it tells.
+    if _excess(record) <= 0:
+        return record
+    record["messages_truncated"] = True
+    messages = [{**message, "message_html": None} for message in record.get("messages") or ()]
+    if messages:
+        record["messages"] = messages
+    cut: list[str] = []
+    own = {name: value for name, value in record.items() if name not in ("id", "messages", "feedback_text")}
+    if _excess(own) > 0:
+        cut += _lighten(record, own, _bytes(own) - _MOST_FOR_FIELDS)
+    excess = _excess(record)
+    while messages and excess > 0:
+        excess -= _bytes(messages.pop(0)) + 1
+    cut += _shorten(record, _TEXTS)
+    _say(f"Issue {record.get('id')}", cut)
+    return record
+
+
+def message_within(record: Record) -> Record:
+    """A message as small as it has to be: its HTML goes first, then what is largest, then the end of its text."""
+    if _excess(record) <= 0:
+        return record
+    cut = ["message_html"]
+    record["message_html"] = None
+    own = {name: value for name, value in record.items() if name not in ("id", "text")}
+    if _excess(own) > 0:
+        cut += _lighten(record, own, _bytes(own) - _MOST_FOR_FIELDS)
+    cut += _shorten(record, ("text",))
+    _say(f"Message {record.get('id')} of issue {record.get('issue_id')}", cut)
+    return record
+
+
+def _say(what: str, cut: Iterable[str]) -> None:
+    if names := ", ".join(dict.fromkeys(cut)):
+        logger.warning(f"{what} is larger than destinations take: of {names} only as much is given as fits.")
+
+
+def _lighten(record: Record, names: Iterable[str], excess: int) -> list[str]:
+    """Cuts the largest of some fields until they take `excess` bytes less; which fields were cut."""
+    sizes = {name: _bytes(record[name]) for name in names}
+    cut = []
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        if excess <= 0:
+            break
+        record[name] = _lighter(record[name], excess)
+        excess -= sizes[name] - _bytes(record[name])
+        cut.append(name)
+    return cut
+
+
+def _lighter(value: Any, excess: int) -> Any:
+    """A value with about `excess` bytes less, cut where it is largest; None where that is no use."""
+    if isinstance(value, str):
+        return shortened(value, _bytes(value) - excess)
+    if not isinstance(value, (dict, list)):
+        return None
+    lighter: Any = value.copy()
+    sizes = {key: _bytes(value[key]) for key in (value if isinstance(value, dict) else range(len(value)))}
+    for key in sorted(sizes, key=lambda key: -sizes[key]):
+        if sizes[key] < _LEAST_WORTH_CUTTING:
+            break
+        lighter[key] = _lighter(value[key], excess)
+        excess -= sizes[key] - _bytes(lighter[key])
+        if excess <= 0:
+            return lighter
+    return None
+
+
+def _shorten(record: Record, names: Iterable[str]) -> list[str]:
+    cut = []
+    for name in names:
+        excess = _excess(record)
+        if excess > 0 and isinstance(record.get(name), str):
+            record[name] = shortened(record[name], _bytes(record[name]) - excess)
+            cut.append(name)
+    return cut
+
+
+def shortened(text: str, most: int) -> str:
+    """The longest beginning of `text` that takes at most `most` bytes as JSON, quotes included."""
+    encoded = orjson.dumps(text)
+    if len(encoded) <= most:
+        return text
+    end = most - 1
+    while end > 1:
+        try:
+            beginning: str = orjson.loads(encoded[:end] + b'"')
+            return beginning
+        except orjson.JSONDecodeError:
+            # Within the bytes of a character, or of an escape: six at most.
+            end -= 1
+    return ""
+
+
+def _excess(record: Record) -> int:
+    return _bytes(record) - _MOST_FOR_RECORD
+
+
+def _bytes(value: object) -> int:
+    return len(orjson.dumps(value))
