@@ -68,7 +68,8 @@ def test_a_state_that_is_written_and_read_is_the_same(latest: datetime, updated:
 
 @dataclass
 class Stored:
-    """An issue in the model: what it was from when on. `activity` is what a search filters by and no record shows."""
+    """An issue in the model: what it was from when on. `activity` is what a search filters by and no record shows;
+    `noted` is the time of a note that records show."""
 
     id: str
     created: datetime
@@ -76,14 +77,16 @@ class Stored:
     updated: datetime
     edits: int = 0
     activity: datetime | None = None
+    noted: datetime | None = None
     versions: list[tuple[datetime, dict[str, Any]]] = field(default_factory=list)
 
     def keep(self, now: datetime) -> None:
+        times = [*self.messages, *([self.noted] if self.noted else [])]
         shown = {
             "id": self.id,
             "type": "conversation",
             "created_at": shown_second(self.created),
-            "latest_message_time": shown_second(max(self.messages)) if self.messages else None,
+            "latest_message_time": shown_second(max(times)) if times else None,
             "updated_at": shown_second(self.updated),
             "edits": self.edits,
         }
@@ -104,11 +107,15 @@ class Model:
 
     filter_ignored = False
 
-    def __init__(self, steps: list[tuple[str, int, int]], lag: int, notes_move_updated: bool) -> None:
+    def __init__(
+        self, steps: list[tuple[str, int, int]], lag: int, notes_move_updated: bool, notes: frozenset[str]
+    ) -> None:
+        """`notes` says what private notes count for: "filter", "record", both, or neither."""
         self.clock = START
         self.steps = list(reversed(steps))
         self.lag = timedelta(seconds=lag)
         self.notes_move_updated = notes_move_updated
+        self.notes = notes
         self.issues: list[Stored] = []
 
     def now(self) -> datetime:
@@ -131,7 +138,10 @@ class Model:
                 issue.messages.append(self.clock)
                 issue.activity = issue.updated = self.clock
             elif kind == "note":
-                issue.activity = self.clock
+                if "filter" in self.notes:
+                    issue.activity = self.clock
+                if "record" in self.notes:
+                    issue.noted = self.clock
                 if self.notes_move_updated:
                     issue.updated = self.clock
             elif kind == "delete" and issue.messages:
@@ -204,15 +214,21 @@ def sync(
 
 waits = st.sampled_from([0, 1, 999, 1_000, 180_000, 3_600_000, 86_400_000, 20 * 86_400_000, 40 * 86_400_000])
 kinds = st.sampled_from(["add", "message", "note", "edit", "delete"])
+notes = st.frozensets(st.sampled_from(["filter", "record"]))
 steps = st.lists(st.tuples(kinds, st.integers(0, 9), waits), min_size=1, max_size=25)
 
 
 @settings(max_examples=2_000, deadline=None)
-@given(steps, st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=6), st.integers(0, 598), st.booleans())
+@given(steps, st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=6), st.integers(0, 598), st.booleans(), notes)
 def test_whatever_changes_lags_and_stops_resumed_syncs_end_complete_and_fresh(
-    script: list[tuple[str, int, int]], stops: list[int | None], lag: int, notes_move_updated: bool
+    script: list[tuple[str, int, int]],
+    stops: list[int | None],
+    lag: int,
+    notes_move_updated: bool,
+    counts: frozenset[str],
 ) -> None:
-    model = Model(script, lag, notes_move_updated)
+    # A note that records show, but neither a search by messages nor one by updates, is hidden for good.
+    model = Model(script, lag, notes_move_updated or counts == {"record"}, counts)
     state: dict[str, Any] = {}
     emitted: dict[str, dict[str, Any]] = {}
     model.change()

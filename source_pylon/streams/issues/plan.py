@@ -131,11 +131,13 @@ class Range:
         return self.after is not None and listed.cursor is not None and listed.cursor <= self.after
 
     def wants_update(self, listed: Listed) -> bool:
-        """Whether the update part owes this issue: it changed since the mark and the message part does not reach it."""
+        """Whether the issue changed since the mark, so that the update part owes it unless the message part gave it.
+
+        The cursor value alone does not tell that: records may show a time of messages that searches do not go by.
+        """
         return (
             self.updated is not None
             and self.covers(listed)
-            and self.is_behind(listed)
             and (listed.updated is None or listed.updated > self.updated)
         )
 
