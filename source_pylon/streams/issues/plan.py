@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from source_pylon.streams.windows import Window
+from source_pylon.streams.windows import LONG_AGO, Window
 from source_pylon.timestamps import SECOND, parse, render
 
 LATEST = "latest_message_time"
@@ -30,7 +30,9 @@ class Marks:
     def of(cls, state: Mapping[str, Any]) -> "Marks | None":
         """The marks in a state of this connector's; None for an empty, damaged or foreign one."""
         latest, updated = parse(state.get(LATEST)), parse(state.get(UPDATED))
-        return cls(latest, updated) if latest and updated else None
+        if latest is None or updated is None or min(latest, updated) < LONG_AGO:
+            return None
+        return cls(latest, updated)
 
     def as_state(self) -> dict[str, Any]:
         """The state message's content."""
