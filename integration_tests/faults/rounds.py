@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 from integration_tests import registry
 from integration_tests.faults.forks import Fork, Forks
@@ -78,7 +79,7 @@ def play(forks: Forks, seed: int, rounds: int = 12) -> Told:
 def _play(forks: Forks, seed: int, rounds: int) -> Told:
     chance = Random(f"rounds/{seed}")
     size = Size(issues=chance.randint(40, 140), same_second=chance.choice((0, 25)))
-    behaviour = {
+    behaviour: dict[str, Any] = {
         "latency": chance.uniform(0.002, 0.012),
         "search_lag": chance.choice((0.0, chance.uniform(0.2, MOST_LAG), MOST_LAG)),
         "inclusive_bounds": chance.random() < 0.5,
