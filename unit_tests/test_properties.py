@@ -102,7 +102,7 @@ def shown_second(moment: datetime) -> str:
     return render(moment.replace(microsecond=0))
 
 
-class Model:
+class Model(IssueSearch):
     """Pylon's search over issues that change while it is asked, with a lag, hidden milliseconds and private notes."""
 
     filter_ignored = False
@@ -162,14 +162,16 @@ class Model:
         # The world goes on while a search is answered.
         if self.steps and self.steps[-1][2] % 3 == 0:
             self.change()
+        return Listing([Listed.of(issue) for issue in self._shown(window, fields)], asked)
+
+    def _shown(self, window: Window, fields: tuple[str, ...]) -> list[dict[str, Any]]:
         low = window.after.replace(microsecond=0) - SECOND
         high = window.until.replace(microsecond=0) + 2 * SECOND if window.until else None
-        found = [
+        return [
             version["shown"]
             for version in self.visible()
             if any(version[name] and low < version[name] and (high is None or version[name] < high) for name in fields)
         ]
-        return Listing([Listed.of(issue) for issue in found], asked)
 
     def by_message(self, window: Window, types: frozenset[str]) -> Listing:
         return self._search(window, ("activity", "created"))
@@ -181,8 +183,11 @@ class Model:
         created = [version["created"] for version in self.visible()]
         return min(created) - SECOND if created else None
 
-    def after_gap(self, after: datetime, limit: datetime, types: frozenset[str], width: timedelta) -> datetime:
-        return after
+    def _found(
+        self, after: datetime, until: datetime, types: frozenset[str]
+    ) -> tuple[list[dict[str, Any]], bool] | None:
+        shown = self._shown(Window(after, until), ("activity", "created"))
+        return shown[:2], len(shown) <= 2
 
 
 def sync(
@@ -193,7 +198,7 @@ def sync(
     marks = stream.marks(state)
     context: Any = SimpleNamespace(config=SimpleNamespace(start=None, issues_lookback_days=0), timing=TIMING)
     wanted = {"issues": stream.range(context, marks, model.now())}
-    parts = IssueParts(cast(IssueSearch, model), cast(Any, model), TIMING, wanted)
+    parts = IssueParts(model, cast(Any, model), TIMING, wanted)
     given_now: set[str] = set()
     for number, batch in enumerate(parts.batches(2)):
         if number == stop_after:
