@@ -78,13 +78,15 @@ def play(forks: Forks, seed: int, rounds: int = 12) -> Told:
 
 def _play(forks: Forks, seed: int, rounds: int) -> Told:
     chance = Random(f"rounds/{seed}")
-    size = Size(issues=chance.randint(40, 140), same_second=chance.choice((0, 25)))
+    issues = chance.choice((chance.randint(12, 30), chance.randint(40, 140)))
+    size = Size(issues=issues, same_second=chance.choice((0, min(25, issues))))
     behaviour: dict[str, Any] = {
         "latency": chance.uniform(0.002, 0.012),
         "search_lag": chance.choice((0.0, chance.uniform(0.2, MOST_LAG), MOST_LAG)),
         "inclusive_bounds": chance.random() < 0.5,
         "match_without_messages": chance.random() < 0.5,
         "private_counts": chance.random() < 0.5,
+        "private_in_record": chance.random() < 0.5,
     }
     with Sandbox(size=size, seed=seed, limits=None, base_time=ago(hours=1), **behaviour) as pylon:
         runs: list[Run] = []
@@ -124,10 +126,10 @@ def _stopped(forks: Forks, pylon: Sandbox, state: list[Record], chance: Random, 
         assert_green(run, *STREAMS, "issue_messages")
         return run
     if sent is signal.SIGKILL:
-        assert run.code == -signal.SIGKILL
+        assert run.code == -signal.SIGKILL, (run.code, run.errors)
     else:
         # Before the connector has begun to listen, the signal ends its process as it ends any other.
-        assert run.code in (128 + signal.SIGTERM, -signal.SIGTERM), run.error_text()
+        assert run.code in (128 + signal.SIGTERM, -signal.SIGTERM), (run.code, run.errors)
         assert run.text == "" or run.text.endswith("\n")
         assert not run.errors
     told.stopped += 1

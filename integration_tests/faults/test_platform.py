@@ -42,7 +42,7 @@ def large() -> Iterator[Sandbox]:
 
 def test_syncs_stopped_by_signals_at_random_moments_while_data_changes_end_complete_and_fresh(forks: Forks) -> None:
     total = Told()
-    for seed in range(1, 9):
+    for seed in range(1, 11):
         total += play(forks, seed)
     # The rest was done before the signal came.
     assert total.stopped >= 50
