@@ -246,3 +246,16 @@ def test_what_pylon_leaves_undocumented_makes_no_difference(behaviour: dict[str,
             wanted = expected(sandbox, stream)
             assert Counter(output.ids(stream)) == Counter(wanted.keys())
             assert {record["id"]: without_signatures(record) for record in output.records(stream)} == wanted
+
+
+@pytest.mark.parametrize("behaviour", [{}, {"private_counts": False}, {"private_in_record": False}], ids=" ".join)
+@pytest.mark.parametrize("note", [300, 61, 30, 1])
+def test_an_issue_is_found_in_a_gap_by_whichever_time_pylon_goes_by(note: int, behaviour: dict[str, Any]) -> None:
+    with Sandbox(size=Size.empty(), limits=None, **behaviour) as sandbox:
+        for created in (700, 400, 2):
+            issue = sandbox.store.add_issue(at=ago(days=created))
+            sandbox.store.add_message(issue, at=ago(days=created, hours=-1))
+            if created > note:
+                sandbox.store.add_message(issue, private=True, at=ago(days=note))
+        output = read(sandbox, ["issues"], timing=FAST)
+        assert Counter(output.ids("issues")) == Counter(expected(sandbox, "issues").keys())

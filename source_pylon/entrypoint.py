@@ -102,7 +102,8 @@ class LineBuffer:
     def __init__(self) -> None:
         self._lines: list[bytes] = []
         self._size = 0
-        self._unwritten = memoryview(b"")
+        self._leaving: tuple[memoryview, list[int]] = (memoryview(b""), [])
+        """What is being written, and how many bytes of it each write took."""
 
     def add(self, lines: bytes) -> None:
         """Takes whole lines; they are written with the next flush at the latest."""
@@ -118,21 +119,32 @@ class LineBuffer:
         """Writes what has been taken. What a signal interrupts goes on, where it was, with the next flush."""
         with PRINT_BUFFER.lock:
             sys.stdout.flush()
+            try:
+                self._write_all()
+            except BaseException:
+                # Once the lock is let go, a log line may leave: not in the middle of a line.
+                self._write_all()
+                raise
+
+    def _write_all(self) -> None:
+        self._write()
+        if self._lines:
+            # What a signal's exception finds in neither place is lost as if the process had been killed before.
+            lines, self._lines, self._size = self._lines, [], 0
+            self._leaving = (memoryview(b"".join(lines)), [])
             self._write()
-            if self._lines:
-                self._unwritten = memoryview(b"".join(self._lines))
-                self._lines, self._size = [], 0
-                self._write()
 
     def _write(self) -> None:
+        lines, taken = self._leaving
         try:
             output = sys.__stdout__.fileno() if sys.__stdout__ else 1
         except OSError:
             # Standard output is no file where a test has taken its place.
-            sys.stdout.write(self._unwritten.tobytes().decode())
-            self._unwritten = memoryview(b"")
+            self._leaving = (memoryview(b""), [])
+            sys.stdout.write(lines.tobytes().decode())
             return
-        while self._unwritten:
-            self._unwritten = self._unwritten[os.write(output, self._unwritten[:_MOST_AT_ONCE]) :]
-        # Even an empty view keeps all of what it looked at.
-        self._unwritten = memoryview(b"")
+        while (start := sum(taken)) < len(lines):
+            # A signal's exception may be raised before anything is done with what a call returns; a list that is
+            # extended by an iterator takes it without a step of Python in between. Else lines would leave twice.
+            taken.extend(map(os.write, (output,), (lines[start : start + _MOST_AT_ONCE],)))
+        self._leaving = (memoryview(b""), [])

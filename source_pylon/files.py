@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+_NOT_JSON = (ValueError, RecursionError)
+"""What Python's decoder raises, JSONDecodeError among it; its limits for depth and digits have other names."""
+
 
 class BadFile(ValueError):
     """A file that is missing or does not hold what it should; the text names it and the place."""
@@ -28,13 +31,14 @@ def read_states(path: str) -> list[dict[str, Any]]:
         return []
     try:
         values = [json.loads(text)]
-    except json.JSONDecodeError:
-        lines = [line for line in text.splitlines() if line.strip()]
+    except _NOT_JSON:
+        # Not `splitlines`: texts of records may hold other separators of lines, which JSON does not escape.
+        lines = [line for line in text.split("\n") if line.strip()]
         if len(lines) < 2:
             _parse(text, path, "state")
         # The last line may be cut off where the process that wrote it was killed.
         values = [_parse(line, path, "state", number) for number, line in enumerate(lines[:-1], 1)]
-        with contextlib.suppress(json.JSONDecodeError):
+        with contextlib.suppress(*_NOT_JSON):
             values.append(json.loads(lines[-1]))
     states: dict[str, dict[str, Any]] = {}
     for value in values:
@@ -56,7 +60,10 @@ def _states(item: Any, path: str) -> Iterable[dict[str, Any]]:
     elif kind in ("LOG", "RECORD", "TRACE", "CONTROL", "CATALOG", "SPEC", "CONNECTION_STATUS", "DEBUG"):
         return
     elif kind == "GLOBAL" and isinstance(item.get("global"), dict):
-        for stream in item["global"].get("stream_states") or ():
+        streams = item["global"].get("stream_states") or []
+        if not isinstance(streams, list):
+            raise BadFile(f"The state file {path} holds a global state whose stream_states are not a list.")
+        for stream in streams:
             yield _stream_state(stream, path)
     elif isinstance(item.get("stream"), dict) and "stream_descriptor" in item["stream"]:
         yield _stream_state(item["stream"], path)
@@ -103,3 +110,6 @@ def _parse(text: str, path: str, what: str, line: int = 0) -> Any:
         place = f"line {line + error.lineno - 1 if line else error.lineno}, column {error.colno}"
         reason = error.msg.removesuffix(" at")
         raise BadFile(f"The {what} file {path} is not valid JSON: {reason} at {place}.") from None
+    except _NOT_JSON:
+        place = f" in line {line}" if line else ""
+        raise BadFile(f"The {what} file {path} is nested too deep, or holds too long a number{place}.") from None

@@ -279,14 +279,25 @@ def _unknown_stream(name: str) -> AirbyteTracedException:
     )
 
 
+def _twice(name: str) -> AirbyteTracedException:
+    return AirbyteTracedException(
+        message=f"The configured catalog names stream {name} twice. Select it once; nothing was read.",
+        internal_message="stream twice in the configured catalog",
+        failure_type=FailureType.config_error,
+    )
+
+
 def _selections(
     known: Mapping[str, StreamDefinition], catalog: ConfiguredAirbyteCatalog, states: ConnectorStateManager
 ) -> list[Selection]:
-    selections = []
+    selections: list[Selection] = []
     for item in catalog.streams:
         definition = known.get(item.stream.name)
         if definition is None:
             continue
+        if any(selection.definition is definition for selection in selections):
+            # Each of the two would get a part of what they read together, and both would count as complete.
+            raise _twice(definition.name)
         incremental = item.sync_mode == SyncMode.incremental and definition.cursor_field is not None
         state = dict(states.get_stream_state(definition.name, item.stream.namespace)) if incremental else None
         selections.append(Selection(definition, state))

@@ -97,6 +97,22 @@ def test_a_last_line_that_was_cut_off_is_passed_over(write: Any) -> None:
     assert states(write(content)) == {"issues": {"mark": 1}}
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_a_text_of_a_record_may_hold_any_separator_of_lines(separator: str, write: Any) -> None:
+    record = {"type": "RECORD", "record": {"stream": "issues", "data": {"id": f"a{separator}b"}, "emitted_at": 1}}
+    lines = [json.dumps(value, ensure_ascii=False) for value in (record, {"type": "STATE", "state": STATE}, record)]
+    assert states(write("\n".join(lines))) == {"issues": {"mark": 1}}
+
+
+@pytest.mark.parametrize("content", ["[" * 200_000, "1" * 5_000, f"{{}}\n{'[' * 200_000}\n{{}}"])
+def test_what_is_too_much_for_the_decoder_is_refused_by_name(content: str, write: Any) -> None:
+    path = write(content)
+    with pytest.raises(BadFile, match=path):
+        read_states(path)
+    with pytest.raises(BadFile, match=path):
+        read_json(path, "catalog")
+
+
 def test_a_broken_line_in_the_middle_is_refused_with_its_number(write: Any) -> None:
     with pytest.raises(BadFile, match="line 2"):
         read_states(write('{"type":"LOG"}\n{"type":"STATE","sta\n{"type":"LOG"}\n'))
@@ -105,6 +121,7 @@ def test_a_broken_line_in_the_middle_is_refused_with_its_number(write: Any) -> N
 @pytest.mark.parametrize(
     "value",
     [7, "text", True, [1], ["issues"], {"issues": 5}, {"issues": [1]}, {"type": "LEGACY", "data": [1]},
+     {"type": "GLOBAL", "global": {"stream_states": 5}}, {"type": "GLOBAL", "global": {"stream_states": {"a": 1}}},
      [{"type": "STREAM", "stream": {"stream_descriptor": {}, "stream_state": {}}}],
      [{"type": "STREAM", "stream": {"stream_descriptor": {"name": "issues"}, "stream_state": "x"}}]],
 )  # fmt: skip

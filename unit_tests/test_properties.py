@@ -68,7 +68,8 @@ def test_a_state_that_is_written_and_read_is_the_same(latest: datetime, updated:
 
 @dataclass
 class Stored:
-    """An issue in the model: what it was from when on. `activity` is what a search filters by and no record shows."""
+    """An issue in the model: what it was from when on. `activity` is what a search filters by and no record shows;
+    `noted` is the time of a note that records show."""
 
     id: str
     created: datetime
@@ -76,14 +77,16 @@ class Stored:
     updated: datetime
     edits: int = 0
     activity: datetime | None = None
+    noted: datetime | None = None
     versions: list[tuple[datetime, dict[str, Any]]] = field(default_factory=list)
 
     def keep(self, now: datetime) -> None:
+        times = [*self.messages, *([self.noted] if self.noted else [])]
         shown = {
             "id": self.id,
             "type": "conversation",
             "created_at": shown_second(self.created),
-            "latest_message_time": shown_second(max(self.messages)) if self.messages else None,
+            "latest_message_time": shown_second(max(times)) if times else None,
             "updated_at": shown_second(self.updated),
             "edits": self.edits,
         }
@@ -99,16 +102,20 @@ def shown_second(moment: datetime) -> str:
     return render(moment.replace(microsecond=0))
 
 
-class Model:
+class Model(IssueSearch):
     """Pylon's search over issues that change while it is asked, with a lag, hidden milliseconds and private notes."""
 
     filter_ignored = False
 
-    def __init__(self, steps: list[tuple[str, int, int]], lag: int, notes_move_updated: bool) -> None:
+    def __init__(
+        self, steps: list[tuple[str, int, int]], lag: int, notes_move_updated: bool, notes: frozenset[str]
+    ) -> None:
+        """`notes` says what private notes count for: "filter", "record", both, or neither."""
         self.clock = START
         self.steps = list(reversed(steps))
         self.lag = timedelta(seconds=lag)
         self.notes_move_updated = notes_move_updated
+        self.notes = notes
         self.issues: list[Stored] = []
 
     def now(self) -> datetime:
@@ -131,7 +138,10 @@ class Model:
                 issue.messages.append(self.clock)
                 issue.activity = issue.updated = self.clock
             elif kind == "note":
-                issue.activity = self.clock
+                if "filter" in self.notes:
+                    issue.activity = self.clock
+                if "record" in self.notes:
+                    issue.noted = self.clock
                 if self.notes_move_updated:
                     issue.updated = self.clock
             elif kind == "delete" and issue.messages:
@@ -152,14 +162,16 @@ class Model:
         # The world goes on while a search is answered.
         if self.steps and self.steps[-1][2] % 3 == 0:
             self.change()
+        return Listing([Listed.of(issue) for issue in self._shown(window, fields)], asked)
+
+    def _shown(self, window: Window, fields: tuple[str, ...]) -> list[dict[str, Any]]:
         low = window.after.replace(microsecond=0) - SECOND
         high = window.until.replace(microsecond=0) + 2 * SECOND if window.until else None
-        found = [
+        return [
             version["shown"]
             for version in self.visible()
             if any(version[name] and low < version[name] and (high is None or version[name] < high) for name in fields)
         ]
-        return Listing([Listed.of(issue) for issue in found], asked)
 
     def by_message(self, window: Window, types: frozenset[str]) -> Listing:
         return self._search(window, ("activity", "created"))
@@ -171,8 +183,11 @@ class Model:
         created = [version["created"] for version in self.visible()]
         return min(created) - SECOND if created else None
 
-    def after_gap(self, after: datetime, limit: datetime, types: frozenset[str], width: timedelta) -> datetime:
-        return after
+    def _found(
+        self, after: datetime, until: datetime, types: frozenset[str]
+    ) -> tuple[list[dict[str, Any]], bool] | None:
+        shown = self._shown(Window(after, until), ("activity", "created"))
+        return shown[:2], len(shown) <= 2
 
 
 def sync(
@@ -183,7 +198,7 @@ def sync(
     marks = stream.marks(state)
     context: Any = SimpleNamespace(config=SimpleNamespace(start=None, issues_lookback_days=0), timing=TIMING)
     wanted = {"issues": stream.range(context, marks, model.now())}
-    parts = IssueParts(cast(IssueSearch, model), cast(Any, model), TIMING, wanted)
+    parts = IssueParts(model, cast(Any, model), TIMING, wanted)
     given_now: set[str] = set()
     for number, batch in enumerate(parts.batches(2)):
         if number == stop_after:
@@ -204,15 +219,21 @@ def sync(
 
 waits = st.sampled_from([0, 1, 999, 1_000, 180_000, 3_600_000, 86_400_000, 20 * 86_400_000, 40 * 86_400_000])
 kinds = st.sampled_from(["add", "message", "note", "edit", "delete"])
+notes = st.frozensets(st.sampled_from(["filter", "record"]))
 steps = st.lists(st.tuples(kinds, st.integers(0, 9), waits), min_size=1, max_size=25)
 
 
 @settings(max_examples=2_000, deadline=None)
-@given(steps, st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=6), st.integers(0, 598), st.booleans())
+@given(steps, st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=6), st.integers(0, 598), st.booleans(), notes)
 def test_whatever_changes_lags_and_stops_resumed_syncs_end_complete_and_fresh(
-    script: list[tuple[str, int, int]], stops: list[int | None], lag: int, notes_move_updated: bool
+    script: list[tuple[str, int, int]],
+    stops: list[int | None],
+    lag: int,
+    notes_move_updated: bool,
+    counts: frozenset[str],
 ) -> None:
-    model = Model(script, lag, notes_move_updated)
+    # A note that records show, but neither a search by messages nor one by updates, is hidden for good.
+    model = Model(script, lag, notes_move_updated or counts == {"record"}, counts)
     state: dict[str, Any] = {}
     emitted: dict[str, dict[str, Any]] = {}
     model.change()

@@ -20,7 +20,7 @@ from source_pylon.streams.definition import (
     ahead_of_time,
     foreign_state,
 )
-from source_pylon.streams.windows import FAR_FUTURE, kept, settled
+from source_pylon.streams.windows import FAR_FUTURE, LONG_AGO, kept, settled
 from source_pylon.timestamps import parse, render
 
 Derive = Callable[[Record], Record]
@@ -99,8 +99,9 @@ def read_mark(stream: StreamDefinition, state: State | None) -> datetime | None:
     if not state:
         return None
     mark = parse(state.get(str(stream.cursor_field)))
-    if mark is None:
+    if mark is None or mark < LONG_AGO:
         foreign_state(stream.name, state)
+        return None
     return mark
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from source_pylon.timestamps import SECOND, render
 
 FAR_FUTURE = timedelta(days=1)
 """A state that lies further ahead than this is no clock's error."""
+LONG_AGO = datetime(1999, 1, 1, tzinfo=timezone.utc)
+"""A state before this is none: no sync begins to read before 2000, and from year 1 nothing can be looked back."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import (
     AirbyteEstimateTraceMessage,
+    AirbyteLogMessage,
     AirbyteMessage,
     AirbyteStreamStatus,
     AirbyteStreamStatusReason,
@@ -13,6 +14,7 @@ from airbyte_cdk.models import (
     AirbyteStreamStatusTraceMessage,
     AirbyteTraceMessage,
     EstimateType,
+    Level,
     StreamDescriptor,
     TraceType,
     Type,
@@ -34,8 +36,13 @@ class MessageOutlet(Outlet):
         """What reads the streams of this sync."""
 
     def flush(self) -> None:
-        """Empties the CDK's print buffer."""
-        PRINT_BUFFER.flush()
+        """Empties the CDK's print buffer. Where its reader has gone, the thread that writes messages learns it, too."""
+        try:
+            PRINT_BUFFER.flush()
+        except BrokenPipeError:
+            # It may wait for its next message as long as Pylon refuses. This one nobody will read.
+            gone = AirbyteLogMessage(level=Level.DEBUG, message="Nobody reads any longer.")
+            self._repository.emit_message(AirbyteMessage(type=Type.LOG, log=gone))
 
     def hand_over(self) -> None:
         """Empties what the calling thread keeps back."""

@@ -19,6 +19,8 @@ SEARCH = search("/issues/search")
 
 _BEGINNING = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _CLOSE_ENOUGH = timedelta(days=15)
+_BESIDE = 4 * SECOND
+"""A search for what lies this long before an issue does not find the issue, though it looks beside its range."""
 _MESSAGE_FIELDS = ("latest_message_activity_at", "created_at")
 _UPDATE_FIELDS = ("updated_at",)
 
@@ -134,34 +136,42 @@ class IssueSearch:
     def after_gap(self, after: datetime, limit: datetime, types: frozenset[str], width: timedelta) -> datetime:
         """The latest moment from `after` to `limit` up to which nothing happened; `width` is a window's.
 
-        Asks for widening ranges, then halves the first that holds more than a page. If Pylon refuses ranges wider
-        than a window, months are asked for one by one instead.
+        Only what a search showed to be empty is passed over: an issue may be found by another time than its record
+        shows. Asks for widening ranges; from the first that is not empty on, tries the time of its earliest record, and
+        halves. If Pylon refuses ranges wider than a window, months are asked for one by one instead.
         """
         lower, step = after, 4 * width
         busy_until: datetime | None = None
-        while self._wide_ranges_work and lower < limit:
+        while lower < limit:
             if busy_until is not None and busy_until - lower <= width:
                 break
             upper = min(lower + step if busy_until is None else lower + (busy_until - lower) / 2, limit)
-            body = {"filter": window_filter(Window(lower, upper), _MESSAGE_FIELDS, types)}
-            try:
-                issues, complete = self._first_page(body)
-            except errors.Rejected:
-                self._wide_ranges_work = False
-                logger.info("Pylon refuses searches over more than a month: empty months are asked for one by one.")
+            found = self._found(lower, upper, types)
+            if found is None:
                 break
-            if not complete:
-                busy_until = upper
+            issues, complete = found
+            if not issues:
+                lower, step = upper, step * 3
                 continue
-            cursors = [listed.cursor for listed in map(Listed.of, issues)]
-            if any(moment is None or moment <= lower for moment in cursors):
-                # Something happened that the records do not tell the time of, such as a private note.
-                return lower
-            inside = [moment for moment in cursors if moment is not None and moment <= upper]
-            if inside:
-                return min(inside) - SECOND
-            lower, step = upper, step * 3
+            busy_until = upper
+            cursors = [listed.cursor for listed in map(Listed.of, issues)] if complete else []
+            inside = [moment for moment in cursors if moment is not None and lower < moment <= upper]
+            guess = min(inside, default=lower) - _BESIDE
+            if guess > lower and self._found(lower, guess, types) == ([], True):
+                return guess
         return lower
+
+    def _found(
+        self, after: datetime, until: datetime, types: frozenset[str]
+    ) -> tuple[list[dict[str, Any]], bool] | None:
+        if not self._wide_ranges_work:
+            return None
+        try:
+            return self._first_page({"filter": window_filter(Window(after, until), _MESSAGE_FIELDS, types)})
+        except errors.Rejected:
+            self._wide_ranges_work = False
+            logger.info("Pylon refuses searches over more than a month: empty months are asked for one by one.")
+            return None
 
     def _notice(self, issues: Iterable[Listed], until: datetime | None) -> None:
         if until is not None and not self.filter_ignored and any(began_after(listed, until) for listed in issues):

@@ -111,7 +111,7 @@ class IssueParts:
             early = {
                 name
                 for name, wanted in self._ranges.items()
-                if listed.id not in self._extra[name] and wanted.wants_update(listed)
+                if listed.id not in self._extra[name] and wanted.is_behind(listed) and wanted.wants_update(listed)
             }
             for name in early | names:
                 # What a window owns need not be remembered where no update part follows: its cursor value tells.

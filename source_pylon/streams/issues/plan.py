@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from source_pylon.streams.windows import Window
+from source_pylon.streams.windows import LONG_AGO, Window
 from source_pylon.timestamps import SECOND, parse, render
 
 LATEST = "latest_message_time"
@@ -31,7 +31,9 @@ class Marks:
     def of(cls, state: Mapping[str, Any]) -> "Marks | None":
         """The marks in a state of this connector's; None for an empty, damaged or foreign one."""
         latest, updated = parse(state.get(LATEST)), parse(state.get(UPDATED))
-        return cls(latest, updated) if latest and updated else None
+        if latest is None or updated is None or min(latest, updated) < LONG_AGO:
+            return None
+        return cls(latest, updated)
 
     def as_state(self) -> dict[str, Any]:
         """The state message's content."""
@@ -134,11 +136,13 @@ class Range:
         return self.after is not None and listed.cursor is not None and listed.cursor <= self.after
 
     def wants_update(self, listed: Listed) -> bool:
-        """Whether the update part owes this issue: it changed since the mark and the message part does not reach it."""
+        """Whether the issue changed since the mark, so that the update part owes it unless the message part gave it.
+
+        The cursor value alone does not tell that: records may show a time of messages that searches do not go by.
+        """
         return (
             self.updated is not None
             and self.covers(listed)
-            and self.is_behind(listed)
             and (listed.updated is None or listed.updated > self.updated)
         )
 

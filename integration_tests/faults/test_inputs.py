@@ -1,0 +1,217 @@
+"""States and catalogs that are old, foreign, damaged or wrong: said in words, and never an issue less.
+
+What is refused for the form of its file is in `integration_tests/test_config_errors.py` and `unit_tests/test_files.py`;
+states of Airbyte's low-code connector are in `integration_tests/test_migration.py`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_tests.faults.harness import Run, fast, in_process, read
+from integration_tests.faults.proof import assert_complete_and_fresh, assert_green, proven
+from integration_tests.harness import (
+    CURSORS,
+    ISSUE_STREAMS,
+    Files,
+    Record,
+    ago,
+    config_for,
+    configured_catalog,
+    moment,
+    stream_state,
+)
+from integration_tests.sandbox import Sandbox, Size
+from source_pylon.timestamps import render
+
+QUICK = fast(minute=0.05)
+STREAMS = tuple(CURSORS)
+TIME = "2026-05-01T00:00:00Z"
+
+
+@pytest.fixture
+def pylon() -> Iterator[Sandbox]:
+    """A small organisation whose history ended an hour ago."""
+    with Sandbox(size=Size(issues=40), limits=None, base_time=ago(hours=1)) as sandbox:
+        yield sandbox
+
+
+def given(pylon: Sandbox, *, catalog: Any = None, state: bytes | None = None) -> tuple[Run, str]:
+    """One read with a catalog, or a state file of these bytes, and the path of that file."""
+    with Files(
+        config_for(pylon), catalog or configured_catalog(["issues"]), [] if state is not None else None
+    ) as files:
+        if state is not None:
+            Path(files.path("state")).write_bytes(state)
+        return in_process(files.arguments("read"), QUICK), files.path("catalog" if state is None else "state")
+
+
+def assert_refused(pylon: Sandbox, run: Run, *words: str) -> None:
+    """One error says what to mend, nothing was asked for, and no state leaves that would take the kept one's place."""
+    assert run.code == 1
+    (error,) = run.errors
+    assert error["failure_type"] == "config_error"
+    assert all(word in error["message"] for word in words), error["message"]
+    assert run.state == []
+    assert pylon.log == []
+
+
+def said_once(run: Run, stream: str) -> bool:
+    """Whether one line says that a stream is read from its beginning."""
+    lines = [text for text in run.logs if f"state of stream {stream} " in text]
+    return len(lines) == 1 and "read from its beginning" in lines[0]
+
+
+# --- states ---
+
+
+def one_mark(stream: str) -> Record:
+    return {CURSORS[stream]: TIME} if stream in ISSUE_STREAMS else {"mark": TIME}
+
+
+OLD: dict[str, Any] = {
+    "one mark of two": one_mark,
+    "the other one": lambda stream: {"updated_at" if stream in ISSUE_STREAMS else "cursor": TIME},
+    "numbers": lambda stream: {CURSORS[stream]: 1_777_593_600, "updated_at": 1_777_593_600},
+    "times under another name": lambda stream: {"cursor": TIME, "updated": TIME},
+    "no times": lambda stream: {CURSORS[stream]: "2026-13-45T99:00:00Z", "updated_at": "soon"},
+    "nulls": lambda stream: {CURSORS[stream]: None, "updated_at": None},
+    "objects and lists": lambda stream: {CURSORS[stream]: {"at": TIME}, "updated_at": [TIME]},
+    "the zero time": lambda stream: {CURSORS[stream]: "0001-01-01T00:00:00Z", "updated_at": "0001-01-01T00:00:00Z"},
+    "the epoch": lambda stream: {CURSORS[stream]: "1970-01-01T00:00:00Z", "updated_at": "1970-01-01T00:00:00Z"},
+    "one good mark": lambda stream: {CURSORS[stream]: TIME if stream in ISSUE_STREAMS else "", "updated_at": ""},
+}
+
+
+@pytest.mark.parametrize("kind", OLD)
+def test_a_state_whose_marks_are_missing_or_no_times_is_said_once_and_answered_by_everything(
+    kind: str, pylon: Sandbox
+) -> None:
+    state = [stream_state(stream, OLD[kind](stream)) for stream in STREAMS]
+    run = read(pylon, STREAMS, state, timing=QUICK)
+    for stream in STREAMS:
+        assert said_once(run, stream), run.logs
+    proven(pylon, run, streams=STREAMS)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=3), timedelta(hours=20)], ids=str)
+def test_a_state_that_a_fast_clock_wrote_hides_nothing_that_changes_after_it(ahead: timedelta, pylon: Sandbox) -> None:
+    first = read(pylon, STREAMS, timing=QUICK)
+    ahead_of_time = render(pylon.clock.now().replace(microsecond=0) + ahead)
+    state = [stream_state(stream, dict.fromkeys(first.states(stream)[-1], ahead_of_time)) for stream in STREAMS]
+    pylon.evolve(seed=1, n=60)
+    runs = [first, read(pylon, STREAMS, state, timing=QUICK)]
+    for stream in STREAMS:
+        for name, mark in runs[-1].states(stream)[-1].items():
+            assert moment(mark) < pylon.clock.now(), (stream, name)
+    pylon.evolve(seed=2, n=60)
+    runs.append(read(pylon, STREAMS, runs[-1].state, timing=QUICK))
+    assert_green(runs[-1], *STREAMS)
+    assert_complete_and_fresh(pylon, *runs, streams=STREAMS)
+
+
+def test_states_of_streams_that_no_longer_exist_or_are_not_selected_do_no_harm(pylon: Sandbox) -> None:
+    first = read(pylon, ["issues", "accounts"], timing=QUICK)
+    pylon.evolve(seed=1, n=30)
+    others = [stream_state("issue_threads", {"updated_at": TIME}), stream_state("contacts", {"a": 1})]
+    second = read(pylon, ["issues", "accounts"], [*others, *first.state], timing=QUICK)
+    assert not second.said("read from its beginning")
+    assert {item["stream"]["stream_descriptor"]["name"] for item in second.state} == {"issues", "accounts"}
+    proven(pylon, first, second, streams=["issues", "accounts"])
+
+
+KEPT = json.dumps([stream_state("issues", {"latest_message_time": TIME, "updated_at": TIME})], indent=1)
+DAMAGED: dict[str, tuple[bytes, list[str]]] = {
+    "cut off": (json.dumps(json.loads(KEPT)).encode()[:-40], ["not valid JSON", "line 1, column"]),
+    "cut off, of several lines": (KEPT.encode()[:-40], ["not valid JSON", "line 1, column"]),
+    "zeros": (bytes(200), ["not valid JSON", "line 1, column 1"]),
+    "compressed": (gzip.compress(KEPT.encode()), ["not UTF-8", "byte 1"]),
+    "UTF-16": (KEPT.encode("utf-16"), ["not UTF-8", "byte 0"]),
+    "a number": (b"1777593600", ["int"]),
+    "a number that is none": (b"NaN", ["float"]),
+    "a long number": (b"7" * 5_000, ["too long a number"]),
+    "deeply nested": (b"[" * 200_000, ["nested too deep"]),
+    "a list of lists": (b'[[{"issues": {}}]]', ["not a state: list"]),
+    "a list of names": (b'["issues", "accounts"]', ["not a state: str"]),
+    "a state without its stream": (b'{"type": "STREAM"}', ["does not hold states"]),
+    "a message without its state": (b'{"type": "STATE", "state": null}', ["does not hold states"]),
+    "a global state without its streams": (b'{"type": "GLOBAL", "global": {"stream_states": 5}}', ["not a list"]),
+    "a catalog": (json.dumps(configured_catalog(["issues"])).encode(), ["does not hold states"]),
+    "a configuration": (b'{"api_token": "x"}', ["does not hold states"]),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_state_file_ends_the_sync_before_it_begins_with_the_files_name_and_place(
+    kind: str, pylon: Sandbox
+) -> None:
+    content, words = DAMAGED[kind]
+    run, path = given(pylon, state=content)
+    assert_refused(pylon, run, path, *words)
+
+
+# --- catalogs ---
+
+
+def catalog_with(**fields: Any) -> Record:
+    """A catalog of issues whose entry has other fields."""
+    catalog = configured_catalog(["issues"])
+    catalog["streams"][0].update(fields)
+    return catalog
+
+
+WRONG: dict[str, tuple[Any, list[str]]] = {
+    "a sync mode that is none": (catalog_with(sync_mode="sideways"), ["sideways", "streams/0/sync_mode"]),
+    "no sync mode": (catalog_with(sync_mode=None), ["streams/0/sync_mode"]),
+    "a destination's mode that is none": (catalog_with(destination_sync_mode="x"), ["streams/0/destination_sync_mode"]),
+    "what discover prints": ({"type": "CATALOG", "catalog": {"streams": []}}, ["streams"]),
+    "a catalog that is not configured": (
+        {"streams": [{"name": "issues", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}]},
+        ["streams/0/stream"],
+    ),
+    "deeply nested": ("[" * 200_000, ["nested too deep"]),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_file_that_is_no_configured_catalog_is_refused_with_its_name_and_the_place(kind: str, pylon: Sandbox) -> None:
+    catalog, words = WRONG[kind]
+    run, path = given(pylon, catalog=catalog)
+    assert_refused(pylon, run, path, *words)
+
+
+@pytest.mark.parametrize("stream", ["issues", "accounts", "contacts"])
+def test_a_catalog_that_names_a_stream_twice_is_refused(stream: str, pylon: Sandbox) -> None:
+    run, _ = given(pylon, catalog=configured_catalog(["tickets", stream, stream]))
+    assert_refused(pylon, run, f"stream {stream} twice")
+
+
+def test_incremental_is_full_refresh_for_a_stream_that_has_no_cursor(pylon: Sandbox) -> None:
+    catalog = configured_catalog(["contacts"])
+    catalog["streams"][0] |= {"sync_mode": "incremental", "cursor_field": ["updated_at"]}
+    first, _ = given(pylon, catalog=catalog)
+    proven(pylon, first, streams=["contacts"])
+    pylon.evolve(seed=1, n=40)
+    with Files(config_for(pylon), catalog, first.state) as files:
+        proven(pylon, in_process(files.arguments("read"), QUICK), streams=["contacts"])
+
+
+def test_another_cursor_field_in_the_catalog_changes_nothing(pylon: Sandbox) -> None:
+    first, _ = given(pylon, catalog=catalog_with(cursor_field=["created_at"]))
+    proven(pylon, first)
+    assert set(first.states("issues")[-1]) == {"latest_message_time", "updated_at"}
+
+
+def test_an_empty_catalog_reads_nothing_and_is_no_error(pylon: Sandbox) -> None:
+    run, _ = given(pylon, catalog={"streams": []})
+    assert run.code == 0
+    assert not run.errors
+    assert {line["type"] for line in run.lines} <= {"LOG"}
+    assert pylon.log == []

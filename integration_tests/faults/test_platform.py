@@ -1,0 +1,134 @@
+"""The platform stops syncs, reads their output slowly or goes away, and runs two at once: nothing is lost, none hangs.
+
+Each sync is a process of its own.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from integration_tests.faults.forks import Forks
+from integration_tests.faults.harness import fast
+from integration_tests.faults.proof import (
+    assert_green,
+    assert_sources_count,
+    assert_state_never_ahead,
+    proven,
+)
+from integration_tests.faults.rounds import Told, play
+from integration_tests.harness import ISSUE_STREAMS, MESSAGES, Files, ago, config_for, configured_catalog
+from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.sandbox.faults import hang
+
+pytestmark = pytest.mark.slow
+
+QUICK = fast(minute=0.05)
+
+
+@pytest.fixture
+def large() -> Iterator[Sandbox]:
+    """An organisation whose records fill a pipe many times."""
+    with Sandbox(size=Size(issues=400), limits=None, base_time=ago(hours=1)) as sandbox:
+        yield sandbox
+
+
+# --- syncs that are stopped ---
+
+
+def test_syncs_stopped_by_signals_at_random_moments_while_data_changes_end_complete_and_fresh(forks: Forks) -> None:
+    total = Told()
+    for seed in range(1, 11):
+        total += play(forks, seed)
+    # The rest was done before the signal came.
+    assert total.stopped >= 50
+    assert total.before_records > 0
+    assert total.resumed >= 40
+    assert total.changes > 500
+
+
+def test_a_sync_terminated_in_the_middle_of_a_write_leaves_each_line_once_and_whole(
+    forks: Forks, large: Sandbox
+) -> None:
+    with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
+        fork = forks.start(files.arguments("read"), QUICK)
+        fork.read(lines=1)
+        # Meanwhile the pipe fills up: most likely, the signal meets a write that has taken a part of its lines.
+        time.sleep(0.5)
+        fork.send(signal.SIGTERM)
+        stopped = fork.ended()
+        assert stopped.code == 128 + signal.SIGTERM
+        assert stopped.text.endswith("\n")
+        assert stopped.stderr == ""
+    for stream in ISSUE_STREAMS:
+        assert len(stopped.ids(stream)) == len(set(stopped.ids(stream)))
+    assert_sources_count(stopped)
+    assert_state_never_ahead(large, stopped)
+    with Files(config_for(large), configured_catalog(ISSUE_STREAMS), stopped.state) as files:
+        proven(large, stopped, forks.start(files.arguments("read"), QUICK).ended(), streams=ISSUE_STREAMS)
+
+
+def test_a_terminated_sync_ends_though_nobody_reads_what_it_writes(forks: Forks, large: Sandbox) -> None:
+    with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
+        fork = forks.start(files.arguments("read"), QUICK)
+        fork.read(lines=1)
+        time.sleep(0.5)
+        fork.send(signal.SIGTERM)
+        assert fork.ends() == 128 + signal.SIGTERM
+    assert fork.ended().stderr == ""
+
+
+# --- readers of standard output ---
+
+
+def test_a_reader_that_is_slow_gets_every_line_whole(forks: Forks, large: Sandbox) -> None:
+    with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
+        fork = forks.start(files.arguments("read"), QUICK)
+        while fork.read(lines=1, chunk=4_000):
+            time.sleep(0.002)
+        run = fork.ended()
+    assert run.stderr == ""
+    assert run.text.endswith("\n")
+    proven(large, run, streams=ISSUE_STREAMS)
+
+
+@pytest.mark.parametrize(("lines", "answered"), [(1, 0), (1, 10_000), (100, 40), (800, 10_000)])
+def test_a_reader_that_goes_away_ends_the_sync_though_threads_wait_for_messages(
+    lines: int, answered: int, forks: Forks, large: Sandbox
+) -> None:
+    large.faults.add(Fault(MESSAGES, hang(), times=10_000, after=answered))
+    with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
+        # A sync that has nothing to write does not learn that nobody reads; it writes at least with each heartbeat.
+        fork = forks.start(files.arguments("read"), fast(minute=0.05, heartbeat=0.2, read_timeout=300.0))
+        fork.read(lines=lines)
+        fork.leave()
+        run = fork.ended()
+    assert run.code == 1
+    assert run.stderr == ""
+
+
+# --- two connections of one organisation ---
+
+
+def test_two_syncs_that_share_an_allowance_complete_and_are_seldom_refused(forks: Forks) -> None:
+    minute = 1.0
+    with (
+        Sandbox(size=Size(issues=300), limits={MESSAGES: 60}, minute=minute, base_time=ago(hours=1)) as pylon,
+        Files(config_for(pylon), configured_catalog(["issues"])) as files,
+    ):
+        both = [forks.start(files.arguments("read"), fast(minute=minute)) for _ in range(2)]
+        readers = [threading.Thread(target=fork.read) for fork in both]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        for fork in both:
+            run = fork.ended()
+            assert_green(run)
+            proven(pylon, run)
+
+        assert pylon.refused() < pylon.count(MESSAGES, status=200) / 5
