@@ -93,6 +93,8 @@ def test_the_second_sync_gives_exactly_what_changed_with_and_without_messages(py
         wanted = expected(pylon, stream)
         if stream == "call_recordings":
             changed[stream] |= {r["id"] for r in wanted.values() if moment(r["start_time"]) > ago(days=3, minutes=11)}
+        if stream == "survey_responses":
+            changed[stream] |= {r["id"] for r in wanted.values() if moment(r["submitted_at"]) > ago(days=7, minutes=11)}
         assert Counter(second.ids(stream)) == Counter(changed[stream]), stream
         for record in second.records(stream):
             assert without_signatures(record) == wanted[record["id"]]
@@ -103,7 +105,10 @@ def test_a_sync_without_changes_gives_nothing_but_what_is_read_whole(pylon: Sand
     first = read(pylon, call_recordings_lookback_days=0)
     pylon.log.clear()
     second = read(pylon, state=first.state, call_recordings_lookback_days=0)
-    assert [stream for stream in CURSORS if second.records(stream)] == []
+    assert [stream for stream in CURSORS if second.records(stream)] in ([], ["survey_responses"])
+    assert all(
+        moment(record["submitted_at"]) > ago(days=7, minutes=11) for record in second.records("survey_responses")
+    )
     assert pylon.count(MESSAGES) == 0
     assert pylon.count(SEARCH) <= 4
 
@@ -172,8 +177,19 @@ def test_a_survey_made_since_the_last_sync_is_read(pylon: Sandbox) -> None:
     state = read(pylon, ["survey_responses"]).state
     survey = pylon.store.add_survey(name="Exit", type="custom")
     response = pylon.store.add_survey_response(survey)
-    (record,) = read(pylon, ["survey_responses"], state=state).records("survey_responses")
-    assert (record["id"], record["survey_id"], record["survey_name"]) == (response, survey, "Exit")
+    records = read(pylon, ["survey_responses"], state=state).records("survey_responses")
+    (record,) = [record for record in records if record["survey_id"] == survey]
+    assert (record["id"], record["survey_name"]) == (response, "Exit")
+
+
+def test_what_is_added_to_a_survey_response_within_a_week_is_given(pylon: Sandbox) -> None:
+    survey = pylon.expected("surveys")[0]["id"]
+    recent = pylon.store.add_survey_response(survey, at=ago(days=6))
+    old = pylon.store.add_survey_response(survey, at=ago(days=8))
+    state = read(pylon, ["survey_responses"]).state
+    ids = read(pylon, ["survey_responses"], state=state).ids("survey_responses")
+    assert recent in ids
+    assert old not in ids
 
 
 def test_only_changed_accounts_are_given(pylon: Sandbox) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from source_pylon.size import issue_within, message_within
 from source_pylon.text import html_to_text
+from source_pylon.timestamps import EPOCH, parse
 
 Record = dict[str, Any]
 
@@ -83,7 +84,7 @@ def public_messages(messages: list[Record]) -> list[Record]:
         if is_public(message)
     ]
     # Pylon lists the oldest first; one that came late may stand elsewhere.
-    public.sort(key=lambda message: str(message.get("timestamp") or ""))
+    public.sort(key=lambda message: parse(message.get("timestamp")) or EPOCH)
     return public
 
 
@@ -102,6 +103,7 @@ def issue_record(issue: Record, public: list[Record] | None, messages: list[Reco
         record["attachment_urls"] = None
     else:
         _keep_public_attachments(record, messages)
+        _keep_public_body(record, messages)
     texts = [message["text"] for message in public or () if message["text"]]
     if texts:
         record["feedback_text"], record["feedback_source"] = _PARAGRAPH.join(texts), "messages"
@@ -139,12 +141,30 @@ def _keep_public_attachments(record: Record, messages: list[Record]) -> None:
     private: set[str] = set()
     public: set[str] = set()
     for message in messages:
+        if not is_public(message) and not _are_links(message.get("file_urls")):
+            # Files of a shape that is not known cannot be found among the issue's.
+            record["attachment_urls"] = None
+            return
         (public if is_public(message) else private).update(_paths(message.get("file_urls")))
     hidden = private - public
     if not isinstance(urls, list):
         record["attachment_urls"] = None
     elif hidden:
         record["attachment_urls"] = [url for url in urls if isinstance(url, str) and _path(url) not in hidden]
+
+
+def _keep_public_body(record: Record, messages: list[Record]) -> None:
+    # An issue's body is its first message. Where that one is an internal note, the body may be the note.
+    if not messages or is_public(messages[0]) or not record.get("body_html"):
+        return
+    body = html_to_text(_text(record["body_html"]))
+    note = html_to_text(_text(messages[0].get("message_html")))
+    if body and body == note:
+        record["body_html"] = None
+
+
+def _are_links(urls: object) -> bool:
+    return not urls or (isinstance(urls, list) and all(isinstance(url, str) for url in urls))
 
 
 def _paths(urls: object) -> Iterable[str]:

@@ -121,7 +121,7 @@ class SourcePylon(AbstractSource):
         except AirbyteTracedException as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
         main = [definition for definition in STREAMS if definition.main]
-        succeeded, message = check_connection(self._client(settings), settings, main)
+        succeeded, message = check_connection(self._client(settings, timing=self._timing.for_check()), settings, main)
         return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=message)
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any | None]:
@@ -203,15 +203,16 @@ class SourcePylon(AbstractSource):
         )
         return SliceGenerator(sync, selection, cursor, keeps_state=resumable)
 
-    def _client(self, config: Config, observer: Observer | None = None) -> PylonClient:
+    def _client(self, config: Config, observer: Observer | None = None, timing: Timing | None = None) -> PylonClient:
+        timing = timing or self._timing
         for secret in {config.api_token, json.dumps(config.api_token)[1:-1]}:
             add_to_secrets(secret)
         connections = config.num_workers + 4 * len(STREAMS)
-        transport = Transport(config.base_url, config.api_token, self._timing, connections)
+        transport = Transport(config.base_url, config.api_token, timing, connections)
         return PylonClient(
             transport,
             region=config.region,
-            timing=self._timing,
+            timing=timing,
             share_percent=config.rate_limit_percent,
             allowance=self._allowance,
             observer=observer,

@@ -1,6 +1,6 @@
 """Every duration that the connector lives by, each with its reason."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 
@@ -32,6 +32,10 @@ class Timing:
     """1 + 2 + 4 + ... up to 60 s a wait, with jitter: about four minutes, enough for a deployment or a
     failover at Pylon, far below the 90 minutes after which Airbyte kills a silent source."""
 
+    attempts_of_check: int = 4
+    read_timeout_of_check: float = 20.0
+    """Somebody waits before a form for what `check` says."""
+
     longest_rate_limit_wait: float = 120.0
     """Pylon's waits go up to a minute. A header that says more (a day was seen elsewhere) is not believed:
     after this long the connector asks again."""
@@ -48,3 +52,11 @@ class Timing:
 
     heartbeat: float = 60.0
     """Most time between two log lines that say how far the sync is."""
+
+    def for_check(self) -> "Timing":
+        """These durations, with less patience."""
+        return replace(
+            self,
+            retry_attempts=min(self.retry_attempts, self.attempts_of_check),
+            read_timeout=min(self.read_timeout, self.read_timeout_of_check),
+        )

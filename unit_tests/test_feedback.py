@@ -112,10 +112,36 @@ def test_attachments_are_null_where_messages_were_not_read() -> None:
     assert record["messages"] is None
 
 
-@pytest.mark.parametrize("files", [None, "text", [None, 7, "http://[broken"], {}])
-def test_files_of_an_odd_shape_do_no_harm(files: Any) -> None:
+@pytest.mark.parametrize("files", [None, [], {}, ["http://[broken"]])
+def test_a_note_without_the_file_leaves_it(files: Any) -> None:
     messages = [message(1, is_private=True, file_urls=files)]
     assert emitted({**ISSUE, "attachment_urls": [f"{FILE}1"]}, messages)["attachment_urls"] == [f"{FILE}1"]
+
+
+@pytest.mark.parametrize("files", [f"{FILE}1", [None, 7], [{"url": f"{FILE}1"}], {"url": f"{FILE}1"}])
+def test_no_file_leaves_where_those_of_a_note_have_a_shape_that_is_not_known(files: Any) -> None:
+    messages = [message(1, is_private=True, file_urls=files)]
+    assert emitted({**ISSUE, "attachment_urls": [f"{FILE}1"]}, messages)["attachment_urls"] is None
+
+
+@pytest.mark.parametrize("files", ["text", [None, 7, "http://[broken"], {"url": 1}])
+def test_files_of_a_public_message_may_have_any_shape(files: Any) -> None:
+    messages = [message(1, file_urls=files)]
+    assert emitted({**ISSUE, "attachment_urls": [f"{FILE}1"]}, messages)["attachment_urls"] == [f"{FILE}1"]
+
+
+def test_a_body_that_is_the_note_which_an_issue_began_with_does_not_leave() -> None:
+    record = emitted(
+        {**ISSUE, "body_html": "<p>We lose <b>them</b></p>"}, [message(1, "We lose them", is_private=True)]
+    )
+    assert record["body_html"] is None
+    assert (record["feedback_text"], record["feedback_source"]) == (None, "none")
+
+
+def test_messages_are_in_the_order_of_their_times_however_these_are_written() -> None:
+    times = ["2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+02:00"]
+    record = emitted(ISSUE, [message(number, timestamp=at) for number, at in enumerate(times)])
+    assert [one["timestamp"] for one in record["messages"]] == [times[2], times[1], times[0]]
 
 
 @pytest.mark.parametrize("character", ["x", "é", "\u0001", '"', "💬"])

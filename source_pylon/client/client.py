@@ -1,5 +1,6 @@
 """Requests to Pylon, as the streams make them: within the allowance, tried again, judged, page by page."""
 
+import contextlib
 import random
 import threading
 import time
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 from source_pylon.client import answers, errors
 from source_pylon.client.allowance import CallWindow, Gate
 from source_pylon.client.answers import Action
-from source_pylon.client.endpoints import Endpoint, Paging, calls_per_minute
+from source_pylon.client.endpoints import ME, Endpoint, Paging, calls_per_minute
 from source_pylon.client.pages import Page, walk
 from source_pylon.client.transport import Exchange, Transport
 from source_pylon.timing import Timing
@@ -119,6 +120,13 @@ class PylonClient:
         where it has no such header, this machine's time stands.
         """
         return moment + (self._clock_offset or timedelta(0))
+
+    def ask_time(self) -> datetime:
+        """Pylon's time now, asked for if no answer has told it yet. Raises PylonError."""
+        if self._clock_offset is None:
+            with contextlib.suppress(errors.Forbidden):
+                self.request(ME)
+        return self.server_time(self.now())
 
     def request(
         self,

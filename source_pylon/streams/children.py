@@ -1,7 +1,7 @@
 """Streams whose records hang on other objects and are listed one parent after the other."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,15 +12,15 @@ from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint, Paging
 from source_pylon.config import Config
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time
-from source_pylon.streams.listed import primary_key, read_mark, settled_mark, with_key
-from source_pylon.streams.windows import FAR_FUTURE
+from source_pylon.streams.listed import is_ahead, primary_key, read_mark, settled_mark, with_key
 from source_pylon.timestamps import SECOND, TICK, parse, render
 
 
 class ChildStream(StreamDefinition):
     """Records listed per parent. Every sync asks for every parent, also for those that are new.
 
-    `since` names the query parameter that takes the cursor, where there is one.
+    `since` names the query parameter that takes the cursor, where there is one; `lookback` is how far a later sync
+    reads back over what an earlier one has read.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class ChildStream(StreamDefinition):
         derive: Callable[[Record, Record], Record],
         cursor_field: str | None = None,
         since: str | None = None,
+        lookback: timedelta = timedelta(0),
         primary_key: tuple[str, ...] = ("id",),
         begins_at_start_date: bool = False,
         main: bool = False,
@@ -44,6 +45,7 @@ class ChildStream(StreamDefinition):
         self.derive = derive
         self.cursor_field = cursor_field
         self.since = since
+        self.lookback = lookback
         self.primary_key = primary_key
         self.begins_at_start_date = begins_at_start_date
         self.main = main
@@ -57,13 +59,14 @@ class ChildStream(StreamDefinition):
         """One slice for each parent; the state moves when all have been read."""
         mark = read_mark(self, state)
         asked = sync.client.now()
-        if mark is not None and mark > asked + FAR_FUTURE:
+        if mark is not None and is_ahead(sync, mark):
             ahead_of_time(self.name, mark)
             return
         start = sync.config.start if self.begins_at_start_date else None
         after = start - TICK if start else None
         if mark is not None:
-            after = min(mark, asked - sync.timing.settling)
+            reread = min(mark, asked - sync.timing.settling) - self.lookback
+            after = max(reread, after) if after else reread
         for page in sync.client.pages(self.parents):
             for parent in page:
                 if not parent.get("id"):

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint, Paging
+from source_pylon.client.errors import PylonError
 from source_pylon.client.pages import Page
 from source_pylon.config import Config
 from source_pylon.streams.definition import (
@@ -62,7 +63,7 @@ class ListStream(StreamDefinition):
             return
         mark = read_mark(self, state)
         asked = sync.client.now()
-        if mark is not None and mark > asked + FAR_FUTURE:
+        if mark is not None and is_ahead(sync, mark):
             ahead_of_time(self.name, mark)
             return
 
@@ -78,7 +79,7 @@ class ListStream(StreamDefinition):
             for record in with_key(self, sync, page):
                 if after is not None:
                     changed = parse(record.get(str(self.cursor_field)))
-                    if changed is not None and changed <= after:
+                    if changed is not None and changed <= after and not _is_created_after(record, after):
                         continue
                 yield self.derive(record)
 
@@ -86,6 +87,23 @@ class ListStream(StreamDefinition):
         """Asks for one record."""
         limit = {"limit": 1} if self.endpoint.paging is Paging.QUERY else {}
         client.request(self.endpoint, query={**(self.query or {}), **limit})
+
+
+def _is_created_after(record: Record, after: datetime) -> bool:
+    # What was never changed may have a time of change from before it was made, such as the year 1.
+    created = parse(record.get("created_at"))
+    return created is not None and created > after
+
+
+def is_ahead(sync: Sync, mark: datetime) -> bool:
+    """Whether a state lies in the future, by Pylon's clock where this machine's own would say so."""
+    if mark <= sync.client.now() + FAR_FUTURE:
+        return False
+    try:
+        return mark > sync.client.ask_time() + FAR_FUTURE
+    except PylonError:
+        # Reading will tell what is wrong.
+        return False
 
 
 def settled_mark(sync: Sync, asked: datetime, mark: datetime | None) -> datetime:

@@ -11,8 +11,8 @@ from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint
 from source_pylon.config import Config
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time
-from source_pylon.streams.listed import Derive, primary_key, read_mark, settled_mark, with_key
-from source_pylon.streams.windows import FAR_FUTURE, Window, next_window, time_filter
+from source_pylon.streams.listed import Derive, is_ahead, primary_key, read_mark, settled_mark, with_key
+from source_pylon.streams.windows import Window, next_window, time_filter
 from source_pylon.timestamps import TICK, parse, render
 
 logger = logging.getLogger("airbyte")
@@ -58,7 +58,7 @@ class SearchStream(StreamDefinition):
         """One slice for each window; one for everything where there is no time to begin at."""
         mark = read_mark(self, state)
         asked = sync.client.now()
-        if mark is not None and mark > asked + FAR_FUTURE:
+        if mark is not None and is_ahead(sync, mark):
             ahead_of_time(self.name, mark)
             return
         start = sync.config.start if self.begins_at_start_date else None

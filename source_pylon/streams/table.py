@@ -53,6 +53,8 @@ STREAMS: tuple[StreamDefinition, ...] = (
         derive=survey_response_record,
         cursor_field="submitted_at",
         since="submitted_after",
+        # A comment may follow on a score; nothing but the response itself tells that it changed.
+        lookback=timedelta(days=7),
         begins_at_start_date=True,
         main=True,
     ),

@@ -56,7 +56,7 @@ class TypedStream(StreamDefinition):
         if not types:
             logger.info(f"Stream {self.name}: no types are configured, so there is nothing to read.")
         refusals: list[errors.PylonError] = []
-        for kind in types:
+        for kind in dict.fromkeys(types):
             try:
                 yield from self._of_type(sync, kind)
             except (errors.Forbidden, errors.NotFound, errors.Rejected) as refusal:

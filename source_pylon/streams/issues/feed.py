@@ -150,12 +150,13 @@ class IssueFeed:
         """The batches of one stream, in order. Raises what the listing raised."""
         waiting = self._waiting[name]
         while True:
-            if not waiting:
-                with self._listing:
-                    while not waiting and not self._ended and self._await_the_slowest(name):
-                        self._list_on()
-                if not waiting:
+            while not waiting:
+                # It ends after its last batch was handed out, so in this order nothing is missed.
+                if (self._ended and not waiting) or not self._await_the_slowest(name):
                     return
+                with self._listing:
+                    if not waiting and not self._ended:
+                        self._list_on()
             with self._lock:
                 delivery = waiting.popleft()
                 self._caught_up.notify_all()
@@ -168,8 +169,9 @@ class IssueFeed:
         """
 
         def may_go_on() -> bool:
-            behind = max(map(len, self._waiting.values()), default=0)
-            return name not in self._waiting or behind <= _MOST_BATCHES_AHEAD
+            if name not in self._waiting or self._waiting[name]:
+                return True
+            return max(map(len, self._waiting.values())) <= _MOST_BATCHES_AHEAD
 
         with self._lock:
             self._caught_up.wait_for(may_go_on)
@@ -202,6 +204,7 @@ class IssueFeed:
                     waiting.append(Delivery(self, batch, entries, name))
             self._pending.extend(entry for entry in entries if entry.messages is not None)
             self.listed += len(entries)
+            self._caught_up.notify_all()
             self._pump()
 
     def took(self, entry: Entry, name: str) -> None:

@@ -17,7 +17,8 @@ from source_pylon.streams.issues.listing import SEARCH, IssueSearch
 from source_pylon.streams.issues.messages import MessageReader
 from source_pylon.streams.issues.parts import IssueParts
 from source_pylon.streams.issues.plan import LATEST, Marks, Range
-from source_pylon.streams.windows import FAR_FUTURE, kept, settled
+from source_pylon.streams.listed import is_ahead
+from source_pylon.streams.windows import kept, settled
 from source_pylon.timestamps import TICK
 
 logger = logging.getLogger("airbyte")
@@ -40,7 +41,7 @@ class IssueReading:
             if isinstance(selection.definition, IssueStream):
                 marks = selection.definition.marks(selection.state)
                 self.marks[selection.name] = marks
-                if marks is None or marks.latest <= now + FAR_FUTURE:
+                if marks is None or not is_ahead(sync, marks.latest):
                     ranges[selection.name] = selection.definition.range(sync, marks, now)
         search = IssueSearch(sync.client, self._count_keyless, self._estimate)
         self.parts = IssueParts(search, sync.client, sync.timing, ranges)
