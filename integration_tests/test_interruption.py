@@ -46,6 +46,7 @@ def killed_read(pylon: Sandbox, state: Any, records: int, sent: signal.Signals =
             cwd=REPOSITORY,
             text=True,
             encoding="utf-8",
+            errors="replace",  # a kill may cut the last line within a character
         )
         assert process.stdout is not None
         lines: list[str] = []

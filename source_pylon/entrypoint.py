@@ -90,7 +90,7 @@ def as_lines(message: AirbyteMessage) -> bytes:
     if message.type is not Type.RECORD or record is None:
         # The CDK filters what is logged, not the traces of errors.
         return filter_secrets(PylonEntrypoint.airbyte_message_to_string(message)).encode() + b"\n"
-    return packed(record.data) or record_line(record.stream, record.data, record.emitted_at) + b"\n"
+    return packed(record.data) or record_line(record.stream, record.data, record.emitted_at)
 
 
 class LineBuffer:
@@ -106,6 +106,9 @@ class LineBuffer:
 
     def add(self, lines: bytes) -> None:
         """Takes whole lines; they are written with the next flush at the latest."""
+        if len(lines) >= _ENOUGH_BYTES:
+            # By itself it need not be copied.
+            self.flush()
         self._lines.append(lines)
         self._size += len(lines)
         if self._size >= _ENOUGH_BYTES:
@@ -131,3 +134,5 @@ class LineBuffer:
             return
         while self._unwritten:
             self._unwritten = self._unwritten[os.write(output, self._unwritten[:_MOST_AT_ONCE]) :]
+        # Even an empty view keeps all of what it looked at.
+        self._unwritten = memoryview(b"")

@@ -31,6 +31,8 @@ _LARGE_BLOCK = 256 * 1024
 def run() -> NoReturn:
     """Runs the connector with the arguments of the command line, and ends the process with its exit code."""
     code = main(sys.argv[1:])
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
     # Threads that wait for Pylon, or for a reader of standard output that has gone, must not keep the process.
     os._exit(code)
 

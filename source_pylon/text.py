@@ -38,6 +38,8 @@ from source_pylon.text_layout import Layout
 
 # What makes a text HTML; "<3" and "a < b" do not.
 _MARKUP = re.compile(r"<[A-Za-z/!?]")
+_AT_ONCE = 65_536
+"""Characters that the parser gets at once: whole, a text of 15 MB takes 260 MB for a moment."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -56,7 +58,8 @@ class _Converter(threading.local):
             # huge_tree lifts the limits on depth and length; an HTML parser loads no entity and no file.
             self._parser = etree.HTMLParser(target=self._layout, encoding="utf-8", huge_tree=True)
         parser, self._parser = self._parser, None  # a parser that was interrupted in a text is not used again
-        parser.feed(html.encode("utf-8"))
+        for start in range(0, len(html), _AT_ONCE):
+            parser.feed(html[start : start + _AT_ONCE].encode("utf-8"))
         text: str = parser.close()
         self._parser = parser
         return text

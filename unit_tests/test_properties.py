@@ -48,7 +48,7 @@ def test_cuts_hold_each_issue_once_and_no_mark_passes_an_issue_that_comes_later(
 ) -> None:
     window = Window(START - SECOND, None)
     issues = [Listed(str(number), "", cursor, cursor, cursor) for number, cursor in enumerate(cursors)]
-    cuts = list(cut(issues, window, horizon, size))
+    cuts = list(cut(list(issues), window, horizon, size))
     assert sorted(listed.id for part in cuts for listed in part.issues) == sorted(listed.id for listed in issues)
     assert all(len(part.issues) <= size for part in cuts)
     for number, part in enumerate(cuts):

@@ -126,8 +126,9 @@ class PylonClient:
         *ids: str,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        on_large: Callable[[], None] | None = None,
     ) -> dict[str, Any]:
-        """The envelope of one good answer. `ids` fill the path's placeholders.
+        """The envelope of one good answer. `ids` fill the path's placeholders; `on_large` as of `Transport.exchange`.
 
         Obeys 429 without counting it as an attempt, tries again after 5xx and broken connections with growing,
         jittered waits, and raises a PylonError when that does not help.
@@ -140,7 +141,7 @@ class PylonClient:
         refused_since: float | None = None
         while True:
             try:
-                exchange = self._send(endpoint, path, query, body)
+                exchange = self._send(endpoint, path, query, body, on_large)
                 action = answers.action_for(exchange.status)
                 if action is Action.USE:
                     return answers.envelope(endpoint, exchange.body)
@@ -157,6 +158,8 @@ class PylonClient:
                 error = answers.failure(endpoint, exchange.status, exchange.body, self._region)
                 if action is Action.FAIL:
                     raise error
+            except errors.LeftIdle:
+                continue
             except errors.BadAnswer as bad:
                 bad_answers += 1
                 if bad_answers >= _ATTEMPTS_AT_A_BAD_ANSWER:
@@ -196,14 +199,19 @@ class PylonClient:
         return walk(endpoint, fetch, key)
 
     def _send(
-        self, endpoint: Endpoint, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None
+        self,
+        endpoint: Endpoint,
+        path: str,
+        query: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | None,
+        on_large: Callable[[], None] | None,
     ) -> Exchange:
         gate = self.gate(endpoint)
         gate.enter()
         wait: float | None = None
         self._unanswered[threading.get_ident()] = (endpoint.key, time.monotonic())
         try:
-            exchange = self._transport.exchange(endpoint.method, path, query, body)
+            exchange = self._transport.exchange(endpoint.method, path, query, body, on_large)
             self._learn_clock(exchange)
             if answers.action_for(exchange.status) is Action.WAIT:
                 wait = self._wait_for(exchange)

@@ -55,6 +55,10 @@ class Unreachable(PylonError):
     is_transient = True
 
 
+class LeftIdle(PylonError):
+    """The connector itself has let an answer wait for so long that the connection is of no use any more."""
+
+
 class Unavailable(PylonError):
     """5xx or 429 for longer than the connector waits."""
 

@@ -17,7 +17,7 @@ def walk(endpoint: Endpoint, fetch: Fetch, key: Callable[[dict[str, Any]], objec
 
     `fetch` takes a cursor (None for the first page) and gives the answer's envelope; `key` gives a record's
     identity, None for a record that has none. Lists are keyset paginated, newest first, so a record created
-    meanwhile can push the last one of a page onto the next.
+    meanwhile can push the last one of a page onto the next. A page is emptied when the next one is asked for.
 
     If Pylon refuses a cursor halfway (how long one lives is not documented), the list begins again once, and what
     was already given is passed over. Raises BadAnswer when a cursor repeats, when a page has nothing new, or when
@@ -40,22 +40,15 @@ def walk(endpoint: Endpoint, fetch: Fetch, key: Callable[[dict[str, Any]], objec
             continue
         records = answers.items(endpoint, answer)
         cursor = answers.next_cursor(endpoint, answer)
-        page = []
-        for record in records:
-            identity = key(record)
-            if identity is None:
-                page.append(record)
-                continue
-            # 64-bit hashes keep a million records within some tens of megabytes; that two of them collide
-            # has a chance of one in ten million.
-            digest = hash(identity)
-            if digest not in given:
-                given.add(digest)
-                page.append(record)
+        page = _new_ones(records, key, given)
+        repeats = bool(records) and not page
+        # A page of issues takes ten megabytes: none is kept while the next is on its way.
+        del answer, records
         if page:
             empty, skipping = 0, False
             yield page
-        elif records and not skipping:
+            page.clear()
+        elif repeats and not skipping and cursor is not None:
             raise _endless(endpoint, "a page repeats what was already given")
         else:
             empty += 1
@@ -66,6 +59,22 @@ def walk(endpoint: Endpoint, fetch: Fetch, key: Callable[[dict[str, Any]], objec
         if empty > _MOST_EMPTY_PAGES and not skipping:
             raise _endless(endpoint, "empty pages keep saying that there is more")
         used.add(cursor)
+
+
+def _new_ones(records: Page, key: Callable[[dict[str, Any]], object], given: set[int]) -> Page:
+    page = []
+    for record in records:
+        identity = key(record)
+        if identity is None:
+            page.append(record)
+            continue
+        # 64-bit hashes keep a million records within some tens of megabytes; that two of them collide has a chance of
+        # one in ten million.
+        digest = hash(identity)
+        if digest not in given:
+            given.add(digest)
+            page.append(record)
+    return page
 
 
 def _endless(endpoint: Endpoint, what: str) -> errors.BadAnswer:

@@ -16,6 +16,8 @@ from source_pylon.client import errors
 from source_pylon.timing import Timing
 
 _CHUNK = 1 << 16
+_LARGE = 1_000_000
+_LONGEST_IDLE = 20.0
 _USER_AGENT = "source-pylon (Airbyte)"
 
 
@@ -89,9 +91,17 @@ class Transport:
         }
 
     def exchange(
-        self, method: str, path: str, query: Mapping[str, Any] | None, content: Mapping[str, Any] | None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        content: Mapping[str, Any] | None,
+        on_large: Callable[[], None] | None = None,
     ) -> Exchange:
         """Sends one request and reads the whole answer.
+
+        `on_large` is called once a megabyte of the answer has come and there is more; what it takes is not held against
+        the answer, but when it takes long LeftIdle is raised: servers close connections that nobody reads from.
 
         Raises Unreachable for whatever kept the answer from arriving whole. Redirects are not followed, so the
         token goes nowhere else.
@@ -103,9 +113,18 @@ class Transport:
                 request, timeout=(self._timing.connect_timeout, self._timing.read_timeout), **self._settings
             ) as response:
                 chunks = []
+                size = 0
                 # `iter_content` returns only when a whole chunk has come, however slowly it drips.
                 while chunk := response.raw.read1(_CHUNK, decode_content=True):
                     chunks.append(chunk)
+                    size += len(chunk)
+                    if on_large is not None and size > _LARGE:
+                        began = self._monotonic()
+                        on_large()
+                        waited = self._monotonic() - began
+                        if waited > _LONGEST_IDLE:
+                            raise errors.LeftIdle("A large answer had to wait.", f"{method} {path}, {waited:.0f} s")
+                        on_large, deadline = None, deadline + waited
                     if self._monotonic() > deadline:
                         raise errors.Unreachable(
                             "Pylon's answer took too long to arrive.", f"{method} {path}, no end of the body"

@@ -4,20 +4,24 @@ from typing import Any
 
 import orjson
 
+_LARGE = 256 * 1024
+
 
 def record_line(stream: str, data: Any, emitted_at: int) -> bytes:
-    """A RECORD message as a line without its end; `emitted_at` in milliseconds.
+    """A RECORD message as a line with its end; `emitted_at` in milliseconds.
 
     The CDK's serializer leaves out nulls at the top level of a record, and walks through all of it.
     """
     record = {"stream": stream, "data": data, "emitted_at": emitted_at}
-    return orjson.dumps({"type": "RECORD", "record": record})
+    return orjson.dumps({"type": "RECORD", "record": record}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def pack(lines: list[bytes]) -> dict[str, Any]:
     """Lines of one stream, dressed as the data of one record, so that the CDK passes them on."""
-    # Joined with something, even a single line is copied: what orjson gives holds on to the room in which it grew.
-    return {"pack": b"\n".join([*lines, b""]), "count": len(lines)}
+    # A single line is copied, too: what orjson gives holds on to the room in which it grew, unless it is so large that
+    # the system takes back what is too much.
+    alone = lines[0] if len(lines) == 1 and len(lines[0]) > _LARGE else b"".join([*lines, b""])
+    return {"pack": alone, "count": len(lines)}
 
 
 def packed(data: Any) -> bytes | None:
@@ -27,6 +31,11 @@ def packed(data: Any) -> bytes | None:
     """
     lines = data.get("pack")
     return lines if type(lines) is bytes else None
+
+
+def size(data: Any) -> int:
+    """How many bytes a pack has, 0 for a record of Pylon's."""
+    return len(packed(data) or b"")
 
 
 def count(data: Any) -> int:

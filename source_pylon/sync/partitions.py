@@ -61,6 +61,7 @@ class SlicePartition(Partition):
             keyless = generator.keyless
             for data in self._slice.read():
                 yield Record(data, name)
+                del data
                 generator.progress.record(name)
             self.whole = self._counts and not generator.failed and generator.keyless == keyless
         except Exception as error:

@@ -11,11 +11,12 @@ from typing import Any
 from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.types import Record
 
-from source_pylon.sync.packs import pack, record_line
+from source_pylon.sync.packs import pack, record_line, size
 
 _MOST_RECORDS = 200
 _MOST_BYTES = 1_000_000
-_MOST_PACKS = 4
+_MOST_WAITING = 4
+"""Packs of a megabyte; a larger one counts as several."""
 _LONGEST_WAIT = 0.1
 
 
@@ -51,8 +52,13 @@ class ClosableQueue(Queue[QueueItem]):
         with self.mutex:
             self._closed = True
             self.maxsize = sys.maxsize
-            self.queue.clear()
+            while self._qsize():
+                self._get()
             self.not_full.notify_all()
+
+
+def _room_of(items: Any) -> int:
+    return 1 + sum(size(item.data) for item in items if isinstance(item, Record)) // _MOST_BYTES
 
 
 class PackingQueue(ClosableQueue):
@@ -69,7 +75,7 @@ class PackingQueue(ClosableQueue):
     """
 
     def __init__(self, before_waiting: Callable[[], None]) -> None:
-        super().__init__(_MOST_PACKS)
+        super().__init__(_MOST_WAITING)
         self._own = threading.local()
         self._taken: deque[QueueItem] = deque()
         self._before_waiting = before_waiting
@@ -108,6 +114,24 @@ class PackingQueue(ClosableQueue):
     def empty(self) -> bool:
         """Whether there is nothing to get now."""
         return not self._taken and super().empty()
+
+    # The four that `queue.Queue` has for queues of another order: here an item takes as much room as it is large.
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._room = 0
+
+    def _qsize(self) -> int:
+        return self._room
+
+    def _put(self, item: Any) -> None:
+        self._room += _room_of(item)
+        super()._put(item)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self._room -= _room_of(item)
+        return item
 
     def _buffer(self) -> _Buffer:
         buffer: _Buffer | None = getattr(self._own, "buffer", None)

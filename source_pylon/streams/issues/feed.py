@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
 from typing import NamedTuple
 
 from source_pylon import feedback
@@ -12,15 +13,19 @@ from source_pylon.streams.definition import Record
 from source_pylon.streams.issues.messages import Deleted, MessageReader
 from source_pylon.streams.issues.parts import Batch
 from source_pylon.streams.issues.plan import Range
+from source_pylon.streams.issues.room import Room
 
 logger = logging.getLogger("airbyte")
 
-_MOST_BYTES_HELD = 32_000_000
-_LARGE = 500_000
+_MOST_BYTES_HELD = 8_000_000
+_MOST_BATCHES_AHEAD = 3
+_SHORT_WAIT = 0.1
+"""Seconds to wait for messages before what was read leaves: without them, each issue would leave by itself, from thread
+to thread, and that costs as much as reading it."""
 
 
 class Finished(NamedTuple):
-    """An issue's record, and its public messages whole, even where the record is too large to hold them."""
+    """An issue's record; and its public messages whole, even where the record is too large to hold them, if wanted."""
 
     record: Record
     messages: list[Record] | None
@@ -41,11 +46,18 @@ class Entry:
         """The finished issue, waiting for its messages where they are asked for; None when it was deleted."""
         if self.messages is not None:
             if not self.messages.done():
-                about_to_wait()
+                try:
+                    return self.messages.result(_SHORT_WAIT)
+                except NotYet:
+                    about_to_wait()
             return self.messages.result()
         if self._finished is None:
             self._finished = finish(self.issue, [] if include_messages else None)
         return self._finished
+
+    def drop(self) -> None:
+        """Nobody wants it any more: it is kept in its batch, but not what was read of it."""
+        self.issue, self.messages, self._finished = {}, None, None
 
 
 def finish(issue: Record, messages: list[Record] | None) -> Finished:
@@ -79,15 +91,18 @@ class Delivery:
                 finished = entry.finished(self._feed.include_messages, self._feed.about_to_wait)
                 if finished is not None:
                     yield finished
+                # While the next one is waited for, a large one is not kept.
+                finished = None
                 self._feed.took(entry, self._name)
 
 
 class IssueFeed:
     """Hands the batches of a sync to its streams, each stream at its own pace.
 
-    Whichever stream asks first makes the listing go on; a batch is kept for the others until they have taken it.
-    Messages are fetched by a pool of threads in the order of the batches, and never more than a few issues
-    ahead of the slowest stream, so memory does not grow with the number of issues.
+    Whichever stream asks first makes the listing go on; a batch is kept for the others until they have taken it, and
+    a stream that is a few batches ahead of another waits for it. Messages are fetched by a pool of threads in the order
+    of the batches, and never more than a few issues ahead of the slowest stream. So memory does not grow with the
+    number of issues.
     """
 
     def __init__(
@@ -97,16 +112,19 @@ class IssueFeed:
         ranges: Mapping[str, Range],
         *,
         include_messages: bool,
+        keep_messages: bool,
         num_workers: int,
         about_to_wait: Callable[[], None] = lambda: None,
         on_listed: Callable[[Mapping[str, int]], None] = lambda rows: None,
     ) -> None:
-        """`ranges` names the streams that take part; each of them must end with `leave`.
+        """`ranges` names the streams that take part; each of them must end with `leave`. `keep_messages`: one of them
+        wants all of an issue's messages, also where its record is too large to hold them.
 
         `about_to_wait` is called by a stream's thread before it waits for messages; `on_listed` gets the number of
         issues of each stream when all are listed.
         """
         self.include_messages = include_messages
+        self._keep_messages = keep_messages
         self.about_to_wait = about_to_wait
         self._on_listed = on_listed
         self.streams = frozenset(ranges)
@@ -120,14 +138,12 @@ class IssueFeed:
         self._ranges = dict(ranges)
         self._waiting: dict[str, deque[Delivery]] = {name: deque() for name in ranges}
         self._lock = threading.Lock()
+        self._caught_up = threading.Condition(self._lock)
         self._listing = threading.Lock()
-        self._one_large_issue = threading.Lock()
         self._error: Exception | None = None
         self._ended = False
         self._pending: deque[Entry] = deque()
-        self._under_way: set[Entry] = set()
-        self._held: dict[Entry, int] = {}
-        self._ahead = max(20, 2 * num_workers)
+        self._room: Room[Entry] = Room(max(20, 2 * num_workers), _MOST_BYTES_HELD)
         self._pool = ThreadPoolExecutor(num_workers, thread_name_prefix="messages")
 
     def deliveries(self, name: str) -> Iterator[Delivery]:
@@ -136,11 +152,28 @@ class IssueFeed:
         while True:
             if not waiting:
                 with self._listing:
-                    while not waiting and not self._ended:
+                    while not waiting and not self._ended and self._await_the_slowest(name):
                         self._list_on()
                 if not waiting:
                     return
-            yield waiting.popleft()
+            with self._lock:
+                delivery = waiting.popleft()
+                self._caught_up.notify_all()
+            yield delivery
+
+    def _await_the_slowest(self, name: str) -> bool:
+        """Blocks while another stream is far behind: that one has batches waiting, so it needs no listing to go on.
+
+        False when the stream itself has left.
+        """
+
+        def may_go_on() -> bool:
+            behind = max(map(len, self._waiting.values()), default=0)
+            return name not in self._waiting or behind <= _MOST_BATCHES_AHEAD
+
+        with self._lock:
+            self._caught_up.wait_for(may_go_on)
+            return name in self._waiting
 
     def _list_on(self) -> None:
         if self._error is not None:
@@ -158,7 +191,7 @@ class IssueFeed:
         with self._lock:
             entries = []
             for listed in batch.issues:
-                takers = batch.takers[listed.id] & self._waiting.keys()
+                takers = set(batch.takers[listed.id] & self._waiting.keys())
                 if takers:
                     issue = listed.issue()
                     entries.append(Entry(issue, takers, self.include_messages and may_have_messages(issue)))
@@ -177,7 +210,8 @@ class IssueFeed:
             entry.takers.discard(name)
             if not entry.takers:
                 self.finished += 1
-                self._let_go(entry)
+                self._room.leave(entry)
+                entry.drop()
                 self._pump()
 
     def leave(self, name: str) -> None:
@@ -185,11 +219,14 @@ class IssueFeed:
         with self._lock:
             if self._waiting.pop(name, None) is None:
                 return
-            for entry in [*self._pending, *self._under_way]:
+            for entry in [*self._pending, *self._room.items()]:
                 entry.takers.discard(name)
+                if not entry.takers and entry.messages is not None:
+                    # The stream that leaves may itself have a thread that waits for them.
+                    entry.messages.cancel()
+                    self._room.leave(entry)
             self._pending = deque(entry for entry in self._pending if entry.takers)
-            for entry in [entry for entry in self._under_way if not entry.takers]:
-                self._let_go(entry)
+            self._caught_up.notify_all()
             self._pump()
             if self._waiting:
                 return
@@ -198,46 +235,34 @@ class IssueFeed:
             noun = "issue was" if self.deleted == 1 else "issues were"
             logger.info(f"{self.deleted} {noun} deleted in Pylon while the sync ran, and left out.")
 
-    def _finish(self, issue: Record, messages: list[Record] | None) -> Finished:
-        if messages and sum(len(str(message.get("message_html"))) for message in messages) > _LARGE:
-            # Making text of a large conversation takes some dozen times its size for a moment: one at a time.
-            with self._one_large_issue:
-                return finish(issue, messages)
-        return finish(issue, messages)
-
-    def _hold(self, entry: Entry, finished: Finished) -> None:
-        weight = feedback.weight(finished.record)
-        if weight > _MOST_BYTES_HELD // self._ahead:
-            with self._lock:
-                self._held[entry] = weight
-
-    def _let_go(self, entry: Entry) -> None:
-        self._under_way.discard(entry)
-        self._held.pop(entry, None)
-
     def _pump(self) -> None:
-        # A few large issues are as much to hold as many small ones; the one that is waited for is always fetched.
-        full = sum(self._held.values()) > _MOST_BYTES_HELD if self._held else False
-        while self._pending and len(self._under_way) < (1 if full else self._ahead):
+        while self._pending and self._room.has_place():
             entry = self._pending.popleft()
-            self._under_way.add(entry)
+            self._room.enter(entry)
             self._pool.submit(self._fetch, entry)
 
     def _fetch(self, entry: Entry) -> None:
-        assert entry.messages is not None
+        future, issue = entry.messages, entry.issue
+        if future is None or not future.set_running_or_notify_cancel():
+            return
+        weight = 0
         try:
-            messages = self._reader.read(str(entry.issue["id"]))
-            finished = self._finish(entry.issue, messages)
+            messages = self._reader.read(str(issue["id"]), on_large=lambda: self._room.await_turn(entry))
+            finished = finish(issue, messages)
             if finished.record["messages_truncated"]:
                 logger.warning(
-                    f"Issue {entry.issue['id']} is larger than destinations take: its messages' HTML is left out, "
+                    f"Issue {issue['id']} is larger than destinations take: its messages' HTML is left out, "
                     f"and all but {len(finished.record['messages'] or ())} of {len(finished.messages or ())} messages."
                 )
-            self._hold(entry, finished)
-            entry.messages.set_result(finished)
+            if not self._keep_messages:
+                finished = Finished(finished.record, None)
+            weight = feedback.weight({**finished.record, "messages": finished.messages or finished.record["messages"]})
+            future.set_result(finished)
         except Deleted:
             with self._lock:
                 self.deleted += 1
-            entry.messages.set_result(None)
+            future.set_result(None)
         except BaseException as error:
-            entry.messages.set_exception(error)
+            future.set_exception(error)
+        finally:
+            self._room.made(entry, weight)

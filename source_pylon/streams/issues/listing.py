@@ -154,7 +154,10 @@ class IssueSearch:
                 busy_until = upper
                 continue
             cursors = [listed.cursor for listed in map(Listed.of, issues)]
-            inside = [moment for moment in cursors if moment is not None and lower < moment <= upper]
+            if any(moment is None or moment <= lower for moment in cursors):
+                # Something happened that the records do not tell the time of, such as a private note.
+                return lower
+            inside = [moment for moment in cursors if moment is not None and moment <= upper]
             if inside:
                 return min(inside) - SECOND
             lower, step = upper, step * 3

@@ -32,14 +32,16 @@ class MessageReader:
         self._readable_asked = float("-inf")
         self._unflagged = 0
 
-    def read(self, issue_id: str) -> list[dict[str, Any]] | None:
+    def read(self, issue_id: str, on_large: Callable[[], None] | None = None) -> list[dict[str, Any]] | None:
         """All messages of an issue, private ones too; None when Pylon refuses those of this issue alone.
+
+        `on_large` as of `Transport.exchange`.
 
         Raises Deleted when the issue is gone, and what Pylon answered when it refuses those of every issue.
         """
         asked = self._monotonic()
         try:
-            messages = [message for page in self._pages(issue_id) for message in page]
+            messages = [message for page in self._pages(issue_id, on_large) for message in page]
         except errors.NotFound as refusal:
             self._raise_if_all_are_refused(issue_id, refusal)
             raise Deleted from None
@@ -54,11 +56,11 @@ class MessageReader:
     def _can_read(self, issue_id: str, asked: float) -> None:
         self._readable, self._readable_asked = issue_id, max(asked, self._readable_asked)
 
-    def _pages(self, issue_id: str) -> Iterator[list[dict[str, Any]]]:
+    def _pages(self, issue_id: str, on_large: Callable[[], None] | None) -> Iterator[list[dict[str, Any]]]:
         def fetch(cursor: str | None) -> dict[str, Any]:
             # Without limit and cursor all messages come in one answer: one call of the allowance.
             query = {"cursor": cursor, "limit": MESSAGES.page_size} if cursor else None
-            return self._client.request(MESSAGES, issue_id, query=query)
+            return self._client.request(MESSAGES, issue_id, query=query, on_large=on_large)
 
         return walk(MESSAGES, fetch, identity)
 
@@ -73,8 +75,7 @@ class MessageReader:
             # Only what was asked for after the refusal tells: a permission may go while calls are under way.
             if self._readable_asked > refused:
                 return
-            others = [self._readable] if self._readable else []
-            for other in [*others, *self._some_issues()]:
+            for other in self._others():
                 if other == issue_id:
                     continue
                 asked = self._monotonic()
@@ -86,9 +87,11 @@ class MessageReader:
                 return
         raise refusal
 
-    def _some_issues(self) -> list[str]:
+    def _others(self) -> Iterator[str]:
+        if self._readable:
+            yield self._readable
         answer = self._client.request(SEARCH, body={"limit": _OTHERS_TO_TRY})
-        return [str(issue["id"]) for issue in answers.items(SEARCH, answer) if issue.get("id")]
+        yield from (str(issue["id"]) for issue in answers.items(SEARCH, answer) if issue.get("id"))
 
     def _count_unflagged(self, messages: list[dict[str, Any]]) -> None:
         count = sum(1 for message in messages if not isinstance(message.get("is_private"), bool))

@@ -15,6 +15,8 @@ from source_pylon.streams.issues.stream import IssueStream
 class IssueMessageStream(IssueStream):
     """The public messages of all issues, one record each, out of the same reading as the issue streams."""
 
+    emits_messages = True
+
     def __init__(self, name: str, model: type[BaseModel]) -> None:
         super().__init__(name, model, main=False)
 

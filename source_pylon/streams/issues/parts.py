@@ -10,7 +10,7 @@ from source_pylon.streams.issues.plan import Listed, Range, cut
 from source_pylon.streams.windows import Window, next_window, settled, up_to
 from source_pylon.timing import Timing
 
-Takers = dict[str, set[str]]
+Takers = dict[str, frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -67,29 +67,35 @@ class IssueParts:
         while True:
             window = up_to(next_window(after, self._settled(), self._timing.window), bounds)
             if self._search.filter_ignored:
-                # Each search lists everything anyway, so one is enough.
-                window = Window(after, None)
+                # Each search lists everything anyway, so one is enough for those that begin at the same place.
+                window = up_to(Window(after, None), bounds)
             self._starts.append(window.after)
             active = [wanted for wanted in self._ranges.values() if _reaches(wanted, window)]
-            listing = self._search.by_message(window, _types(active))
-            self.started_at = self.started_at or listing.asked_at
-            horizon = settled(listing.asked_at, self._timing.settling)
-            takers = self._message_takers(listing.issues, window)
-            issues = [listed for listed in listing.issues if listed.id in takers]
+            asked_at, takers, issues = self._list_window(window, _types(active))
+            self.started_at = self.started_at or asked_at
+            # Frozen when the sync began: an issue that was given at first sight, windows ago, may get a message since.
+            horizon = settled(self.started_at, self._timing.settling)
             for part in cut(issues, window, horizon, size):
                 yield Batch(part.issues, takers, window, latest=part.mark)
             if window.until is None:
                 return
             after = window.until
-            if not issues:
+            if not takers:
                 after = self._search.after_gap(after, horizon, types, self._timing.window)
                 after = min([after, *(bound for bound in bounds if window.until <= bound)])
+
+    def _list_window(self, window: Window, types: frozenset[str]) -> tuple[datetime, Takers, list[Listed]]:
+        """When a window was asked for, who takes each of its issues, and the issues that anyone takes."""
+        listing = self._search.by_message(window, types)
+        takers = self._message_takers(listing.issues, window)
+        return listing.asked_at, takers, [listed for listed in listing.issues if listed.id in takers]
 
     def _settled(self) -> datetime:
         return settled(self._client.server_time(self._client.now()), self._timing.settling)
 
     def _message_takers(self, issues: Iterable[Listed], window: Window) -> Takers:
         takers: Takers = {}
+        shared: dict[frozenset[str], frozenset[str]] = {}
         for listed in issues:
             owned = listed.cursor is None or window.holds(listed.cursor)
             if self._search.filter_ignored and not owned:
@@ -111,7 +117,9 @@ class IssueParts:
                 # What a window owns need not be remembered where no update part follows: its cursor value tells.
                 if not owned or self._ranges[name].updated is not None:
                     self._extra[name].add(listed.id)
-            takers[listed.id] = names | early
+            # One set for all issues with the same takers: a window has thousands.
+            both = frozenset(names | early)
+            takers[listed.id] = shared.setdefault(both, both)
         return takers
 
     def _update_part(self, size: int) -> Iterator[Batch]:
@@ -122,25 +130,29 @@ class IssueParts:
         after, end = min(marks), settled(self.started_at, self._timing.settling)
         while True:
             window = up_to(next_window(after, self._settled(), self._timing.window), marks)
-            listing = self._search.by_update(window, _types(wanting.values()))
-            takers: Takers = {}
-            found = []
-            for listed in listing.issues:
-                names = {
-                    name
-                    for name, wanted in wanting.items()
-                    if listed.id not in self._extra[name] and wanted.wants_update(listed)
-                }
-                if names:
-                    takers[listed.id] = names
-                    found.append(replace(listed, cursor=listed.updated))
-                    for name in names:
-                        self._extra[name].add(listed.id)
+            takers, found = self._list_updates(window, wanting)
             for part in cut(found, window, end, size):
                 yield Batch(part.issues, takers, window, updated=part.mark)
             if window.until is None:
                 return
             after = window.until
+
+    def _list_updates(self, window: Window, wanting: Mapping[str, Range]) -> tuple[Takers, list[Listed]]:
+        """Who takes each of the issues updated in a window, and those that anyone takes, in the order of updates."""
+        takers: Takers = {}
+        found = []
+        for listed in self._search.by_update(window, _types(wanting.values())).issues:
+            names = frozenset(
+                name
+                for name, wanted in wanting.items()
+                if listed.id not in self._extra[name] and wanted.wants_update(listed)
+            )
+            if names:
+                takers[listed.id] = names
+                found.append(replace(listed, cursor=listed.updated))
+                for name in names:
+                    self._extra[name].add(listed.id)
+        return takers, found
 
 
 def _reaches(wanted: Range, window: Window) -> bool:

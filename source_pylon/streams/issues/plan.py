@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from sys import intern
 from typing import Any
 
 import orjson
@@ -37,9 +38,11 @@ class Marks:
         return {LATEST: render(self.latest), UPDATED: render(self.updated)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Listed:
     """An issue as a search showed it, with the times that decide where it belongs (None: not a time).
+
+    `type` is `conversation`, `ticket` or empty; older documents of Pylon's write the types in another case.
 
     The issue itself is kept as JSON until it is needed: a busy window has thousands, and as JSON each takes a fifth of
     the memory.
@@ -47,7 +50,6 @@ class Listed:
 
     id: str
     type: str
-    """`conversation`, `ticket` or empty. Older documents of Pylon's write the types in another case."""
     cursor: datetime | None
     created: datetime | None
     updated: datetime | None
@@ -60,7 +62,7 @@ class Listed:
         created = parse(issue.get("created_at"))
         return cls(
             id=str(issue.get("id")),
-            type=kind.lower() if isinstance(kind, str) else "",
+            type=intern(kind.lower()) if isinstance(kind, str) else "",
             cursor=parse(issue.get("latest_message_time")) or created,
             created=created,
             updated=parse(issue.get("updated_at")),
@@ -82,8 +84,8 @@ class Cut:
     mark: datetime
 
 
-def cut(issues: Sequence[Listed], window: Window, horizon: datetime, size: int) -> Iterator[Cut]:
-    """Divides a window's issues into cuts of at most `size`, gapless, in cursor order.
+def cut(issues: list[Listed], window: Window, horizon: datetime, size: int) -> Iterator[Cut]:
+    """Divides a window's issues into cuts of at most `size`, gapless, in cursor order. Uses `issues` up.
 
     Marks never pass `horizon`, not even where the window begins behind it. Where equal cursor values are split over
     two cuts, the first one's mark stays before them. There is always a last cut, an empty one if need be, which carries
@@ -91,20 +93,21 @@ def cut(issues: Sequence[Listed], window: Window, horizon: datetime, size: int) 
     """
     floor = min(window.after, horizon)
     end = min(window.until, horizon) if window.until else horizon
-    ordered = sorted(issues, key=lambda listed: listed.cursor or floor)
-    for start in range(0, max(len(ordered), 1), size):
-        part = ordered[start : start + size]
-        if start + size >= len(ordered):
-            mark = end
-        else:
-            last, following = part[-1].cursor or floor, ordered[start + size].cursor or floor
-            mark = last if last < following else _before(ordered, last, floor)
-        yield Cut(part, max(floor, min(mark, end)))
 
+    def value(listed: Listed) -> datetime:
+        return listed.cursor or floor
 
-def _before(ordered: Sequence[Listed], value: datetime, floor: datetime) -> datetime:
-    index = bisect_left(ordered, value, key=lambda listed: listed.cursor or floor)
-    return (ordered[index - 1].cursor or floor) if index else floor
+    # From the back, so that what has been given can go: a window's issues are the most that a sync keeps in memory.
+    issues.sort(key=value, reverse=True)
+    before = floor
+    while True:
+        part = [issues.pop() for _ in range(min(size, len(issues)))]
+        if not issues:
+            yield Cut(part, max(floor, end))
+            return
+        following = value(issues[-1])
+        before = max([before, *(value(listed) for listed in part if value(listed) < following)])
+        yield Cut(part, max(floor, min(before, end)))
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class IssueReading:
             MessageReader(sync.client),
             ranges,
             include_messages=sync.config.include_messages,
+            keep_messages=any(getattr(selection.definition, "emits_messages", False) for selection in sync.selections),
             num_workers=sync.config.num_workers,
             about_to_wait=sync.progress.about_to_wait,
             on_listed=self._tell_rows,
@@ -115,6 +116,8 @@ class IssueStream(StreamDefinition):
 
     cursor_field = LATEST
     in_order = True
+    emits_messages = False
+    """Whether its records are made of all messages, instead of the issue's record."""
 
     def __init__(self, name: str, model: type[BaseModel], issue_type: str | None = None, *, main: bool = True) -> None:
         self.name = name
