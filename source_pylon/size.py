@@ -128,5 +128,10 @@ def _excess(record: Record) -> int:
     return _bytes(record) - _MOST_FOR_RECORD
 
 
-def _bytes(value: object) -> int:
-    return len(orjson.dumps(value))
+def _bytes(value: Any) -> int:
+    """The length of a value as JSON. Messages are measured one by one: all at once, they would be held once more."""
+    messages = value.get("messages") if isinstance(value, dict) else None
+    if not isinstance(messages, list) or not messages:
+        return len(orjson.dumps(value))
+    rest = len(orjson.dumps({**value, "messages": []}))
+    return rest + sum(len(orjson.dumps(message)) for message in messages) + len(messages) - 1
