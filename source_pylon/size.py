@@ -48,6 +48,17 @@ def issue_within(record: Record) -> Record:
     return record
 
 
+def record_within(record: Record, stream: str) -> Record:
+    """A record of any stream, its largest fields cut to what fits; its key stays."""
+    excess = _excess(record)
+    if excess <= 0:
+        return record
+    lighter = dict(record)
+    cut = _lighten(lighter, [name for name in record if name not in ("id", "slug")], excess)
+    _say(f"Record {record.get('id')} of stream {stream}", cut)
+    return lighter
+
+
 def message_within(record: Record) -> Record:
     """A message as small as it has to be: its HTML goes first, then what is largest, then the end of its text."""
     if _excess(record) <= 0:

@@ -329,3 +329,23 @@ def test_a_large_field_is_cut_where_messages_are_not_read(small_pylon: Sandbox) 
     (record,) = (one for one in run.records("issues") if one["id"] == issue)
     assert (record["messages"], record["messages_truncated"]) == (None, True)
     assert "title" in said_of(run, issue)[0]
+
+
+@pytest.mark.parametrize(
+    ("stream", "field"),
+    [
+        ("accounts", {"custom_fields": {"log": {"slug": "log", "value": "x" * 20_000_000}}}),
+        ("call_recordings", {"summary": "é" * 10_000_000}),
+        ("tasks", {"title": "x" * 20_000_000}),
+    ],
+    ids=["accounts", "call_recordings", "tasks"],
+)
+def test_a_record_of_any_stream_that_is_too_large_is_given_below_16_mb_and_named(
+    small_pylon: Sandbox, stream: str, field: Record
+) -> None:
+    large = small_pylon.expected(stream)[0]["id"]
+    small_pylon.store.update(stream, large, **field)
+    output = sync(small_pylon, [stream])
+    assert set(output.ids(stream)) == {record["id"] for record in small_pylon.expected(stream)}
+    assert KEPT_WHOLE < max(len(line.encode()) for line in output.text.splitlines()) < MOST_BYTES
+    assert [text for text in output.warnings if large in text and next(iter(field)) in text]

@@ -11,6 +11,7 @@ from typing import Any
 from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.types import Record
 
+from source_pylon.size import MOST_BYTES, record_within
 from source_pylon.sync.packs import pack, record_line, size
 
 _MOST_RECORDS = 200
@@ -92,6 +93,8 @@ class PackingQueue(ClosableQueue):
         if not buffer.lines:
             buffer.stream, buffer.begun = item.stream_name, now
         line = record_line(item.stream_name, item.data, int(now * 1000))
+        if len(line) >= MOST_BYTES:
+            line = record_line(item.stream_name, record_within(dict(item.data), item.stream_name), int(now * 1000))
         buffer.lines.append(line)
         buffer.size += len(line)
         if len(buffer.lines) >= _MOST_RECORDS or buffer.size >= _MOST_BYTES or now - buffer.begun >= _LONGEST_WAIT:
