@@ -100,7 +100,7 @@ def _play(forks: Forks, seed: int, rounds: int) -> Told:
         pylon.clock.advance(2 * SETTLING)
         with _given(pylon, kept_states(runs)) as files:
             last = forks.start(files.arguments("read"), TIMING).ended()
-        proven(pylon, *runs, last, streams=STREAMS)
+        proven(pylon, *runs, last, streams=STREAMS, moving=True)
         _assert_messages(pylon, *runs, last)
     told.records = sum(line["type"] == "RECORD" for run in (*runs, last) for line in run.lines)
     return told
