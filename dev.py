@@ -5,6 +5,7 @@
     python3 dev.py test          lint, types and all tests; further arguments go to pytest
     python3 dev.py lint          lint and types alone
     python3 dev.py install       the environment alone
+    python3 dev.py benchmark     the questions of benchmarks/, by name or all; without a name, lists them
     python3 dev.py audit         known vulnerabilities of the locked versions, and what could not be asked
     python3 dev.py lock-check    whether poetry.lock was made from pyproject.toml as it stands
     python3 dev.py requirements  the locked dependencies as a requirements file of pip's
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         if verb == "lock-check":
             check_lock(read_toml(PROJECT), read_toml(LOCK))
             return 0
-        if verb not in ("demo", "test", "lint", "install", "audit"):
+        if verb not in ("demo", "test", "lint", "install", "benchmark", "audit"):
             raise Failure(f"there is no {verb!r}; python3 dev.py --help lists what there is.")
         install()
         return run(verb, rest)
@@ -82,6 +83,9 @@ def run(verb: str, rest: Sequence[str]) -> int:
         return 0
     if verb == "demo":
         return call("-m", "integration_tests.demo", *rest)
+    if verb == "benchmark":
+        install_more("benchmarks", ROOT / "benchmarks" / "requirements.txt")
+        return call("-m", "benchmarks", *rest)
     if verb == "audit":
         return audit()
     stages = CHECKS if verb == "lint" else {**CHECKS, "pytest": ["-m", "pytest", *rest]}
@@ -162,6 +166,20 @@ def install() -> None:
     pip("--no-deps", "-e", str(ROOT))
     STAMP.write_text(wanted)
     say(f"Installed in {time.monotonic() - began:.0f} s")
+
+
+def install_more(what: str, listed: Path) -> None:
+    """Adds to `.venv` what only some verbs need, unless it is there; what is locked stays. Raises Failure."""
+    stamp = VENV / f"installed-{what}"
+    wanted = STAMP.read_text() + listed.read_text()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    say(f"Installing what the {what} need beside")
+    unhashed = VENV / "constraints.txt"
+    pins = [line.split(" --hash=")[0] for line in (VENV / "requirements.txt").read_text().splitlines()]
+    unhashed.write_text("\n".join(pins))
+    pip("-r", str(listed), "-c", str(unhashed))
+    stamp.write_text(wanted)
 
 
 def fingerprint() -> str:
