@@ -38,6 +38,7 @@ PROJECT = ROOT / "pyproject.toml"
 STAMP = VENV / "installed"
 
 OLDEST, NEWEST = (3, 10), (3, 13)
+NEWEST_FOR_EXAMPLES = (3, 12)
 GROUPS = ("main", "dev")
 
 CHECKS: dict[str, list[str]] = {
@@ -88,6 +89,8 @@ def run(verb: str, rest: Sequence[str]) -> int:
         return call("-m", "benchmarks", *rest)
     if verb == "audit":
         return audit()
+    if verb == "test" and os.environ.get("CI"):
+        install_examples()
     stages = CHECKS if verb == "lint" else {**CHECKS, "pytest": ["-m", "pytest", *rest]}
     for name, command in stages.items():
         say(name)
@@ -166,6 +169,30 @@ def install() -> None:
     pip("--no-deps", "-e", str(ROOT))
     STAMP.write_text(wanted)
     say(f"Installed in {time.monotonic() - began:.0f} s")
+
+
+def install_examples() -> None:
+    """Makes `.venv-examples` hold what the examples need, so that their tests are not skipped; says so if it cannot.
+
+    Where everything is checked, and not at every developer's: it is half a gigabyte.
+    """
+    folder, listed = ROOT / ".venv-examples", ROOT / "examples" / "requirements.txt"
+    if sys.version_info[:2] > NEWEST_FOR_EXAMPLES:
+        print(f"PyAirbyte is not for Python {sys.version.split()[0]}: the tests of the examples are skipped.")
+        return
+    stamp = folder / "installed"
+    if stamp.is_file() and stamp.read_text() == listed.read_text():
+        return
+    say("Installing PyAirbyte into .venv-examples, for the tests of the examples")
+    made = answer(sys.executable, "-m", "venv", "--clear", str(folder))
+    python = folder / "bin" / "python"
+    quiet = ("--disable-pip-version-check", "--no-input", "install", "-q", "-r", str(listed))
+    done = made if made.returncode else answer(str(python), "-m", "pip", *quiet)
+    if done.returncode:
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"PyAirbyte could not be installed, so the tests of the examples are skipped:\n{done.stdout[-500:]}")
+        return
+    stamp.write_text(listed.read_text())
 
 
 def install_more(what: str, listed: Path) -> None:
