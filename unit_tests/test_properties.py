@@ -106,6 +106,8 @@ class Model(IssueSearch):
     """Pylon's search over issues that change while it is asked, with a lag, hidden milliseconds and private notes."""
 
     filter_ignored = False
+    most_listed: int | None = None
+    """How many issues a sync wants to list at once."""
 
     def __init__(
         self, steps: list[tuple[str, int, int]], lag: int, notes_move_updated: bool, notes: frozenset[str]
@@ -198,7 +200,7 @@ def sync(
     marks = stream.marks(state)
     context: Any = SimpleNamespace(config=SimpleNamespace(start=None, issues_lookback_days=0), timing=TIMING)
     wanted = {"issues": stream.range(context, marks, model.now())}
-    parts = IssueParts(model, cast(Any, model), TIMING, wanted)
+    parts = IssueParts(model, cast(Any, model), TIMING, wanted, model.most_listed)
     given_now: set[str] = set()
     for number, batch in enumerate(parts.batches(2)):
         if number == stop_after:
@@ -224,16 +226,25 @@ steps = st.lists(st.tuples(kinds, st.integers(0, 9), waits), min_size=1, max_siz
 
 
 @settings(max_examples=2_000, deadline=None)
-@given(steps, st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=6), st.integers(0, 598), st.booleans(), notes)
+@given(
+    steps,
+    st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=6),
+    st.integers(0, 598),
+    st.booleans(),
+    notes,
+    st.sampled_from([None, 1, 3]),
+)
 def test_whatever_changes_lags_and_stops_resumed_syncs_end_complete_and_fresh(
     script: list[tuple[str, int, int]],
     stops: list[int | None],
     lag: int,
     notes_move_updated: bool,
     counts: frozenset[str],
+    most_listed: int | None,
 ) -> None:
     # A note that records show, but neither a search by messages nor one by updates, is hidden for good.
     model = Model(script, lag, notes_move_updated or counts == {"record"}, counts)
+    model.most_listed = most_listed
     state: dict[str, Any] = {}
     emitted: dict[str, dict[str, Any]] = {}
     model.change()

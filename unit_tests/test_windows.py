@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_pylon.streams.windows import Window, next_window, time_filter, up_to
+from source_pylon.streams.windows import Window, next_width, next_window, time_filter, up_to
 from source_pylon.timestamps import SECOND, parse
 
 UTC = timezone.utc
@@ -35,6 +35,15 @@ def test_no_window_is_wider_than_allowed_and_only_the_last_has_no_end(after: dat
     assert last.until is None
     assert NOW - last.after <= MONTH
     assert all(window.until is not None and window.until - window.after <= MONTH for window in closed)
+
+
+@given(st.integers(0, 100_000), st.integers(1, 29 * 24))
+def test_a_window_is_as_wide_as_what_was_found_before_it_allows(found: int, hours: int) -> None:
+    before = Window(NOW - timedelta(hours=hours), NOW)
+    width = next_width(before, found, 3_000, MONTH)
+    assert timedelta(hours=1) <= width <= min(MONTH, timedelta(hours=2 * hours))
+    if found * (width / timedelta(hours=hours)) > 3_001:
+        assert width == timedelta(hours=1)
 
 
 def test_a_moment_in_the_far_future_is_owned_by_the_last_window() -> None:

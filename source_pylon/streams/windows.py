@@ -7,6 +7,7 @@ from typing import Any
 
 from source_pylon.timestamps import SECOND, render
 
+_NARROWEST = timedelta(hours=1)
 FAR_FUTURE = timedelta(days=1)
 """A state that lies further ahead than this is no clock's error."""
 LONG_AGO = datetime(1999, 1, 1, tzinfo=timezone.utc)
@@ -31,6 +32,17 @@ def next_window(after: datetime, settled: datetime, width: timedelta) -> Window:
     The newest has no end, so no clock and no far-future time hides an issue.
     """
     return Window(after, None) if settled - after <= width else Window(after, after + width)
+
+
+def next_width(window: Window, found: int, most: int, widest: timedelta) -> timedelta:
+    """How wide the window after a closed one should be, so that it holds about `most` where this one held `found`.
+
+    At most twice as wide as the last, because a quiet stretch may be followed by a busy one; never less than an hour.
+    """
+    assert window.until is not None
+    width = window.until - window.after
+    fitting = width * (most / found) if found else widest
+    return max(_NARROWEST, min(fitting, 2 * width, widest))
 
 
 def up_to(window: Window, bounds: Iterable[datetime]) -> Window:

@@ -7,8 +7,11 @@ from datetime import datetime
 from source_pylon.client.client import PylonClient
 from source_pylon.streams.issues.listing import IssueSearch
 from source_pylon.streams.issues.plan import Listed, Range, cut
-from source_pylon.streams.windows import Window, next_window, settled, up_to
+from source_pylon.streams.windows import Window, next_width, next_window, settled, up_to
 from source_pylon.timing import Timing
+
+_BEGIN_WITH = 4
+"""The first window is so many times narrower than the widest: how busy the time is, is not known yet."""
 
 Takers = dict[str, frozenset[str]]
 
@@ -40,7 +43,17 @@ class Batch:
 class IssueParts:
     """The listing side of one sync, for all the ranges that its streams want at once."""
 
-    def __init__(self, search: IssueSearch, client: PylonClient, timing: Timing, ranges: Mapping[str, Range]) -> None:
+    def __init__(
+        self,
+        search: IssueSearch,
+        client: PylonClient,
+        timing: Timing,
+        ranges: Mapping[str, Range],
+        most_listed: int | None = None,
+    ) -> None:
+        """About `most_listed` issues are kept in memory at most, if that is given: windows of busy months are narrower
+        then. It costs some searches more."""
+        self._most_listed = most_listed
         self._search = search
         self._client = client
         self._timing = timing
@@ -64,8 +77,10 @@ class IssueParts:
         else:
             beginning = self._search.beginning(types)
             after = beginning or self._settled()
+        widest = self._timing.window
+        width = widest if self._most_listed is None else widest / _BEGIN_WITH
         while True:
-            window = up_to(next_window(after, self._settled(), self._timing.window), bounds)
+            window = up_to(next_window(after, self._settled(), width), bounds)
             if self._search.filter_ignored:
                 # Each search lists everything anyway, so one is enough for those that begin at the same place.
                 window = up_to(Window(after, None), bounds)
@@ -75,12 +90,15 @@ class IssueParts:
             self.started_at = self.started_at or asked_at
             # Frozen when the sync began: an issue that was given at first sight, windows ago, may get a message since.
             horizon = settled(self.started_at, self._timing.settling)
+            found = len(issues)
             for part in cut(issues, window, horizon, size):
                 yield Batch(part.issues, takers, window, latest=part.mark)
             if window.until is None:
                 return
             after = window.until
-            if not takers:
+            if self._most_listed is not None:
+                width = next_width(window, found, self._most_listed, widest)
+            if not takers and width == widest:
                 after = self._search.after_gap(after, horizon, types, self._timing.window)
                 after = min([after, *(bound for bound in bounds if window.until <= bound)])
 

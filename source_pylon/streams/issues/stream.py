@@ -25,6 +25,7 @@ logger = logging.getLogger("airbyte")
 
 MOST_ISSUES_PER_PARTITION = 300
 LEAST_ISSUES_PER_PARTITION = 20
+_MOST_ISSUES_LISTED = 3_000
 _SHARED = "issues"
 
 
@@ -44,7 +45,9 @@ class IssueReading:
                 if marks is None or not is_ahead(sync, marks.latest):
                     ranges[selection.name] = selection.definition.range(sync, marks, now)
         search = IssueSearch(sync.client, self._count_keyless, self._estimate)
-        self.parts = IssueParts(search, sync.client, sync.timing, ranges)
+        # Where messages are read, their allowance decides, and searches have plenty.
+        most_listed = _MOST_ISSUES_LISTED if sync.config.include_messages else None
+        self.parts = IssueParts(search, sync.client, sync.timing, ranges, most_listed)
         # A checkpoint is then about a minute of message requests away, however busy the period was.
         size = min(MOST_ISSUES_PER_PARTITION, max(LEAST_ISSUES_PER_PARTITION, self._calls_per_minute()))
         self.feed = IssueFeed(
