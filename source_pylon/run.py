@@ -147,6 +147,8 @@ def _terminate(signum: int, frame: object) -> NoReturn:
     # raised again until it gets through.
     signal.signal(signal.SIGALRM, _terminate_again)
     signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+    # Python would write of the lost one to standard error, which is the CDK's print buffer: among the messages.
+    sys.unraisablehook = lambda unraisable: None
     raise SystemExit(128 + signum)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,20 @@ def test_a_config_error_is_a_trace_message_without_a_stack_in_front(tmp_path: Pa
     (error,) = [json.loads(line)["trace"]["error"] for line in written.splitlines() if '"TRACE"' in line]
     assert error["failure_type"] == "config_error"
     assert missing in error["message"]
+
+
+def test_a_signal_within_a_destructor_is_raised_again_and_writes_nothing_among_the_messages() -> None:
+    script = (
+        "import os, signal, sys, time\n"
+        "from source_pylon import run\n"
+        "class Held:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(0)\n"
+        "signal.signal(signal.SIGTERM, run._terminate)\n"
+        "held = Held()\n"
+        "del held\n"
+        "time.sleep(30)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, b"", b"")

@@ -54,10 +54,8 @@ class Run(Output):
     @cached_property
     def lines(self) -> list[Record]:
         """All messages of standard output. A last line that a kill has cut off is left out, as Airbyte does."""
-        lines = self.text.splitlines()
-        if lines and not self.text.endswith("\n"):
-            lines.pop()
-        return [json.loads(line) for line in lines if line.strip()]
+        # Texts of records may hold other separators of lines.
+        return [_message(line) for line in self.text.split("\n")[:-1] if line.strip()]
 
     def said(self, *words: str) -> bool:
         """Whether one log line or error holds all of `words`, without regard to case."""
@@ -71,6 +69,14 @@ class Run(Output):
     def ended(self, stream: str) -> str:
         """The last status of a stream."""
         return str((self.statuses(stream) or [""])[-1])
+
+
+def _message(line: str) -> Record:
+    try:
+        message: Record = json.loads(line)
+    except ValueError:
+        raise AssertionError(f"a line that is no message: {line[:1_000]!r}") from None
+    return message
 
 
 class _Capture(io.StringIO):
