@@ -199,3 +199,29 @@ def test_without_a_date_header_this_machines_time_stands(pylon: Any) -> None:
     pylon.get(f"{HOST}/teams", json=body())
     client.request(TEAMS)
     assert client.server_time(here) == here
+
+
+def test_an_answer_that_was_left_waiting_is_asked_for_again_and_uses_up_no_attempt(pylon: Any) -> None:
+    pylon.get(f"{HOST}/accounts", json=body("a"))
+    harness = Harness(replace(TIMING, retry_attempts=1))
+    exchange, left = harness.client._transport.exchange, iter([True] * 5)
+
+    def waiting(*args: Any) -> Any:
+        if next(left, False):
+            raise errors.LeftIdle("A large answer had to wait.")
+        return exchange(*args)
+
+    harness.client._transport.exchange = waiting  # type: ignore[method-assign]
+    assert harness.client.request(ACCOUNTS)["data"] == [{"id": "a"}]
+    assert harness.slept == []
+
+
+def test_a_last_page_that_only_repeats_ends_its_list(pylon: Any) -> None:
+    pylon.get(f"{HOST}/accounts", [{"json": body("a", cursor="1")}, {"json": body("a")}])
+    assert [[one["id"] for one in page] for page in map(list, Harness().client.pages(ACCOUNTS))] == [["a"]]
+
+
+def test_a_check_is_less_patient_than_a_sync() -> None:
+    for_check = Timing().for_check()
+    assert for_check.retry_attempts < Timing().retry_attempts
+    assert for_check.read_timeout < Timing().read_timeout

@@ -81,3 +81,19 @@ def test_a_body_that_never_ends_is_cut_off(pylon: Any) -> None:
     pylon.get(f"{HOST}/me", content=b"x" * (1 << 20))
     with pytest.raises(errors.Unreachable, match="too long"):
         transport(monotonic=lambda: float(next(clock))).exchange("GET", "/me", None, None)
+
+
+@pytest.mark.parametrize(("size", "calls"), [(900_000, 0), (3_000_000, 1)])
+def test_a_large_answer_is_announced_once_while_it_arrives(size: int, calls: int, pylon: Any) -> None:
+    announced: list[int] = []
+    pylon.get(f"{HOST}/me", content=b"x" * size)
+    answer = transport().exchange("GET", "/me", None, None, lambda: announced.append(1))
+    assert len(answer.body) == size
+    assert len(announced) == calls
+
+
+def test_an_answer_that_had_to_wait_for_long_is_left(pylon: Any) -> None:
+    clock = [0.0]
+    pylon.get(f"{HOST}/me", content=b"x" * 3_000_000)
+    with pytest.raises(errors.LeftIdle):
+        transport(monotonic=lambda: clock[0]).exchange("GET", "/me", None, None, lambda: clock.append(clock.pop() + 60))
