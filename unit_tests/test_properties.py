@@ -106,6 +106,7 @@ class Model(IssueSearch):
     """Pylon's search over issues that change while it is asked, with a lag, hidden milliseconds and private notes."""
 
     filter_ignored = False
+    messages_move_updated = True
     most_listed: int | None = None
     """How many issues a sync wants to list at once."""
 
@@ -138,7 +139,11 @@ class Model(IssueSearch):
             issue = self.issues[which % len(self.issues)]
             if kind == "message":
                 issue.messages.append(self.clock)
-                issue.activity = issue.updated = self.clock
+                issue.activity = self.clock
+                if self.messages_move_updated:
+                    issue.updated = self.clock
+                else:
+                    issue.edits += 1
             elif kind == "note":
                 if "filter" in self.notes:
                     issue.activity = self.clock
@@ -233,6 +238,7 @@ steps = st.lists(st.tuples(kinds, st.integers(0, 9), waits), min_size=1, max_siz
     st.booleans(),
     notes,
     st.sampled_from([None, 1, 3]),
+    st.booleans(),
 )
 def test_whatever_changes_lags_and_stops_resumed_syncs_end_complete_and_fresh(
     script: list[tuple[str, int, int]],
@@ -241,10 +247,12 @@ def test_whatever_changes_lags_and_stops_resumed_syncs_end_complete_and_fresh(
     notes_move_updated: bool,
     counts: frozenset[str],
     most_listed: int | None,
+    messages_move_updated: bool,
 ) -> None:
     # A note that records show, but neither a search by messages nor one by updates, is hidden for good.
     model = Model(script, lag, notes_move_updated or counts == {"record"}, counts)
     model.most_listed = most_listed
+    model.messages_move_updated = messages_move_updated
     state: dict[str, Any] = {}
     emitted: dict[str, dict[str, Any]] = {}
     model.change()
@@ -254,6 +262,24 @@ def test_whatever_changes_lags_and_stops_resumed_syncs_end_complete_and_fresh(
         state = sync(model, state, emitted, stop_after)
     while model.steps:
         model.change()
+    for _ in range(2):
+        model.clock += timedelta(hours=1)
+        state = sync(model, state, emitted, None)
+    assert emitted == {issue.id: issue.versions[-1][1]["shown"] for issue in model.issues}
+
+
+def test_a_message_that_comes_while_a_first_sync_runs_is_given_though_its_issue_was_met_windows_ago() -> None:
+    day, hour = 86_400_000, 3_600_000
+    before = [("add", 1, 0), ("message", 0, 40 * day), ("add", 1, 30 * day), ("add", 1, 40 * day)]
+    # One change within each search; the message comes when its issue was given, and an hour before the last search.
+    meanwhile = [("edit", 1, 0), ("message", 0, hour), ("edit", 1, hour), ("edit", 1, hour)]
+    model = Model([*before, *meanwhile], 0, notes_move_updated=True, notes=frozenset())
+    model.messages_move_updated = False
+    for _ in before:
+        model.change()
+    emitted: dict[str, dict[str, Any]] = {}
+    state = sync(model, {}, emitted, None)
+    assert model.steps == []
     for _ in range(2):
         model.clock += timedelta(hours=1)
         state = sync(model, state, emitted, None)
