@@ -12,8 +12,8 @@ from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint, Paging
 from source_pylon.config import Config
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time
-from source_pylon.streams.listed import is_ahead, primary_key, read_mark, settled_mark, with_key
-from source_pylon.timestamps import SECOND, TICK, parse, render
+from source_pylon.streams.listed import is_ahead, primary_key, read_mark, reread_after, settled_mark, with_key
+from source_pylon.timestamps import SECOND, parse, render
 
 
 class ChildStream(StreamDefinition):
@@ -63,10 +63,7 @@ class ChildStream(StreamDefinition):
             ahead_of_time(self.name, mark)
             return
         start = sync.config.start if self.begins_at_start_date else None
-        after = start - TICK if start else None
-        if mark is not None:
-            reread = min(mark, asked - sync.timing.settling) - self.lookback
-            after = max(reread, after) if after else reread
+        after = reread_after(sync, start, mark, asked, self.lookback)
         for page in sync.client.pages(self.parents):
             for parent in page:
                 if not parent.get("id"):

@@ -1,7 +1,7 @@
 """Streams that are read from a list, all of it at every sync."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from source_pylon.streams.definition import (
     foreign_state,
 )
 from source_pylon.streams.windows import FAR_FUTURE, LONG_AGO, kept, settled
-from source_pylon.timestamps import parse, render
+from source_pylon.timestamps import TICK, parse, render
 
 Derive = Callable[[Record], Record]
 
@@ -104,6 +104,20 @@ def is_ahead(sync: Sync, mark: datetime) -> bool:
     except PylonError:
         # Reading will tell what is wrong.
         return False
+
+
+def reread_after(
+    sync: Sync, start: datetime | None, mark: datetime | None, asked: datetime, lookback: timedelta
+) -> datetime | None:
+    """After which moment a stream is read: `lookback` before its mark, not before its start; None for everything.
+
+    A mark ahead of what was settled when the sync `asked` was written by a clock that ran ahead.
+    """
+    after = start - TICK if start else None
+    if mark is None:
+        return after
+    reread = min(mark, asked - sync.timing.settling) - lookback
+    return max(reread, after) if after else reread
 
 
 def settled_mark(sync: Sync, asked: datetime, mark: datetime | None) -> datetime:

@@ -11,9 +11,9 @@ from source_pylon.client.client import PylonClient
 from source_pylon.client.endpoints import Endpoint
 from source_pylon.config import Config
 from source_pylon.streams.definition import Record, Slice, State, StreamDefinition, Sync, ahead_of_time
-from source_pylon.streams.listed import Derive, is_ahead, primary_key, read_mark, settled_mark, with_key
+from source_pylon.streams.listed import Derive, is_ahead, primary_key, read_mark, reread_after, settled_mark, with_key
 from source_pylon.streams.windows import Window, next_window, time_filter
-from source_pylon.timestamps import TICK, parse, render
+from source_pylon.timestamps import parse, render
 
 logger = logging.getLogger("airbyte")
 
@@ -62,10 +62,7 @@ class SearchStream(StreamDefinition):
             ahead_of_time(self.name, mark)
             return
         start = sync.config.start if self.begins_at_start_date else None
-        after = start - TICK if start else None
-        if mark is not None:
-            reread = min(mark, asked - sync.timing.settling) - self.lookback(sync.config)
-            after = max(reread, after) if after else reread
+        after = reread_after(sync, start, mark, asked, self.lookback(sync.config))
 
         def settled() -> State:
             return {str(self.cursor_field): render(settled_mark(sync, asked, mark))}
