@@ -103,7 +103,8 @@ def _spec() -> int:
 def _launch(args: Sequence[str], source: "SourcePylon | None") -> int:
     from airbyte_cdk.logger import PRINT_BUFFER
 
-    from source_pylon.entrypoint import LineBuffer, PylonEntrypoint
+    from source_pylon.output.emitter import LineBuffer
+    from source_pylon.output.entrypoint import PylonEntrypoint
     from source_pylon.source import SourcePylon
 
     signal.signal(signal.SIGTERM, _terminate)

@@ -11,11 +11,11 @@ class Timing:
     minute: float = 60.0
     """Pylon counts requests per minute."""
 
-    settling: timedelta = timedelta(minutes=10)
+    consistency_lag: timedelta = timedelta(minutes=10)
     """Pylon's search may show a change late; another vendor's capture waits about five minutes after each
     update. Twice that: no state comes closer to the present."""
 
-    window: timedelta = timedelta(days=29)
+    search_window: timedelta = timedelta(days=29)
     """Widest range of time that one search asks for. A cap of 30 days is documented by one third party,
     whose 30 days were refused "by timezone or timing"."""
 
@@ -43,10 +43,10 @@ class Timing:
     rate_limit_patience: float = 3600.0
     """An endpoint that answered nothing but 429 for this long counts as broken."""
 
-    checkpoint: float = 60.0
-    """Least time between two states of a stream; Airbyte asks for no more than about one a minute."""
+    checkpoint_interval: float = 60.0
+    """Minimum time between two states of a stream; Airbyte asks for no more than about one a minute."""
 
-    silence: float = 300.0
+    max_silence: float = 300.0
     """Most time without a record or a state where there is one to give. Airbyte kills a source after 90 silent minutes
     and starts it again at the same state, for ever."""
 

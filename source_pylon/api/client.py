@@ -109,6 +109,11 @@ class PylonClient:
         now = time.monotonic()
         return [(key, now - since) for key, since in list(self._unanswered.values())]
 
+    @property
+    def clock(self) -> "_Clock":
+        """Shim until the clock module lands."""
+        return _Clock(self)
+
     def now(self) -> datetime:
         """This machine's time in UTC, as its clock showed it when the client was made, and what has passed since."""
         return self._began + timedelta(seconds=time.monotonic() - self._began_at)
@@ -256,3 +261,16 @@ class PylonClient:
     def _backoff(self, attempt: int) -> float:
         longest = min(self._timing.retry_cap, self._timing.retry_base * 2.0 ** (attempt - 1))
         return longest * (0.5 + random.random() / 2)  # noqa: S311 jitter, not a secret
+
+
+class _Clock:
+    def __init__(self, client: PylonClient) -> None:
+        self._client = client
+
+    def earliest(self) -> datetime:
+        now = self._client.now()
+        return min(now, self._client.server_time(now))
+
+    def latest(self) -> datetime:
+        now = self._client.now()
+        return max(now, self._client.server_time(now))

@@ -1,74 +1,64 @@
 """Streams whose endpoint lists one type of object at a time."""
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from __future__ import annotations
 
-from pydantic import BaseModel
+import logging
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
 from source_pylon.api import errors
 from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.config import Config
-from source_pylon.extraction.list import with_key
-from source_pylon.extraction.stream import Record, Slice, State, Stream, Sync
+from source_pylon.extraction.stream import Event, KeyGuard, Page, State, Stream, SyncContext
 
 logger = logging.getLogger("airbyte")
 
 
-class TypedStream(Stream):
-    """All records of each of some types, the whole at every sync.
+class PerTypeStream(Stream):
+    """All records of each of some types, read whole at every sync.
 
-    The type goes into the path where the endpoint has a placeholder for it, else into the query, under the name of
-    `type_field`, which is also the record's field; where the API leaves it out, it is added.
+    The type goes into the path where the endpoint has a placeholder for it, otherwise into the query under the name of
+    `type_field`. That is also the record's field; where the API leaves it out, it is added.
     """
 
-    def __init__(
-        self,
-        name: str,
-        endpoint: Endpoint,
-        model: type[BaseModel],
-        *,
-        types: Callable[[Config], Sequence[str]],
-        type_field: str,
-        skips_refused: bool = False,
-    ) -> None:
-        """`skips_refused`: a type that Pylon refuses is left out with a log line, since plans differ in the types
-        that they have; all of them refused is an error."""
-        self.name = name
-        self.endpoint = endpoint
-        self.model = model
-        self.types = types
-        self.type_field = type_field
-        self.skips_refused = skips_refused
-        self.primary_key = (type_field, "id")
+    endpoint: ClassVar[Endpoint]
+    type_field: ClassVar[str]
+    skip_refused_types: ClassVar[bool] = False
+    """Leave out a type that Pylon refuses, because plans differ in the types that they have. If every type is refused,
+    the stream fails."""
+
+    @abstractmethod
+    def types(self, config: Config) -> Sequence[str]:
+        """Return the types to read."""
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The list of one type."""
         return (self.endpoint,)
 
-    def slices(self, sync: Sync, state: State | None) -> Iterator[Slice]:
-        """One slice for all types, so that it is known in the end whether any was to be had."""
-        yield Slice({}, lambda: self._records(sync, self.types(sync.config)))
-
-    def _records(self, sync: Sync, types: Sequence[str]) -> Iterator[Record]:
+    def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
+        """Read one type after the other."""
+        types = list(dict.fromkeys(self.types(context.config)))
         if not types:
-            logger.info(f"Stream {self.name}: no types are configured, so there is nothing to read.")
+            logger.info(f"Stream {self.name}: the configuration names no types, so there is nothing to read.")
+        guard = KeyGuard(self)
         refusals: list[errors.PylonError] = []
-        for kind in dict.fromkeys(types):
+        for kind in types:
             try:
-                yield from self._of_type(sync, kind)
+                yield from self._read_type(context, guard, kind)
             except (errors.Forbidden, errors.NotFound, errors.Rejected) as refusal:
-                if not self.skips_refused:
-                    raise self._unknown(kind, refusal) from refusal
+                if not self.skip_refused_types:
+                    raise self._explain(kind, refusal) from refusal
                 refusals.append(refusal)
                 logger.info(f"Stream {self.name}: Pylon has no {self.type_field} {kind!r} for this organisation.")
         if refusals and len(refusals) == len(types):
             raise refusals[0]
+        guard.raise_if_missing()
 
-    def _unknown(self, kind: str, refusal: errors.PylonError) -> errors.PylonError:
-        """A refusal as it is, or as the configuration's mistake where Pylon does not have the type."""
+    def _explain(self, kind: str, refusal: errors.PylonError) -> errors.PylonError:
+        """Return a refusal as it is, or as a mistake in the configuration where Pylon does not have the type."""
         if not isinstance(refusal, errors.NotFound):
             return refusal
         return errors.DisabledByConfig(
@@ -76,12 +66,24 @@ class TypedStream(Stream):
             refusal.detail,
         )
 
-    def _of_type(self, sync: Sync, kind: str) -> Iterator[Record]:
+    def _read_type(self, context: SyncContext, guard: KeyGuard, kind: str) -> Iterator[Page]:
         in_path = "{" in self.endpoint.path
         query: dict[str, Any] = {} if in_path else {self.type_field: kind}
-        for page in sync.client.pages(self.endpoint, *([kind] if in_path else ()), query=query):
-            records = [{**item, self.type_field: item.get(self.type_field) or kind} for item in page]
-            yield from with_key(self, sync, records)
+        for page in context.client.pages(self.endpoint, *([kind] if in_path else ()), query=query):
+            named = [{**record, self.type_field: record.get(self.type_field) or kind} for record in page]
+            yield Page(self.name, self.transformed(guard.keep(named)))
 
     def probe(self, client: PylonClient, config: Config) -> None:
-        """Nothing: which types there are is the configuration's business."""
+        """Ask for one record of each type in the configuration; raises DisabledByConfig for one that is not there."""
+        if self.skip_refused_types:
+            return
+        for kind in self.types(config):
+            in_path = "{" in self.endpoint.path
+            try:
+                client.request(
+                    self.endpoint,
+                    *([kind] if in_path else ()),
+                    query={"limit": 1, **({} if in_path else {self.type_field: kind})},
+                )
+            except errors.NotFound as refusal:
+                raise self._explain(kind, refusal) from refusal

@@ -1,20 +1,23 @@
-"""What a stream is: a declaration that turns a state into slices of records. Nothing here knows the CDK."""
+"""What a stream is: a declaration of what Pylon has, and a generator of pages, checkpoints and failures.
+
+Nothing here knows threads, Airbyte messages or standard output: `output/runner.py` drives the generators.
+"""
+
+from __future__ import annotations
 
 import logging
-import threading
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
 from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint
+from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.config import Config
-from source_pylon.output.progress import Progress
 from source_pylon.timing import Timing
 
 logger = logging.getLogger("airbyte")
@@ -24,71 +27,84 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Slice:
-    """A part of a stream that is read by itself.
+class Page:
+    """Finished records of one stream, in the order in which they are emitted."""
 
-    `label` names it in logs. `state` is asked when this slice and all before it have been emitted, and gives what
-    the stream's state becomes; without it the state stays.
-    """
-
-    label: Mapping[str, Any]
-    read: Callable[[], Iterable[Record]]
-    state: Callable[[], State] | None = None
+    stream: str
+    records: list[Record]
 
 
-@dataclass
-class Selection:
-    """One stream as a sync selected it. `state` is None for a full refresh, empty for a first sync."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of one stream that is true once everything before it has been emitted."""
 
-    definition: "Stream"
+    stream: str
+    state: State
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The error with which one stream ends INCOMPLETE, while the reading goes on for what else it serves."""
+
+    stream: str
+    error: PylonError
+
+
+Event = Page | Checkpoint | Failure
+
+
+@dataclass(frozen=True)
+class ConfiguredStream:
+    """One stream as a sync selected it. `state` is None for a full refresh and empty for a first sync."""
+
+    stream: Stream
     state: State | None
+    namespace: str | None = None
 
     @property
     def name(self) -> str:
         """The stream's name."""
-        return self.definition.name
+        return self.stream.name
 
 
 @dataclass
-class Sync:
-    """What all streams of one sync share."""
+class SyncContext:
+    """What every stream of one sync is given."""
 
     client: PylonClient
     config: Config
     timing: Timing
-    progress: Progress
-    selections: list[Selection] = field(default_factory=list)
-    shared: dict[str, Any] = field(default_factory=dict)
-    """What streams that read together keep for each other, under a name of theirs; changed under `lock`."""
-    keyless: Counter[str] = field(default_factory=Counter)
-    """How many records of each stream came without their primary key; changed under `lock`."""
-    unfinished: set[str] = field(default_factory=set)
-    """Streams whose list of things to read missed some of them: their states go no further."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    started_at: datetime = field(init=False)
+    """When the sync began, by this machine's clock."""
+    on_estimate: Callable[[str, int], None] = lambda stream, rows: None
+    """Is told about how many records a stream will emit, where that is known before it is read."""
+    on_details: Callable[[Callable[[], str]], None] = lambda details: None
+    """Is given a function that says how far a long reading is."""
 
-    def count_keyless(self, stream: str, count: int) -> None:
-        """Leaves out records that have no primary key: no destination could update them, and an empty one ends the
-        CDK's read loop. They make the stream fail in the end, and are asked for again by the next sync."""
-        with self.lock:
-            self.keyless[stream] += count
+    def __post_init__(self) -> None:
+        self.started_at = self.client.now()
 
-    def count_unlistable(self, stream: str, count: int) -> None:
-        """As `count_keyless`, for what was to be read in slices: those that follow do not move the state."""
-        self.count_keyless(stream, count)
-        self.unfinished.add(stream)
+    def safe_horizon(self) -> datetime:
+        """The latest moment that a state of this sync may claim, in whole seconds.
+
+        Pylon's search may show a change some time after its timestamp, so a state stays `consistency_lag` behind the
+        beginning of the sync, by whichever of the two clocks, this machine's and Pylon's, is behind. Records show
+        whole seconds: one that shows the second in which the lag begins may be younger than it.
+        """
+        elapsed = self.client.now() - self.started_at
+        started_at = self.client.clock.earliest() - elapsed
+        return (started_at - self.timing.consistency_lag).replace(microsecond=0) - timedelta(seconds=1)
 
 
 class Stream(ABC):
-    """One stream. Subclasses say how a kind of stream is read; instances in the table say what."""
+    """One stream of records. Subclasses declare what it is and inherit how it is read from their kind."""
 
-    name: str
-    primary_key: tuple[str, ...] = ("id",)
-    cursor_field: str | None = None
-    model: type[BaseModel]
-    main: bool = False
-    """Whether `check` asks for a record of it."""
-    in_order: bool = False
-    """Whether its slices are read one after the other; otherwise a few are read at once."""
+    name: ClassVar[str]
+    model: ClassVar[type[BaseModel]]
+    primary_key: ClassVar[tuple[str, ...]] = ("id",)
+    cursor_field: ClassVar[str | None] = None
+    suggested: ClassVar[bool] = False
+    """Whether most users want it; `check` asks for one of its records."""
 
     @property
     @abstractmethod
@@ -96,31 +112,99 @@ class Stream(ABC):
         """The endpoints that reading it calls."""
 
     @abstractmethod
-    def slices(self, sync: Sync, state: State | None) -> Iterator[Slice]:
-        """The slices of one sync, in the order in which the state passes them.
-
-        `state` is None for a full refresh, and empty when there is none yet. Raises PylonError.
-        """
+    def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
+        """Read the stream. `state` is None for a full refresh and empty when there is none yet. Raises PylonError."""
 
     @abstractmethod
     def probe(self, client: PylonClient, config: Config) -> None:
-        """Asks for one record; raises PylonError when the token or the endpoint does not allow it."""
+        """Ask for one record; raises PylonError when the token or the endpoint does not allow it."""
 
-    def done(self, sync: Sync) -> None:  # noqa: B027 most streams share nothing that they would have to give back
-        """The stream is read or has failed; nothing more will be asked of its slices."""
+    def transform(self, record: Record) -> Record | None:
+        """Return the record as it is emitted, None to leave it out; by default, it is emitted as Pylon gave it."""
+        return record
+
+    def transformed(self, records: Iterable[Record]) -> list[Record]:
+        """Return the records of a page as they are emitted."""
+        return [changed for record in records if (changed := self.transform(record)) is not None]
+
+    @classmethod
+    def reading(cls, streams: Sequence[ConfiguredStream]) -> Reading:
+        """Return what reads `streams`, all of which have the same `reading_group`."""
+        (configured,) = streams
+        return SingleReading(configured)
+
+    @property
+    def reading_group(self) -> str:
+        """Streams with the same group are read together; by default, each stream is read by itself."""
+        return self.name
 
 
-def foreign_state(name: str, state: State) -> None:
-    """Says that a state is not this connector's, so that the stream is read from its beginning."""
-    logger.warning(
-        f"The state of stream {name} holds no position that this connector could go on from "
-        f"(it holds: {', '.join(sorted(map(str, state))) or 'nothing'}). The stream is read from its beginning."
-    )
+class Reading(ABC):
+    """What one thread of the runner reads: a stream, or several that come out of the same requests."""
+
+    streams: Sequence[ConfiguredStream]
+
+    @abstractmethod
+    def read(self, context: SyncContext) -> Iterator[Event]:
+        """Read all streams of the reading. A PylonError that it raises fails every one of them."""
 
 
-def ahead_of_time(name: str, mark: datetime) -> None:
-    """Says that a state lies in the future, so that nothing can be newer than it."""
-    logger.warning(
-        f"The state of stream {name} lies in the future ({mark:%Y-%m-%d}), so nothing is newer. "
-        "If it is wrong, reset the stream in Airbyte."
+class SingleReading(Reading):
+    """One stream, read by itself."""
+
+    def __init__(self, configured: ConfiguredStream) -> None:
+        self.streams = (configured,)
+
+    def read(self, context: SyncContext) -> Iterator[Event]:
+        """Read the stream."""
+        (configured,) = self.streams
+        yield from configured.stream.read(context, configured.state)
+
+
+def readings(streams: Sequence[ConfiguredStream]) -> list[Reading]:
+    """Group the streams of a sync into readings, in the order in which they are selected."""
+    groups: dict[str, list[ConfiguredStream]] = {}
+    for configured in streams:
+        groups.setdefault(configured.stream.reading_group, []).append(configured)
+    return [group[0].stream.reading(group) for group in groups.values()]
+
+
+class KeyGuard:
+    """Leaves out records without a primary key and fails their stream in the end.
+
+    No destination could update such a record, and an empty one would end the CDK's own read loop. The stream's state
+    does not pass it, so the next sync asks for it again.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.missing = 0
+
+    def keep(self, page: list[Record]) -> list[Record]:
+        """Return the records of a page that have their primary key, and count the others."""
+        kept = [record for record in page if self.key(record) is not None]
+        self.missing += len(page) - len(kept)
+        return kept
+
+    def key(self, record: Record) -> object:
+        """Return the record's primary key, None where a part of it is missing."""
+        names = self._stream.primary_key
+        if len(names) == 1:
+            # A tuple of one for each record would cost a tenth of reading a list.
+            return record.get(names[0]) or None
+        values = tuple(record.get(name) for name in names)
+        return values if all(values) else None
+
+    def raise_if_missing(self) -> None:
+        """Raise InvalidResponse if any record came without its primary key."""
+        if self.missing:
+            raise missing_primary_key(self.missing, self._stream.primary_key)
+
+
+def missing_primary_key(count: int, names: Sequence[str] = ("id",)) -> InvalidResponse:
+    """Return the error for records that came without their primary key."""
+    return InvalidResponse(
+        f"Pylon sent {count} records without {' and '.join(names)}. They were left out; all others were read. "
+        "If this happens again, report it to Pylon's support.",
+        "the state does not pass them",
     )

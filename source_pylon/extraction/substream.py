@@ -1,106 +1,128 @@
-"""Streams whose records hang on other objects and are listed one parent after the other."""
+"""Streams whose records belong to other objects and are listed one parent after the other."""
 
-from collections.abc import Callable, Iterator
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
-
-from pydantic import BaseModel
+from typing import Any, ClassVar
 
 from source_pylon.api import errors, responses
 from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint, Paging
 from source_pylon.config import Config
-from source_pylon.extraction.list import is_ahead, primary_key, read_mark, reread_after, settled_mark, with_key
-from source_pylon.extraction.stream import Record, Slice, State, Stream, Sync, ahead_of_time
+from source_pylon.extraction.cursors import (
+    is_in_future,
+    lookback_start,
+    next_cursor,
+    read_cursor,
+    warn_future_state,
+)
+from source_pylon.extraction.prefetch import Prefetch, Turn
+from source_pylon.extraction.stream import (
+    Checkpoint,
+    Event,
+    KeyGuard,
+    Page,
+    Record,
+    State,
+    Stream,
+    SyncContext,
+    missing_primary_key,
+)
 from source_pylon.timestamps import SECOND, parse, render
 
+_PARENTS_AHEAD = 4
+"""Parents whose first page is requested at once: enough to reach the rate limit where Pylon takes a second."""
 
-class ChildStream(Stream):
-    """Records listed per parent. Every sync asks for every parent, also for those that are new.
 
-    `since` names the query parameter that takes the cursor, where there is one; `lookback` is how far a later sync
-    reads back over what an earlier one has read.
+class SubStream(Stream):
+    """Records that are listed per parent. Every sync asks every parent, so a new parent needs no special case.
+
+    `since_parameter` names the query parameter that takes the cursor, where the endpoint has one.
     """
 
-    def __init__(
-        self,
-        name: str,
-        parents: Endpoint,
-        endpoint: Endpoint,
-        model: type[BaseModel],
-        *,
-        derive: Callable[[Record, Record], Record],
-        cursor_field: str | None = None,
-        since: str | None = None,
-        lookback: timedelta = timedelta(0),
-        primary_key: tuple[str, ...] = ("id",),
-        begins_at_start_date: bool = False,
-        main: bool = False,
-    ) -> None:
-        self.name = name
-        self.parents = parents
-        self.endpoint = endpoint
-        self.model = model
-        self.derive = derive
-        self.cursor_field = cursor_field
-        self.since = since
-        self.lookback = lookback
-        self.primary_key = primary_key
-        self.begins_at_start_date = begins_at_start_date
-        self.main = main
+    parents: ClassVar[Endpoint]
+    endpoint: ClassVar[Endpoint]
+    since_parameter: ClassVar[str | None] = None
+    begins_at_start_date: ClassVar[bool] = False
+
+    def lookback(self, config: Config) -> timedelta:
+        """Return how far a later sync reads back over what an earlier one has read."""
+        return timedelta(0)
+
+    @abstractmethod
+    def transform_child(self, record: Record, parent: Record) -> Record | None:
+        """Return the record as it is emitted, with what it takes from its parent; None leaves it out."""
+
+    def parent_pages(self, context: SyncContext, cursor: datetime | None) -> Iterator[list[Record]]:
+        """Yield the parents to ask, page by page; `cursor` is what the state says."""
+        return context.client.pages(self.parents)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The list of parents, and the list of one parent's records."""
         return (self.parents, self.endpoint)
 
-    def slices(self, sync: Sync, state: State | None) -> Iterator[Slice]:
-        """One slice for each parent; the state moves when all have been read."""
-        mark = read_mark(self, state)
-        asked = sync.client.now()
-        if mark is not None and is_ahead(sync, mark):
-            ahead_of_time(self.name, mark)
+    def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
+        """Read the records of one parent after the other; the state moves when all have been read."""
+        cursor = read_cursor(self.name, self.cursor_field, state) if self.cursor_field else None
+        if cursor is not None and is_in_future(context, cursor):
+            warn_future_state(self.name, cursor)
             return
-        start = sync.config.start if self.begins_at_start_date else None
-        after = reread_after(sync, start, mark, asked, self.lookback)
-        for page in sync.client.pages(self.parents):
-            for parent in page:
-                if not parent.get("id"):
-                    sync.count_unlistable(self.name, 1)
-                    continue
-                yield Slice(
-                    {"parent": str(parent.get("id"))},
-                    lambda parent=parent: self._records(sync, parent, after),  # type: ignore[misc]
-                )
-        if self.cursor_field is not None:
-            settled = {self.cursor_field: render(settled_mark(sync, asked, mark))}
-            yield Slice({}, lambda: (), lambda: settled)
+        start = context.config.start if self.begins_at_start_date else None
+        after = lookback_start(start, cursor, context.safe_horizon(), self.lookback(context.config))
+        guard = KeyGuard(self)
+        parents = _Parents(self.parent_pages(context, cursor))
+        # Only the first page of a parent is read ahead: a survey may have any number of responses.
+        prefetch = Prefetch(partial(self._first_page, context, guard, after), _PARENTS_AHEAD)
+        for opened in prefetch.results(iter(parents)):
+            if opened is not None:
+                yield from self._read_parent(opened, guard, after)
+        if parents.missing:
+            raise missing_primary_key(parents.missing + guard.missing)
+        guard.raise_if_missing()
+        if self.cursor_field:
+            yield Checkpoint(self.name, {self.cursor_field: render(next_cursor(context.safe_horizon(), cursor))})
 
-    def _records(self, sync: Sync, parent: Record, after: datetime | None) -> Iterator[Record]:
+    def _first_page(
+        self, context: SyncContext, guard: KeyGuard, after: datetime | None, parent: Record, turn: Turn
+    ) -> tuple[Record, list[Record], Iterator[list[Record]]]:
         query: dict[str, Any] = {}
-        if self.since and after:
-            query[self.since] = render((after - SECOND).replace(microsecond=0))
-        key = partial(primary_key, self)
+        if self.since_parameter and after:
+            query[self.since_parameter] = render((after - SECOND).replace(microsecond=0))
+        pages = context.client.pages(self.endpoint, str(parent["id"]), query=query, key=guard.key)
         try:
-            for page in sync.client.pages(self.endpoint, str(parent["id"]), query=query, key=key):
-                for record in with_key(self, sync, page):
-                    moment = parse(record.get(self.cursor_field)) if after and self.cursor_field else None
-                    if moment and after and moment <= after:
-                        continue
-                    yield self.derive(record, parent)
+            # A page is emptied once the next one is requested.
+            return parent, list(next(pages, [])), pages
         except errors.NotFound:
-            # A parent that was deleted after it had been listed takes its records along; one that is still there does
-            # not, and then it is the endpoint that is missing.
-            if self._is_listed(sync.client, parent):
+            # A parent that was deleted after it was listed takes its records with it. If it is still listed, the
+            # endpoint itself is missing.
+            if self._is_listed(context.client, parent):
                 raise
-            return
+            return parent, [], iter(())
+
+    def _read_parent(
+        self, opened: tuple[Record, list[Record], Iterator[list[Record]]], guard: KeyGuard, after: datetime | None
+    ) -> Iterator[Page]:
+        parent, page, further = opened
+        while page:
+            records = []
+            for record in guard.keep(page):
+                moment = parse(record.get(self.cursor_field)) if after and self.cursor_field else None
+                if after and moment and moment <= after:
+                    continue
+                if (changed := self.transform_child(record, parent)) is not None:
+                    records.append(changed)
+            yield Page(self.name, records)
+            page = next(further, [])
 
     def _is_listed(self, client: PylonClient, parent: Record) -> bool:
         return any(other.get("id") == parent["id"] for page in client.pages(self.parents) for other in page)
 
     def probe(self, client: PylonClient, config: Config) -> None:
-        """Asks for one record of the first parent."""
+        """Ask for one record of the first parent."""
         limit = {"limit": 1} if self.parents.paging is Paging.QUERY else {}
         parents = responses.items(self.parents, client.request(self.parents, query=limit))
         for parent in parents[:1]:
@@ -108,3 +130,19 @@ class ChildStream(Stream):
                 client.request(self.endpoint, str(parent.get("id")), query={"limit": 1})
             except errors.NotFound:
                 return
+
+
+class _Parents:
+    """The parents one by one; those without an id cannot be asked, and are counted."""
+
+    def __init__(self, pages: Iterator[list[Record]]) -> None:
+        self._pages = pages
+        self.missing = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        for page in self._pages:
+            for parent in page:
+                if parent.get("id"):
+                    yield parent
+                else:
+                    self.missing += 1

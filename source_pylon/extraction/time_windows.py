@@ -1,22 +1,20 @@
-"""Ranges of time that are asked for one after the other. Pure functions of plain values, and their filters."""
+"""Ranges of time that searches ask for one after the other. Pure functions of plain values."""
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from source_pylon.timestamps import SECOND, render
 
-_NARROWEST = timedelta(hours=1)
-FAR_FUTURE = timedelta(days=1)
-"""A state that lies further ahead than this is no clock's error."""
-LONG_AGO = datetime(1999, 1, 1, tzinfo=timezone.utc)
-"""A state before this is none: no sync begins to read before 2000, and from year 1 nothing can be looked back."""
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Window:
-    """The moments after `after`, up to and including `until`; without an end when `until` is None."""
+class TimeWindow:
+    """The moments after `after`, up to and including `until`; without an end where `until` is None."""
 
     after: datetime
     until: datetime | None
@@ -25,54 +23,40 @@ class Window:
         """Whether the window owns a moment."""
         return moment > self.after and (self.until is None or moment <= self.until)
 
+    def is_far_from(self, moment: datetime) -> bool:
+        """Whether a moment lies more than a day outside: further than clocks and rounding explain."""
+        return moment < self.after - _DAY or (self.until is not None and moment > self.until + _DAY)
 
-def next_window(after: datetime, settled: datetime, width: timedelta) -> Window:
-    """The window that follows `after`, closed only where it ends before `settled`.
 
-    The newest has no end, so no clock and no far-future time hides an issue.
+def next_window(after: datetime, horizon: datetime, width: timedelta) -> TimeWindow:
+    """Return the window that follows `after`: `width` wide, or without an end where that would pass `horizon`.
+
+    The newest window has no end, so neither a wrong clock nor a time in the future hides a record.
     """
-    return Window(after, None) if settled - after <= width else Window(after, after + width)
+    return TimeWindow(after, None if horizon - after <= width else after + width)
 
 
-def next_width(window: Window, found: int, most: int, widest: timedelta) -> timedelta:
-    """How wide the window after a closed one should be, so that it holds about `most` where this one held `found`.
+def windows_after(after: datetime, horizon: datetime, width: timedelta) -> Iterator[TimeWindow]:
+    """Yield windows without gap or overlap from `after` on; the last one has no end."""
+    while True:
+        window = next_window(after, horizon, width)
+        yield window
+        if window.until is None:
+            return
+        after = window.until
 
-    At most twice as wide as the last, because a quiet stretch may be followed by a busy one; never less than an hour.
-    """
-    assert window.until is not None
-    width = window.until - window.after
-    fitting = width * (most / found) if found else widest
-    return max(_NARROWEST, min(fitting, 2 * width, widest))
 
-
-def up_to(window: Window, bounds: Iterable[datetime]) -> Window:
-    """`window`, cut short at the first of `bounds` inside it."""
+def cut_at(window: TimeWindow, bounds: Iterable[datetime]) -> TimeWindow:
+    """Return `window`, cut short at the first of `bounds` inside it."""
     inside = [bound for bound in bounds if bound > window.after and (window.until is None or bound < window.until)]
-    return Window(window.after, min(inside)) if inside else window
+    return TimeWindow(window.after, min(inside)) if inside else window
 
 
-def settled(moment: datetime, settling: timedelta) -> datetime:
-    """The latest time, in whole seconds, of which everything counts as visible at `moment`.
+def time_filter(field: str, window: TimeWindow) -> dict[str, Any]:
+    """Return Pylon's filter for the moments of `window`, wider by a second before and by two after.
 
-    Records show whole seconds: one that shows the second in which the settling time begins may be younger than it.
-    """
-    return (moment - settling).replace(microsecond=0) - SECOND
-
-
-def kept(mark: datetime, reached: datetime) -> datetime:
-    """What an earlier sync's mark is worth where only what lies before `reached` counts as read.
-
-    A mark ahead of it was written by a clock that ran ahead, and is taken back. One that is ahead by a moment is not:
-    Pylon's `Date` header tells its time to the second.
-    """
-    return mark if mark <= reached + 2 * SECOND else reached
-
-
-def time_filter(field: str, window: Window) -> dict[str, Any]:
-    """Pylon's filter for the moments of `window`, wider by a second before and by two after.
-
-    Whether Pylon's bounds are exclusive is not documented, and records show whole seconds of times that Pylon
-    keeps to the millisecond: what comes back is to be checked against the window.
+    Whether the bounds of Pylon's search operators are exclusive is not documented, and records show whole seconds of
+    times that Pylon keeps to the millisecond: what comes back is checked against the window.
     """
     lower = render((window.after - SECOND).replace(microsecond=0))
     if window.until is None:

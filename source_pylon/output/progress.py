@@ -26,16 +26,13 @@ class Outlet:
     def flush(self) -> None:
         """Makes buffered output leave."""
 
-    def hand_over(self) -> None:
-        """Makes the records leave that the calling thread has read and that still wait."""
-
     def rate_limited(self, stream: str) -> None:
         """Tells Airbyte that a stream waits for a rate limit."""
 
     def estimate(self, stream: str, rows: int) -> None:
         """Tells Airbyte about how many records a stream will give."""
 
-    def signs_of_life(self) -> None:
+    def repeat_states(self) -> None:
         """Repeats the states of the streams that are being read."""
 
 
@@ -46,7 +43,7 @@ class Progress:
         self, timing: Timing, outlet: Outlet | None = None, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._timing = timing
-        self._outlet = outlet or Outlet()
+        self.outlet = outlet or Outlet()
         self._monotonic = monotonic
         self._records: dict[str, int] = {}
         self._users: dict[str, set[str]] = {}
@@ -75,9 +72,9 @@ class Progress:
         """The sync is over."""
         self._stop.set()
 
-    def record(self, stream: str) -> None:
-        """A record of a stream has been handed over."""
-        self._records[stream] += 1
+    def records(self, stream: str, count: int) -> None:
+        """Records of a stream are ready to be written."""
+        self._records[stream] += count
 
     def checkpoint(self) -> None:
         """A state has been emitted."""
@@ -91,11 +88,14 @@ class Progress:
 
     def estimate(self, stream: str, rows: int) -> None:
         """A stream will give about this many records."""
-        self._outlet.estimate(stream, rows)
+        self.outlet.estimate(stream, rows)
+
+    def set_details(self, details: Callable[[], str]) -> None:
+        """Takes what a long reading adds to each line: how many of how many, and how much time is left."""
+        self.details = details
 
     def about_to_wait(self) -> None:
-        """To be called by a thread that reads before it waits: what it has read is not kept back meanwhile."""
-        self._outlet.hand_over()
+        """Does nothing."""
 
     def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
         """Logs a refusal by Pylon at most once a minute and endpoint, and tells Airbyte which streams it concerns."""
@@ -109,7 +109,7 @@ class Progress:
             f"leaves in {seconds:.0f} s. About {limit} calls a minute seem to be allowed."
         )
         for stream in sorted(self._users.get(endpoint.key, set()) & self._running):
-            self._outlet.rate_limited(stream)
+            self.outlet.rate_limited(stream)
 
     def learned(self, endpoint: Endpoint, before: int, limit: int) -> None:
         """Logs that Pylon allows another number of calls than was believed."""
@@ -150,7 +150,7 @@ class Progress:
         seen = 0
         while not self._stop.wait(min(_TICK, self._timing.heartbeat)):
             # The CDK's print buffer only empties when the next message is written, which may be minutes away.
-            self._outlet.flush()
+            self.outlet.flush()
             if bar is not None:
                 bar.set_description_str(self.line(), refresh=True)
             now = self._monotonic()
@@ -159,9 +159,9 @@ class Progress:
             if now - logged >= self._timing.heartbeat:
                 logged = now
                 logger.info(f"After {self.line()}.")
-            if now - self._last_sign >= self._timing.silence:
+            if now - self._last_sign >= self._timing.max_silence:
                 self._last_sign = now
-                self._outlet.signs_of_life()
+                self.outlet.repeat_states()
         if bar is not None:
             bar.set_description_str(self.line(), refresh=True)
             bar.close()

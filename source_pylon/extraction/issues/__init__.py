@@ -1,1 +1,1 @@
-"""Issues with their messages: the one intricate path."""
+"""The one reader of the four issue streams: changes first, then the history, newest first."""

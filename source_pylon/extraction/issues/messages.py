@@ -1,4 +1,6 @@
-"""The messages of an issue, and what it means when they cannot be had."""
+"""The messages of an issue, and what it means when they cannot be read."""
+
+from __future__ import annotations
 
 import logging
 import threading
@@ -8,17 +10,18 @@ from typing import Any
 
 from source_pylon.api import errors, responses
 from source_pylon.api.client import PylonClient, identity
-from source_pylon.api.endpoints import MESSAGES
 from source_pylon.api.pagination import paginate
-from source_pylon.extraction.issues.listing import SEARCH
+from source_pylon.extraction.issues.endpoints import ISSUE, MESSAGES, SEARCH
 
 logger = logging.getLogger("airbyte")
 
 _OTHERS_TO_TRY = 10
 
+_REFUSALS = (errors.Forbidden, errors.NotFound, errors.Rejected)
 
-class Deleted(Exception):
-    """The issue was deleted after it had been listed."""
+
+class IssueDeleted(Exception):
+    """The issue was deleted after it was listed."""
 
 
 class MessageReader:
@@ -30,49 +33,56 @@ class MessageReader:
         self._lock = threading.Lock()
         self._readable: str | None = None
         self._readable_asked = float("-inf")
-        self._unflagged = 0
 
     def read(self, issue_id: str, on_large: Callable[[], None] | None = None) -> list[dict[str, Any]] | None:
-        """All messages of an issue, private ones too; None when Pylon refuses those of this issue alone.
+        """Return all messages of an issue, private ones too; None when Pylon refuses those of this issue alone.
 
-        `on_large` as of `Transport.exchange`.
-
-        Raises Deleted when the issue is gone, and what Pylon answered when it refuses those of every issue.
+        `on_large` is called once a megabyte has arrived and there is more. Raises IssueDeleted when the issue is gone,
+        what Pylon answered when it refuses the messages of every issue, and PylonError when no retry helped.
         """
         asked = self._monotonic()
         try:
             messages = [message for page in self._pages(issue_id, on_large) for message in page]
-        except errors.NotFound as refusal:
+        except _REFUSALS as refusal:
             self._raise_if_all_are_refused(issue_id, refusal)
-            raise Deleted from None
-        except errors.Forbidden as refusal:
-            self._raise_if_all_are_refused(issue_id, refusal)
-            logger.warning(f"Pylon refuses the messages of issue {issue_id}: it is emitted without them.")
+            # A production client of Pylon's API sees 400 and 404 here for issues that are gone or scrubbed.
+            if not isinstance(refusal, errors.Forbidden) and not self._exists(issue_id):
+                raise IssueDeleted from None
+            logger.warning(f"Pylon refuses the messages of issue {issue_id}. It is emitted without them.")
             return None
-        self._can_read(issue_id, asked)
-        self._count_unflagged(messages)
+        self._note_readable(issue_id, asked)
         return messages
 
-    def _can_read(self, issue_id: str, asked: float) -> None:
+    def _note_readable(self, issue_id: str, asked: float) -> None:
         self._readable, self._readable_asked = issue_id, max(asked, self._readable_asked)
 
     def _pages(self, issue_id: str, on_large: Callable[[], None] | None) -> Iterator[list[dict[str, Any]]]:
         def fetch(cursor: str | None) -> dict[str, Any]:
-            # Without limit and cursor all messages come in one answer: one call of the allowance.
+            # Without limit and cursor, all messages come in one answer, for one request of the rate limit.
             query = {"cursor": cursor, "limit": MESSAGES.page_size} if cursor else None
             return self._client.request(MESSAGES, issue_id, query=query, on_large=on_large)
 
         return paginate(MESSAGES, fetch, identity)
 
-    def _raise_if_all_are_refused(self, issue_id: str, refusal: errors.PylonError) -> None:
-        """Asks for messages of issues that should be readable; one that is tells that only this issue is refused.
+    def _exists(self, issue_id: str) -> bool:
+        try:
+            self._client.request(ISSUE, issue_id)
+        except errors.NotFound:
+            return False
+        except (errors.Forbidden, errors.Rejected):
+            # A token that may not read single issues does not tell.
+            return True
+        return True
 
-        Issue after issue without messages, or left out, because a permission or the endpoint is missing would look
-        complete.
+    def _raise_if_all_are_refused(self, issue_id: str, refusal: errors.PylonError) -> None:
+        """Raise `refusal` unless the messages of another issue can be read.
+
+        If a permission or the endpoint itself is missing, every issue would be emitted without messages, or left out
+        as deleted, and the sync would look complete.
         """
         refused = self._monotonic()
         with self._lock:
-            # Only what was asked for after the refusal tells: a permission may go while calls are under way.
+            # Only what was requested after the refusal counts: a permission may be withdrawn in between.
             if self._readable_asked > refused:
                 return
             for other in self._others():
@@ -81,9 +91,9 @@ class MessageReader:
                 asked = self._monotonic()
                 try:
                     self._client.request(MESSAGES, other, query={"limit": 1})
-                except (errors.Forbidden, errors.NotFound):
+                except _REFUSALS:
                     continue
-                self._can_read(other, asked)
+                self._note_readable(other, asked)
                 return
         raise refusal
 
@@ -92,9 +102,3 @@ class MessageReader:
             yield self._readable
         answer = self._client.request(SEARCH, body={"limit": _OTHERS_TO_TRY})
         yield from (str(issue["id"]) for issue in responses.items(SEARCH, answer) if issue.get("id"))
-
-    def _count_unflagged(self, messages: list[dict[str, Any]]) -> None:
-        count = sum(1 for message in messages if not isinstance(message.get("is_private"), bool))
-        if count and not self._unflagged:
-            logger.warning("Pylon sent messages that do not say whether they are private: they are left out.")
-        self._unflagged += count

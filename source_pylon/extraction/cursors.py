@@ -1,0 +1,89 @@
+"""Cursors of streams with one time field: what a state says, where to read from, and what the next state says."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, timezone
+
+from source_pylon.api.errors import PylonError
+from source_pylon.extraction.stream import State, SyncContext
+from source_pylon.timestamps import SECOND, TICK, parse
+
+logger = logging.getLogger("airbyte")
+
+_FAR_FUTURE = timedelta(days=1)
+"""Further ahead than clock skew explains."""
+_EARLIEST_STATE = datetime(1999, 1, 1, tzinfo=timezone.utc)
+"""Treat older states as missing: no sync starts to read before 2000, and subtracting a lookback from year 1 overflows."""
+
+
+def parse_cursor(value: object) -> datetime | None:
+    """Return the moment that a state names; None where it names none, or one that no sync can have written."""
+    moment = parse(value)
+    return None if moment is None or moment < _EARLIEST_STATE else moment
+
+
+def read_cursor(name: str, cursor_field: str, state: State | None) -> datetime | None:
+    """Return the cursor in a state; None for a full refresh, a first sync, and a state of another connector."""
+    if not state:
+        return None
+    cursor = parse_cursor(state.get(cursor_field))
+    if cursor is None:
+        warn_unknown_state(name, state)
+    return cursor
+
+
+def warn_unknown_state(name: str, state: State) -> None:
+    """Log that a state is not this connector's, so that the stream is read from its beginning."""
+    keys = ", ".join(sorted(map(str, state))) or "nothing"
+    logger.warning(
+        f"Stream {name}: the saved state is not one that this connector wrote (it holds: {keys}). "
+        "The stream is read from its beginning."
+    )
+
+
+def is_in_future(context: SyncContext, cursor: datetime) -> bool:
+    """Whether a state lies further in the future than clock skew explains, by both clocks."""
+    if cursor <= context.client.now() + _FAR_FUTURE:
+        return False
+    try:
+        return cursor > context.client.ask_time() + _FAR_FUTURE
+    except PylonError:
+        # The reading itself reports what is wrong.
+        return False
+
+
+def warn_future_state(name: str, cursor: datetime) -> None:
+    """Log that a state lies in the future, so that no record can be newer."""
+    logger.warning(
+        f"Stream {name}: the saved state lies in the future ({cursor:%Y-%m-%d}), so no record is newer and nothing is "
+        "read. If the state is wrong, reset the stream in Airbyte."
+    )
+
+
+def clamp_cursor(cursor: datetime, horizon: datetime) -> datetime:
+    """Return what an earlier sync's cursor is worth where only what lies before `horizon` counts as read.
+
+    A cursor ahead of the horizon was written by a clock that ran ahead, so it is moved back. One that is ahead by a
+    moment is kept: Pylon's `Date` header has whole seconds.
+    """
+    return cursor if cursor <= horizon + 2 * SECOND else horizon
+
+
+def next_cursor(horizon: datetime, cursor: datetime | None) -> datetime:
+    """Return the cursor of a stream that has read everything up to `horizon`; it never falls behind `cursor`."""
+    return horizon if cursor is None else max(horizon, clamp_cursor(cursor, horizon))
+
+
+def lookback_start(
+    start: datetime | None, cursor: datetime | None, horizon: datetime, lookback: timedelta
+) -> datetime | None:
+    """Return the moment after which to read: `lookback` before the cursor, not before `start`; None for everything.
+
+    A cursor says that everything up to and including its second has been read.
+    """
+    after_start = start - TICK if start else None
+    if cursor is None:
+        return after_start
+    reread = min(cursor, horizon) - lookback
+    return max(reread, after_start) if after_start else reread

@@ -1,0 +1,133 @@
+"""What the state of an issue stream says. Pure values.
+
+The invariant: every issue created at or after `history_read_back_to` has been emitted, in a version at least as new as
+`changes_read_until`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from source_pylon.extraction.cursors import clamp_cursor, parse_cursor
+from source_pylon.timestamps import render
+
+logger = logging.getLogger("airbyte")
+
+LATEST_MESSAGE = "latest_message_time"
+COMPLETE = "complete"
+
+MAX_UNREAD_ISSUES = 100
+"""Bounds the state. More issues than this that cannot be read are no longer single issues."""
+
+
+@dataclass(frozen=True)
+class IssueCursor:
+    """The position of one issue stream. Times are in UTC."""
+
+    changes_read_until: datetime
+    history_read_back_to: datetime | None = None
+    """None where nothing of the history has been read, or where all of it has (`history_complete`)."""
+    history_complete: bool = False
+    older_activity_read_until: datetime | None = None
+    """Set while issues created before the start date, but active since, are being read: how far that is."""
+    latest_message_time: datetime | None = None
+    """The newest `latest_message_time` emitted, not later than `changes_read_until`."""
+    include_messages: bool = True
+    unread_issues: tuple[str, ...] = ()
+    """Ids of issues whose messages could not be read; the next sync tries them first."""
+
+    def covers(self, created: datetime | None) -> bool:
+        """Whether the history that has been read holds an issue created at that moment."""
+        if self.history_complete:
+            return True
+        back_to = self.history_read_back_to
+        return back_to is not None and created is not None and created >= back_to
+
+    def floor(self, start: datetime | None) -> datetime | None:
+        """Return the moment from which on issues belong to the stream; None for all of them.
+
+        A start date that moves forward takes nothing back: what has been read once is kept up to date.
+        """
+        if start is None or self.history_complete:
+            return None
+        back_to = self.history_read_back_to
+        return start if back_to is None else min(start, back_to)
+
+    def after_changes(self, until: datetime) -> IssueCursor:
+        """Return the cursor once all changes up to `until` have been emitted."""
+        return replace(self, changes_read_until=max(self.changes_read_until, until))
+
+    def after_history(self, back_to: datetime) -> IssueCursor:
+        """Return the cursor once every issue created at or after `back_to` has been emitted."""
+        reached = self.history_read_back_to
+        return replace(self, history_read_back_to=back_to if reached is None else min(reached, back_to))
+
+    def at_start_date(self, floor: datetime) -> IssueCursor:
+        """Return the cursor once the list has been read down to the start date: older, active issues come next."""
+        return replace(self, history_read_back_to=floor, older_activity_read_until=floor)
+
+    def completed(self) -> IssueCursor:
+        """Return the cursor once the whole history has been emitted."""
+        return replace(self, history_read_back_to=None, history_complete=True, older_activity_read_until=None)
+
+    def as_state(self) -> dict[str, Any]:
+        """Return the content of the state message."""
+        back_to = COMPLETE if self.history_complete else _render(self.history_read_back_to)
+        state: dict[str, Any] = {
+            LATEST_MESSAGE: render(self.latest_message_time or self.changes_read_until),
+            "changes_read_until": render(self.changes_read_until),
+            "history_read_back_to": back_to,
+            "include_messages": self.include_messages,
+        }
+        if self.older_activity_read_until is not None:
+            state["older_activity_read_until"] = render(self.older_activity_read_until)
+        if self.unread_issues:
+            state["unread_issues"] = list(self.unread_issues)
+        return state
+
+
+def _render(moment: datetime | None) -> str | None:
+    return render(moment) if moment else None
+
+
+def parse_issue_cursor(name: str, state: Mapping[str, Any], include_messages: bool) -> IssueCursor | None:
+    """Return the cursor in a state; None for one that this connector did not write.
+
+    A state of version 0.1.0 (`latest_message_time` and `updated_at`) promises less: the changes go on from the earlier
+    of its two times, and the history is read once more. So it is where messages were left out and are wanted now.
+    """
+    until = parse_cursor(state.get("changes_read_until"))
+    if until is None:
+        latest, updated = parse_cursor(state.get(LATEST_MESSAGE)), parse_cursor(state.get("updated_at"))
+        if latest is None or updated is None:
+            return None
+        logger.info(f"Stream {name}: the saved state is from version 0.1.0. The history is read once more.")
+        return IssueCursor(min(latest, updated), include_messages=include_messages)
+    back_to = state.get("history_read_back_to")
+    unread = state.get("unread_issues")
+    cursor = IssueCursor(
+        changes_read_until=until,
+        history_read_back_to=parse_cursor(back_to),
+        history_complete=back_to == COMPLETE,
+        older_activity_read_until=parse_cursor(state.get("older_activity_read_until")),
+        latest_message_time=parse_cursor(state.get(LATEST_MESSAGE)),
+        include_messages=include_messages,
+        unread_issues=tuple(str(one) for one in unread[:MAX_UNREAD_ISSUES]) if isinstance(unread, list) else (),
+    )
+    if include_messages and state.get("include_messages") is False:
+        logger.info(
+            f"Stream {name}: Include Messages was switched on, so the history is read once more, with messages."
+        )
+        return replace(
+            cursor, history_read_back_to=None, history_complete=False, older_activity_read_until=None
+        )
+    return cursor
+
+
+def clamped(cursor: IssueCursor, horizon: datetime) -> IssueCursor:
+    """Return a cursor whose `changes_read_until` is not ahead of what this sync may claim."""
+    return replace(cursor, changes_read_until=clamp_cursor(cursor.changes_read_until, horizon))

@@ -1,0 +1,123 @@
+"""One issue stream within a reading: where it is, what it wants, and what it has emitted in this sync."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from source_pylon.api.errors import InvalidResponse, PylonError
+from source_pylon.extraction.cursors import clamp_cursor
+from source_pylon.extraction.issues.cursor import MAX_UNREAD_ISSUES, IssueCursor
+from source_pylon.extraction.issues.listed import ListedIssue
+from source_pylon.extraction.issues.stream import IssueStream
+from source_pylon.extraction.stream import Checkpoint, missing_primary_key
+
+
+class Recipient:
+    """An issue stream that takes part in a reading.
+
+    `cursor` is ahead of what has been emitted by the few issues whose messages are being read; a checkpoint carries
+    the cursor of its own place in the order.
+    """
+
+    def __init__(
+        self, stream: IssueStream, cursor: IssueCursor | None, start: datetime | None, include_messages: bool
+    ) -> None:
+        """`cursor` is None for a first sync and for a full refresh; `start` is the configured start date."""
+        self.stream = stream
+        self.cursor = cursor
+        self.had_state = cursor is not None
+        self.start = start
+        self.floor = cursor.floor(start) if cursor else start
+        self.missing_ids = 0
+        self._history_from = cursor.history_read_back_to if cursor else None
+        self._include_messages = include_messages
+        self._seen: set[int] = set()
+        self._latest: datetime | None = cursor.latest_message_time if cursor else None
+        self.unread: dict[str, PylonError | None] = dict.fromkeys(cursor.unread_issues) if cursor else {}
+
+    # --- what it wants ------------------------------------------------------------------------------------------------
+
+    def take_change(self, listed: ListedIssue) -> bool:
+        """Whether the stream emits a changed issue; at most once in a sync."""
+        if not self.stream.accepts(listed) or not listed.is_active_since(self.floor):
+            return False
+        return self._take(listed)
+
+    def take_history(self, listed: ListedIssue) -> bool:
+        """Whether the stream emits an issue of the history: not if an earlier sync read it, or this one's changes."""
+        if not self.stream.accepts(listed) or hash(listed.id) in self._seen:
+            return False
+        before = self._history_from
+        return before is None or listed.created is None or listed.created < before
+
+    def take_retry(self, listed: ListedIssue) -> bool:
+        """Whether the stream emits an issue that an earlier sync could not read."""
+        return listed.id in self.unread and self.stream.accepts(listed) and self._take(listed)
+
+    def _take(self, listed: ListedIssue) -> bool:
+        # 64-bit hashes keep a million ids in some tens of megabytes.
+        identity = hash(listed.id)
+        if identity in self._seen:
+            return False
+        self._seen.add(identity)
+        return True
+
+    @property
+    def wants_history(self) -> bool:
+        """Whether there is history that no sync has read."""
+        cursor = self.cursor
+        if cursor is None:
+            return True
+        if cursor.history_complete:
+            return False
+        back_to = cursor.history_read_back_to
+        return back_to is None or self.start is None or back_to > self.start
+
+    # --- where it is --------------------------------------------------------------------------------------------------
+
+    def advance(self, change: Callable[[IssueCursor], IssueCursor], horizon: datetime) -> IssueCursor | None:
+        """Move the cursor and return it; None where it may not move, because an issue came without its id."""
+        cursor = self.cursor or IssueCursor(horizon, include_messages=self._include_messages)
+        cursor = replace(cursor, changes_read_until=clamp_cursor(cursor.changes_read_until, horizon))
+        self.cursor = change(cursor)
+        return None if self.missing_ids else self.cursor
+
+    def emitted(self, listed: ListedIssue) -> None:
+        """The issue has been emitted."""
+        self.unread.pop(listed.id, None)
+        value = listed.cursor_value
+        if value is not None and (self._latest is None or value > self._latest):
+            self._latest = value
+
+    def forget(self, issue_id: str) -> None:
+        """The issue was deleted in Pylon."""
+        self.unread.pop(issue_id, None)
+
+    def keep_unread(self, issue_id: str, error: PylonError) -> None:
+        """The issue could not be read; the next sync tries it first. Raises `error` where there are too many."""
+        if len(self.unread) >= MAX_UNREAD_ISSUES and issue_id not in self.unread:
+            raise error
+        self.unread[issue_id] = error
+
+    def checkpoint(self, cursor: IssueCursor) -> Checkpoint:
+        """Return the checkpoint for a cursor whose place in the order has been reached."""
+        latest = min(self._latest, cursor.changes_read_until) if self._latest else None
+        whole = replace(cursor, latest_message_time=latest, unread_issues=tuple(self.unread))
+        return Checkpoint(self.stream.name, whole.as_state())
+
+    def failure(self) -> PylonError | None:
+        """Return the error with which the stream ends although the reading went on; None where all is well."""
+        if self.missing_ids:
+            return missing_primary_key(self.missing_ids)
+        if not self.unread:
+            return None
+        ids = ", ".join(list(self.unread)[:5])
+        more = f" and {len(self.unread) - 5} more" if len(self.unread) > 5 else ""
+        reason = next((error for error in self.unread.values() if error is not None), None)
+        return InvalidResponse(
+            f"The messages of {len(self.unread)} issues could not be read: {ids}{more}. Everything else was read; the "
+            f"next sync tries these issues first. {reason.user_message if reason else ''}".rstrip(),
+            reason.detail if reason else "",
+        )

@@ -1,1 +1,0 @@
-"""Where the streams meet Airbyte's CDK: partitions, checkpoints, progress."""
