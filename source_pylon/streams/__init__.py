@@ -1,4 +1,4 @@
-"""Every stream, one row each. A new object of Pylon's is a new row, and its model in `records`."""
+"""Every stream, one row each. A new object of Pylon's is a new row, and its model in the module of its noun."""
 
 from datetime import timedelta
 
@@ -10,26 +10,26 @@ from source_pylon.extraction.per_type import TypedStream
 from source_pylon.extraction.search import SearchStream
 from source_pylon.extraction.stream import Stream
 from source_pylon.extraction.substream import ChildStream
-from source_pylon.records.accounts import Account, AccountRelationship
-from source_pylon.records.audit_logs import AuditLog
-from source_pylon.records.call_recordings import CallRecording
-from source_pylon.records.contacts import Contact
-from source_pylon.records.custom_data import CustomField, CustomObject
-from source_pylon.records.feature_requests import FeatureRequest
-from source_pylon.records.issue_settings import ActivityType, IssueStatus, Tag, TicketForm
-from source_pylon.records.issues import Issue
-from source_pylon.records.knowledge import Article, Collection, KnowledgeBase, TrainingData
-from source_pylon.records.macros import Macro, MacroGroup
-from source_pylon.records.messages import IssueMessage
-from source_pylon.records.projects import Project, Task
-from source_pylon.records.surveys import Survey, SurveyResponse
-from source_pylon.records.users import Team, User, UserRole
-from source_pylon.transform.feedback import (
-    call_recording_record,
+from source_pylon.streams.accounts import Account, AccountRelationship
+from source_pylon.streams.audit_logs import AuditLog
+from source_pylon.streams.call_recordings import CallRecording, call_recording_record
+from source_pylon.streams.contacts import Contact, contact_record
+from source_pylon.streams.custom_data import CustomField, CustomObject
+from source_pylon.streams.feature_requests import FeatureRequest
+from source_pylon.streams.issue_messages import IssueMessage
+from source_pylon.streams.issue_settings import ActivityType, IssueStatus, Tag, TicketForm
+from source_pylon.streams.issues import Issue
+from source_pylon.streams.knowledge_base import (
+    Article,
+    Collection,
+    KnowledgeBase,
+    TrainingData,
     child_of_knowledge_base,
-    contact_record,
-    survey_response_record,
 )
+from source_pylon.streams.macros import Macro, MacroGroup
+from source_pylon.streams.projects import Project, Task
+from source_pylon.streams.surveys import Survey, SurveyResponse, survey_response_record
+from source_pylon.streams.users import Team, User, UserRole
 
 STREAMS: tuple[Stream, ...] = (
     IssueStream("issues", Issue),

@@ -4,9 +4,10 @@
 `GET /training-data`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from source_pylon.records.common import Record, Timestamp, added, field, key
+from source_pylon.streams.records import Record, Timestamp, added, field, key
 
 
 class KnowledgeBase(Record):
@@ -139,3 +140,8 @@ class TrainingData(Record):
     type: str | None = field("The kind of training data, such as documents or a website.")
     updated_at: Timestamp | None = field("When the training data was last changed.")
     visibility: str | None = field("Who may see the training data.")
+
+
+def child_of_knowledge_base(record: dict[str, Any], knowledge_base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an article or a collection as emitted: the API does not say to which knowledge base it belongs."""
+    return {**record, "knowledge_base_id": knowledge_base.get("id")}

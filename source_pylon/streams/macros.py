@@ -1,6 +1,6 @@
 """Macros and their groups (`GET /macros`, `/macro-groups`)."""
 
-from source_pylon.records.common import Record, Timestamp, field, key
+from source_pylon.streams.records import Record, Timestamp, field, key
 
 
 class MacroAction(Record):

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from source_pylon.records.common import (
+from source_pylon.streams.issue_messages import Message
+from source_pylon.streams.records import (
     MiniAccount,
     MiniContact,
     MiniTeam,
@@ -13,7 +14,6 @@ from source_pylon.records.common import (
     field,
     key,
 )
-from source_pylon.records.messages import Message
 
 
 class ActiveTimeByUser(Record):

@@ -1,6 +1,6 @@
 """Public messages of issues. `GET /issues/{id}/messages` gives them without their issue's id."""
 
-from source_pylon.records.common import MiniContact, MiniUser, Record, Timestamp, added, field, key
+from source_pylon.streams.records import MiniContact, MiniUser, Record, Timestamp, added, field, key
 
 
 class EmailMessageInfo(Record):

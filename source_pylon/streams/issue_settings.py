@@ -3,7 +3,7 @@
 `GET /activity-types`, `/issue-statuses`, `/tags`, `/ticket-forms`. Statuses have no id: the slug is the key.
 """
 
-from source_pylon.records.common import Record, field, key
+from source_pylon.streams.records import Record, field, key
 
 
 class ActivityType(Record):

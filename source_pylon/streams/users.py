@@ -1,6 +1,6 @@
 """Users, teams and roles (`GET /users`, `/teams`, `/user-roles`)."""
 
-from source_pylon.records.common import MiniUser, Record, field, key
+from source_pylon.streams.records import MiniUser, Record, field, key
 
 
 class MiniRole(Record):

@@ -1,6 +1,10 @@
 """Surveys (`GET /surveys`) and their responses (`GET /surveys/{id}/responses`)."""
 
-from source_pylon.records.common import Record, Timestamp, added, field, key
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from source_pylon.streams.records import Record, Timestamp, added, field, key
+from source_pylon.transform.columns import plain_text
 
 
 class Survey(Record):
@@ -32,3 +36,21 @@ class SurveyResponse(Record):
     survey_name: str | None = added("the name of the survey that was answered.")
     survey_type: str | None = added("the type of the survey that was answered: nps, csat, custom, or a newer one.")
     feedback_text: str | None = added("the questions and answers as plain text; null when there is none.")
+
+
+def survey_response_record(response: dict[str, Any], survey: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a response as emitted: with the survey's name, and its questions and answers as feedback text."""
+    record = dict(response)
+    record["survey_id"] = survey.get("id")
+    record["survey_name"] = survey.get("name")
+    record["survey_type"] = survey.get("type")
+    record["feedback_text"] = "\n\n".join(_answer_texts(record.get("answers"))) or None
+    return record
+
+
+def _answer_texts(answers: object) -> Iterator[str]:
+    for answer in answers if isinstance(answers, list) else ():
+        if isinstance(answer, Mapping):
+            prompt, value = plain_text(answer.get("prompt")), plain_text(answer.get("value"))
+            if value:
+                yield f"{prompt}\n{value}" if prompt else value
