@@ -68,18 +68,21 @@ class IssueMessage(Message):
     id: str = key("The message's id.")
     issue_id: str | None = added("the id of the issue that the message belongs to.")
     issue_number: int | None = added("the number of the issue that the message belongs to.")
-    issue_type: str | None = added("the type of the issue that the message belongs to: conversation or ticket.")
+    issue_type: str | None = added(
+        "the type of the issue that the message belongs to, in lower case: conversation, ticket or a newer one."
+    )
     account_id: str | None = added("the id of the account that the issue belongs to.")
     author_id: str | None = added("the id of the author, a user or a contact; see author_type.")
     author_email: str | None = added("the email address of the author.")
     author_name: str | None = added("the name of the author.")
     author_type: str | None = added(
-        "who wrote the message: user (your team; posts by bots count as a user's) or contact (the customer); null "
-        "where Pylon names neither."
+        "who wrote the message: contact (the customer) or user (your team, posts by bots included); contact where "
+        "Pylon names both, null where it names neither."
     )
     issue_updated_at: Timestamp | None = added("when the issue was last changed.")
     issue_read_at: Timestamp | None = added(
-        "when the connector read the issue: of two versions of a message, the one with the later time is the newer."
+        "when the connector read the issue, the same for all messages of one reading. A message whose time is earlier "
+        "than that of others of its issue was missing when the issue was last read: it was deleted or became private."
     )
     latest_message_time: Timestamp | None = added(
         "when the latest message of the issue was sent, the stream's cursor; the issue's created_at where "

@@ -190,7 +190,9 @@ class Issue(Record):
     issue_type: str | None = added(
         "the type in lower case, such as conversation or ticket; null where Pylon gives none."
     )
-    csat_score: int | None = added("the score of the latest of csat_responses; null where there is none.")
+    csat_score: float | None = added(
+        "the score of the last of csat_responses, which carry no times of their own; null where there is none."
+    )
     public_message_count: int | None = added(
         "how many public messages the issue has; null where messages are not read or not allowed to be read."
     )
@@ -200,7 +202,7 @@ class Issue(Record):
     last_customer_message_at: Timestamp | None = added("when a contact last wrote a public message.")
     last_team_message_at: Timestamp | None = added("when a user last wrote a public message.")
     issue_read_at: Timestamp | None = added(
-        "when the connector read the issue: of two versions of an issue, the one with the later time is the newer."
+        "when the connector read the issue and its messages: of two versions, the one with the later time is the newer."
     )
     messages: list[Message] | None = added(
         "the public messages, oldest first; private ones are never among them. Null where messages are not "
