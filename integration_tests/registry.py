@@ -96,7 +96,19 @@ def _owed(pylon: Sandbox, name: str) -> list[Record]:
         added = "knowledge_base_id" if PARENTS[name] == "knowledge_bases" else None
         return [{**record, **({added: parent} if added else {})} for parent, record in pylon.expected(name)]
     records: list[Record] = pylon.expected(name)
-    return records
+    return [_with_columns(name, record) for record in records]
+
+
+def _with_columns(name: str, record: Record) -> Record:
+    """A stored object with the columns that the connector adds to the stream's records."""
+    ids = {"tasks": ("account", "project", "milestone"), "projects": ("account",), "milestones": ("account", "project")}
+    record = {**record, **harness.join_ids(record, ids.get(name, ()))}
+    if name == "tasks":
+        assignee = record.get("assignee") or {}
+        record["assignee_id"] = (assignee.get("user") or assignee.get("contact") or {}).get("id")
+    if name == "article_feedback":
+        record["feedback_text"] = html_to_text(record.get("comment")) or None
+    return record
 
 
 def owed_messages(pylon: Sandbox, issue: Record) -> list[Record]:

@@ -16,7 +16,7 @@ from source_pylon.extraction.issues.parts import IssueParts
 from source_pylon.extraction.issues.plan import Listed, Marks, cut
 from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.extraction.time_windows import Window, next_window, settled
-from source_pylon.records.issues import Issue
+from source_pylon.streams.issues import Issue
 from source_pylon.timestamps import parse, render
 from source_pylon.timing import Timing
 

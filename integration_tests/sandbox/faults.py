@@ -186,6 +186,16 @@ def transform(change: Callable[[dict[str, Any]], Any]) -> Action:
     return Action(after=after)
 
 
+def glitched() -> Action:
+    """Sends a page without its records that says there is more: a known glitch of Pylon's, gone when asked again."""
+
+    def glitch(answer: dict[str, Any]) -> dict[str, Any]:
+        page = answer.get("pagination") or {"cursor": ""}
+        return {"pagination": {**page, "has_next_page": True}, "request_id": answer["request_id"]}
+
+    return transform(glitch)
+
+
 def truncated(share: float = 0.5) -> Action:
     """Sends the first part of the JSON as if it were all of it."""
     return Action(after=lambda reply: replace(reply, body=reply.body[: int(len(reply.body) * share)]))
@@ -239,6 +249,7 @@ NAMED: dict[str, Callable[..., Action]] = {
         html,
         too_many,
         redirect,
+        glitched,
         truncated,
         reset,
         reset_in_body,

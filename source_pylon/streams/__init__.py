@@ -1,4 +1,4 @@
-"""Every stream, one row each. A new object of Pylon's is a new row, and its model in `records`."""
+"""Every stream, one row each. A new object of Pylon's is a new row, and its model in the module of its noun."""
 
 from datetime import timedelta
 
@@ -10,26 +10,44 @@ from source_pylon.extraction.per_type import TypedStream
 from source_pylon.extraction.search import SearchStream
 from source_pylon.extraction.stream import Stream
 from source_pylon.extraction.substream import ChildStream
-from source_pylon.records.accounts import Account, AccountRelationship
-from source_pylon.records.audit_logs import AuditLog
-from source_pylon.records.call_recordings import CallRecording
-from source_pylon.records.contacts import Contact
-from source_pylon.records.custom_data import CustomField, CustomObject
-from source_pylon.records.feature_requests import FeatureRequest
-from source_pylon.records.issue_settings import ActivityType, IssueStatus, Tag, TicketForm
-from source_pylon.records.issues import Issue
-from source_pylon.records.knowledge import Article, Collection, KnowledgeBase, TrainingData
-from source_pylon.records.macros import Macro, MacroGroup
-from source_pylon.records.messages import IssueMessage
-from source_pylon.records.projects import Project, Task
-from source_pylon.records.surveys import Survey, SurveyResponse
-from source_pylon.records.users import Team, User, UserRole
-from source_pylon.transform.feedback import (
-    call_recording_record,
-    child_of_knowledge_base,
-    contact_record,
-    survey_response_record,
+from source_pylon.streams.accounts import (
+    Account,
+    AccountActivity,
+    AccountRelationship,
+    ActivityType,
+    account_activity_record,
+    account_record,
 )
+from source_pylon.streams.audit_logs import AuditLog
+from source_pylon.streams.call_recordings import CallRecording, call_recording_record
+from source_pylon.streams.contacts import Contact, contact_record
+from source_pylon.streams.custom_data import CustomField, CustomObject
+from source_pylon.streams.email_suppressions import EmailSuppression
+from source_pylon.streams.feature_requests import FeatureRequest
+from source_pylon.streams.issue_messages import IssueMessage
+from source_pylon.streams.issue_settings import IssueStatus, Tag, TicketForm
+from source_pylon.streams.issues import Issue
+from source_pylon.streams.knowledge_base import (
+    Article,
+    ArticleFeedback,
+    Collection,
+    KnowledgeBase,
+    TrainingData,
+    article_feedback_record,
+    child_of_knowledge_base,
+)
+from source_pylon.streams.macros import Macro, MacroGroup
+from source_pylon.streams.projects import (
+    Milestone,
+    Project,
+    Task,
+    TaskStatus,
+    milestone_record,
+    project_record,
+    task_record,
+)
+from source_pylon.streams.surveys import Survey, SurveyResponse, survey_response_record
+from source_pylon.streams.users import Team, User, UserRole
 
 STREAMS: tuple[Stream, ...] = (
     IssueStream("issues", Issue),
@@ -59,8 +77,17 @@ STREAMS: tuple[Stream, ...] = (
         main=True,
     ),
     ListStream("contacts", get_paginated("/contacts"), Contact, derive=contact_record, main=True),
-    ListStream("accounts", get_paginated("/accounts"), Account, cursor_field="updated_at", main=True),
+    ListStream(
+        "accounts", get_paginated("/accounts"), Account, derive=account_record, cursor_field="updated_at", main=True
+    ),
     IssueMessageStream("issue_messages", IssueMessage),
+    ListStream(
+        "article_feedback",
+        get_paginated("/article-feedback"),
+        ArticleFeedback,
+        derive=article_feedback_record,
+        cursor_field="updated_at",
+    ),
     ListStream("surveys", get_all("/surveys"), Survey),
     ListStream("users", get_all("/users"), User, query={"include_deactivated": "true"}),
     ListStream("teams", get_all("/teams"), Team),
@@ -95,9 +122,14 @@ STREAMS: tuple[Stream, ...] = (
     ListStream("macros", get_all("/macros"), Macro),
     ListStream("macro_groups", get_all("/macro-groups"), MacroGroup),
     ListStream("training_data", get_all("/training-data"), TrainingData),
-    SearchStream("tasks", search("/tasks/search"), Task, cursor_field="updated_at"),
-    SearchStream("projects", search("/projects/search"), Project, cursor_field="updated_at"),
+    SearchStream("tasks", search("/tasks/search"), Task, derive=task_record, cursor_field="updated_at"),
+    ListStream("task_statuses", get_all("/task-statuses"), TaskStatus, primary_key=("slug",)),
+    SearchStream("projects", search("/projects/search"), Project, derive=project_record, cursor_field="updated_at"),
+    SearchStream(
+        "milestones", search("/milestones/search"), Milestone, derive=milestone_record, cursor_field="updated_at"
+    ),
     SearchStream("feature_requests", search("/feature-requests/search", 1000), FeatureRequest),
+    ListStream("email_suppressions", get_paginated("/email-suppressions"), EmailSuppression),
     SearchStream(
         "audit_logs",
         search("/audit-logs/search"),
@@ -118,5 +150,16 @@ STREAMS: tuple[Stream, ...] = (
         get_all("/accounts/{account_id}/relationships"),
         AccountRelationship,
         derive=lambda relationship, account: relationship,
+    ),
+    ChildStream(
+        "account_activities",
+        get_paginated("/accounts"),
+        get_paginated("/accounts/{account_id}/activities"),
+        AccountActivity,
+        derive=account_activity_record,
+        cursor_field="happened_at",
+        since="start_time",
+        # An activity may be reported to Pylon after it happened, and the list is filtered by when it happened.
+        lookback=timedelta(days=7),
     ),
 )

@@ -37,41 +37,6 @@ def with_join_ids(record: Record, fields: Iterable[tuple[str, str]] = _JOIN_IDS)
     return record
 
 
-def contact_record(contact: Record) -> Record:
-    """A contact as emitted."""
-    return with_join_ids(dict(contact), _JOIN_IDS[:1])
-
-
-def call_recording_record(recording: Record) -> Record:
-    """A call recording as emitted: feedback text from the summary, else the title."""
-    record = dict(recording)
-    for source in ("summary", "title"):
-        text = html_to_text(_text(record.get(source)))
-        if text:
-            record["feedback_text"], record["feedback_source"] = text, source
-            return record
-    record["feedback_text"], record["feedback_source"] = None, "none"
-    return record
-
-
-def survey_response_record(response: Record, survey: Mapping[str, Any]) -> Record:
-    """A survey's response as emitted: whose survey it is, and its questions and answers as text."""
-    record = dict(response)
-    record["survey_id"] = survey.get("id")
-    record["survey_name"] = survey.get("name")
-    record["survey_type"] = survey.get("type")
-    answers = record.get("answers")
-    parts = [_answer(answer) for answer in answers if isinstance(answer, dict)] if isinstance(answers, list) else []
-    record["feedback_text"] = _PARAGRAPH.join(part for part in parts if part) or None
-    return record
-
-
-def _answer(answer: Mapping[str, Any]) -> str:
-    value = html_to_text(_text(answer.get("value")))
-    prompt = html_to_text(_text(answer.get("prompt")))
-    return f"{prompt}\n{value}" if prompt and value else value
-
-
 def _text(value: object) -> str | None:
     return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
 
@@ -127,11 +92,6 @@ def message_records(issue: Record, public: list[Record]) -> Iterator[Record]:
             }
             # A message is no larger than an issue that holds it.
             yield message_within(record) if issue.get("messages_truncated") else record
-
-
-def child_of_knowledge_base(record: Record, knowledge_base: Mapping[str, Any]) -> Record:
-    """An article or a collection as emitted: neither says whose it is."""
-    return {**record, "knowledge_base_id": knowledge_base.get("id")}
 
 
 def _keep_public_attachments(record: Record, messages: list[Record]) -> None:

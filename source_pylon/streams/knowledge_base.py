@@ -1,18 +1,21 @@
-"""Knowledge bases with their articles and collections, and training data.
+"""Knowledge bases with their articles and collections, readers' feedback on articles, and training data.
 
 `GET /knowledge-bases`, below each `/articles` and `/collections`, which do not say to which one they belong;
-`GET /training-data`.
+`GET /article-feedback`, `GET /training-data`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from source_pylon.records.common import Record, Timestamp, added, field, key
+from source_pylon.streams.records import Actor, Record, Timestamp, added, field, key
+from source_pylon.transform.columns import plain_text
 
 
 class KnowledgeBase(Record):
     """A knowledge base, as emitted by the stream knowledge_bases."""
 
     id: str = key("The ID of the knowledge base.")
+    active_theme_id: str | None = field("The ID of the theme in use; null where it is one of Pylon's own themes.")
     default_language: str | None = field("The default language of the knowledge base.")
     slug: str | None = field("The slug of the knowledge base.")
     supported_languages: list[str] | None = field("The list of supported languages for the knowledge base.")
@@ -24,7 +27,7 @@ class ArticleTag(Record):
 
     hex_color: str | None = field("The tag's color as a hex code.")
     id: str | None = field("The ID of the tag.")
-    object_type: str | None = field("The type of object that the tag is for.")
+    object_type: str | None = field("The type of object that the tag is for: account, article, issue or another.")
     value: str | None = field("The tag's text.")
 
 
@@ -103,6 +106,20 @@ class Collection(Record):
     knowledge_base_id: str | None = added("the id of the knowledge base that holds the collection.")
 
 
+class ArticleFeedback(Record):
+    """A reader's rating of an article, as emitted by the stream article_feedback."""
+
+    id: str = key("The ID of the feedback.")
+    article_id: str | None = field("The ID of the article that was rated.")
+    comment: str | None = field("What the reader wrote, if anything.")
+    knowledge_base_id: str | None = field("The ID of the knowledge base that holds the article.")
+    score: int | None = field("The rating, from 1 (very unhelpful) to 5 (very helpful).")
+    submitted_at: Timestamp | None = field("When the reader gave the feedback.")
+    submitter: Actor | None = field("The user or contact who gave the feedback, if known.")
+    updated_at: Timestamp | None = field("When the feedback was last changed, the stream's cursor.")
+    feedback_text: str | None = added("the plain text of the comment; null when there is none.")
+
+
 class TrainingDataDocument(Record):
     """A file of training data."""
 
@@ -138,4 +155,16 @@ class TrainingData(Record):
     )
     type: str | None = field("The kind of training data, such as documents or a website.")
     updated_at: Timestamp | None = field("When the training data was last changed.")
-    visibility: str | None = field("Who may see the training data.")
+    visibility: str | None = field(
+        "Who may see the training data: everyone, user_only, ai_agent_only, or a newer value."
+    )
+
+
+def child_of_knowledge_base(record: dict[str, Any], knowledge_base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an article or a collection as emitted: the API does not say to which knowledge base it belongs."""
+    return {**record, "knowledge_base_id": knowledge_base.get("id")}
+
+
+def article_feedback_record(feedback: dict[str, Any]) -> dict[str, Any]:
+    """Return a reader's feedback as emitted: with its comment as feedback text."""
+    return {**feedback, "feedback_text": plain_text(feedback.get("comment")) or None}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from source_pylon.records.common import Record, Timestamp, field, key
+from source_pylon.streams.records import Record, Timestamp, field, key
 
 
 class AuditLog(Record):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from source_pylon.records.common import Record, Timestamp, field, key
+from source_pylon.streams.records import ExternalIssue, Record, Timestamp, field, key
 
 
 class FeatureRequest(Record):
@@ -19,6 +19,9 @@ class FeatureRequest(Record):
     description: str | None = field("The description of the feature request.")
     evidence_count: int | None = field(
         "The number of evidence items (excluding irrelevant) linked to this feature request."
+    )
+    external_issues: list[ExternalIssue] | None = field(
+        "Linked issues of other systems such as Jira, GitHub, Linear and Asana."
     )
     portal_visible_to_account_ids: list[str] | None = field(
         "Account IDs that can see this feature request in the customer portal. Empty means hidden from all "

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from source_pylon.records.common import Record, Timestamp, added, field, key
+from source_pylon.streams.records import Record, Timestamp, added, field, key
+from source_pylon.transform.columns import with_feedback
 
 
 class CallRecording(Record):
@@ -33,3 +34,8 @@ class CallRecording(Record):
         "the plain text of the summary, or the title when there is no summary; null when there is neither."
     )
     feedback_source: str | None = added("what feedback_text was made from: summary, title or none.")
+
+
+def call_recording_record(recording: dict[str, Any]) -> dict[str, Any]:
+    """Return a call recording as emitted: with its summary, else its title, as feedback text."""
+    return with_feedback(recording, "summary", "title")

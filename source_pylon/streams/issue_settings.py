@@ -1,18 +1,11 @@
 """What an organisation sets up for its issues.
 
-`GET /activity-types`, `/issue-statuses`, `/tags`, `/ticket-forms`. Statuses have no id: the slug is the key.
+`GET /issue-statuses`, `/tags`, `/ticket-forms`. Statuses have no id: the slug is the key.
 """
 
-from source_pylon.records.common import Record, field, key
+from typing import Any
 
-
-class ActivityType(Record):
-    """A type of activity, as emitted by the stream activity_types."""
-
-    id: str = key("The ID of the activity type.")
-    icon_url: str | None = field("The address of the icon.")
-    label: str | None = field("The label of the activity type.")
-    slug: str | None = field("The slug of the activity type.")
+from source_pylon.streams.records import Record, field, key
 
 
 class IssueStatus(Record):
@@ -38,13 +31,41 @@ class Tag(Record):
     value: str | None = field("The tag's text, as found in the tags of other objects.")
 
 
+class TicketFormAffectedField(Record):
+    """What becomes of another field of the form while a condition holds."""
+
+    required: bool | None = field("Whether the field must be filled in while the condition holds.")
+    slug: str | None = field("The slug of the affected field.")
+    type: str | None = field("The type of the affected field.")
+    visible: bool | None = field("Whether the field is shown while the condition holds.")
+
+
+class TicketFormVisibilityCondition(Record):
+    """A condition on a field's value that shows or requires other fields of the form."""
+
+    affected_fields: list[TicketFormAffectedField] | None = field(
+        "The fields that are shown or required while the condition holds."
+    )
+    filter: dict[str, Any] | None = field("The filter that the field's value must match.")
+    filter_unsupported: bool | None = field(
+        "True where the condition cannot be written as a filter of the API; filter is then left out, but the condition "
+        "still holds in the form."
+    )
+    id: str | None = field("The ID of the condition.")
+
+
 class TicketFormLayoutField(Record):
     """A field of a form for tickets."""
 
     description_html: str | None = field("The description of the ticket form layout field in HTML.")
+    hidden: bool | None = field("Whether the field is hidden until a condition on another field shows it.")
     name: str | None = field("The name of the ticket form layout field.")
+    required: bool | None = field("Whether the field must be filled in.")
     slug: str | None = field("The slug of the ticket form layout field.")
     type: str | None = field("The type of the ticket form layout field.")
+    visibility_conditions: list[TicketFormVisibilityCondition] | None = field(
+        "Conditions on this field's value that show or require other fields."
+    )
 
 
 class TicketForm(Record):

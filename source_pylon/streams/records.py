@@ -68,3 +68,29 @@ class MiniUser(Record):
 
     email: str | None = field("The user's email address.")
     id: str | None = field("The ID of the user.")
+
+
+class Actor(Record):
+    """A user or a contact."""
+
+    contact: MiniContact | None = field("The contact, if it is one.")
+    user: MiniUser | None = field("The user, if it is one.")
+
+
+class ExternalIssue(Record):
+    """An issue of another system, linked to an object of Pylon."""
+
+    external_id: str | None = field(
+        "The id in the other system. Jira: a number; GitHub: owner/repository/number; Linear: a UUID; "
+        "Asana: a long number."
+    )
+    link: str | None = field("The address of the linked issue.")
+    source: str | None = field("The other system: jira, github, linear, asana or another.")
+
+
+class MiniIssue(Record):
+    """An issue, by id, number and title only."""
+
+    id: str | None = field("The ID of the issue.")
+    number: int | None = field("The issue's number, as people see it in Pylon.")
+    title: str | None = field("The title of the issue.")

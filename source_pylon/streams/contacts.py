@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from source_pylon.records.common import ExternalId, MiniAccount, Record, added, field, key
+from source_pylon.streams.records import ExternalId, MiniAccount, Record, added, field, key
+from source_pylon.transform.columns import with_ids
 
 
 class IntegrationUserId(Record):
@@ -38,3 +39,8 @@ class Contact(Record):
     portal_role_id: str | None = field("The ID of the custom portal role assigned to the contact.")
     primary_phone_number: str | None = field("The primary phone number of the contact, if it exists.")
     account_id: str | None = added("the account's id, for joins; the same as account.id.")
+
+
+def contact_record(contact: dict[str, Any]) -> dict[str, Any]:
+    """Return a contact as emitted: with the id of its account as a column."""
+    return with_ids(contact, account_id="account")

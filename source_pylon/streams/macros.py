@@ -1,6 +1,6 @@
 """Macros and their groups (`GET /macros`, `/macro-groups`)."""
 
-from source_pylon.records.common import Record, Timestamp, field, key
+from source_pylon.streams.records import Record, Timestamp, field, key
 
 
 class MacroAction(Record):
@@ -10,7 +10,7 @@ class MacroAction(Record):
 
 
 class Visibility(Record):
-    """Who may use a macro."""
+    """Who may use or edit a macro."""
 
     team_ids: list[str] | None = field("Team IDs who can access the resource.")
     type: str | None = field("The kind of visibility.")
@@ -23,6 +23,7 @@ class Macro(Record):
     id: str = key("The ID of the macro.")
     actions: list[MacroAction] | None = field("The actions that execute when this macro is applied.")
     created_at: Timestamp | None = field("The time the macro was created.")
+    edit_visibility: Visibility | None = field("Who may edit the macro.")
     has_actions: bool | None = field("Whether this macro has actions that execute when applied.")
     macro_group_id: str | None = field("The ID of the macro group this macro belongs to.")
     name: str | None = field("The name of the macro.")
