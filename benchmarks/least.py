@@ -16,11 +16,11 @@ from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES
 from integration_tests.sandbox.store import Store
 from source_pylon.api.endpoints import MESSAGES, Endpoint, Paging
 from source_pylon.config import Config
-from source_pylon.extraction.issues.listing import SEARCH
+from source_pylon.extraction.issues.endpoints import SEARCH
 from source_pylon.extraction.issues.stream import IssueStream
-from source_pylon.extraction.per_type import TypedStream
+from source_pylon.extraction.per_type import PerTypeStream
 from source_pylon.extraction.stream import Stream
-from source_pylon.extraction.substream import ChildStream
+from source_pylon.extraction.substream import SubStream
 from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
 
@@ -53,14 +53,14 @@ def sliding_minutes(least: Mapping[str, int], allowance: Mapping[str, int]) -> i
 def _of_stream(store: Store, definition: Stream) -> dict[str, int]:
     if isinstance(definition, IssueStream):
         return _of_issues(store)
-    if isinstance(definition, ChildStream):
+    if isinstance(definition, SubStream):
         kind = definition.name
         children = Counter(version.parent for version in store.collection(kind).live.versions.values())
         parents = list(store.collection(_kind(definition.parents)).live.versions)
         pages = sum(_pages(definition.endpoint, children[parent]) for parent in parents)
         return {definition.parents.key: _pages(definition.parents, len(parents)), definition.endpoint.key: pages}
     (endpoint,) = definition.endpoints
-    if isinstance(definition, TypedStream):
+    if isinstance(definition, PerTypeStream):
         types = definition.types(Config.load({"api_token": "none", **CUSTOM}))
         return {endpoint.key: len(types)} if types else {}
     return {endpoint.key: _pages(endpoint, len(store.collection(definition.name).live.versions))}
@@ -79,7 +79,7 @@ def _has_messages(times: dict[str, int]) -> bool:
 
 def windows(moments: list[int]) -> int:
     """The pages of the fewest windows that cover sorted moments (milliseconds)."""
-    width = Timing().window.total_seconds() * 1000
+    width = Timing().search_window.total_seconds() * 1000
     starts: list[int] = []
     for position, moment in enumerate(moments):
         if not starts or moment - moments[starts[-1]] > width:

@@ -11,7 +11,7 @@ import sys
 
 from benchmarks.measure import ROOT
 from source_pylon.api.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
-from source_pylon.extraction.issues.listing import SEARCH
+from source_pylon.extraction.issues.endpoints import SEARCH
 
 ISSUES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)
 AS_ONE_CLIENT_SAW_IT = 120

@@ -15,7 +15,7 @@ from benchmarks.measure import connector, files, run
 from benchmarks.pylon import Pylon
 from benchmarks.report import Report, met, table
 from source_pylon.api.endpoints import MESSAGES
-from source_pylon.extraction.issues.listing import SEARCH
+from source_pylon.extraction.issues.endpoints import SEARCH
 from source_pylon.streams import STREAMS
 
 ALL = tuple(definition.name for definition in STREAMS)

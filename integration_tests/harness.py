@@ -51,7 +51,7 @@ REPOSITORY = Path(__file__).absolute().parent.parent
 
 FAST = Timing(
     minute=0.5,
-    checkpoint=0.05,
+    checkpoint_interval=0.05,
     retry_base=0.01,
     retry_cap=0.05,
     connect_timeout=5.0,

@@ -98,7 +98,7 @@ def test_a_long_history_has_checkpoints_in_between(stream: str, organisation: Sa
     start = {"call_recordings": "2020-01-01T00:00:00Z"}.get(stream)
     config = config_for(organisation, **({"start_date": start} if start else {}))
     with Files(config, alone(stream)) as files:
-        output = run(files.arguments("read"), replace(FAST, checkpoint=0.0))
+        output = run(files.arguments("read"), replace(FAST, checkpoint_interval=0.0))
     assert len(checkpoints(output, stream)) >= 3
 
 

@@ -38,7 +38,7 @@ from source_pylon import source
 from source_pylon.api.client import PylonClient
 from source_pylon.timestamps import render
 
-SHORT = replace(FAST, settling=timedelta(seconds=1))
+SHORT = replace(FAST, consistency_lag=timedelta(seconds=1))
 """A settling time that a test can wait for."""
 
 
@@ -122,7 +122,7 @@ def test_changes_come_again_only_within_the_settling_time(monkeypatch: pytest.Mo
         outputs.append(read(sandbox, ISSUE_STREAMS, state=outputs[-1].state, timing=SHORT))
         assert set(outputs[-1].ids("issues")) == changed
         # Marks are whole seconds, and one short of the settling time; the Date header that tells the time is, too.
-        sandbox.clock.advance(SHORT.settling + timedelta(seconds=5))
+        sandbox.clock.advance(SHORT.consistency_lag + timedelta(seconds=5))
         outputs.append(read(sandbox, ISSUE_STREAMS, state=outputs[-1].state, timing=SHORT))
         assert set(outputs[-1].ids("issues")) <= changed
         outputs.append(read(sandbox, ISSUE_STREAMS, state=outputs[-1].state, timing=SHORT))
@@ -202,7 +202,7 @@ def test_only_changed_accounts_are_given(pylon: Sandbox) -> None:
 
 
 def test_nothing_is_lost_or_stale_where_search_lags_behind() -> None:
-    timing = replace(FAST, settling=timedelta(seconds=3))
+    timing = replace(FAST, consistency_lag=timedelta(seconds=3))
     with Sandbox(size=Size(issues=80), limits=None, base_time=ago(minutes=5), search_lag=1.5) as sandbox:
         # What the first sync cannot see yet must not be lost either.
         sandbox.evolve(seed=50, n=12)

@@ -33,9 +33,9 @@ from integration_tests.sandbox.faults import Seen, status, transform
 from integration_tests.sandbox.text import PRIVATE
 from source_pylon.config import Config
 from source_pylon.extraction.issues.stream import IssueStream
-from source_pylon.extraction.per_type import TypedStream
+from source_pylon.extraction.per_type import PerTypeStream
 from source_pylon.extraction.search import SearchStream
-from source_pylon.extraction.substream import ChildStream
+from source_pylon.extraction.substream import SubStream
 from source_pylon.timestamps import render
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -176,10 +176,10 @@ def test_a_stream_alone_makes_the_requests_that_it_needs_and_no_other(name: str,
         mine = {issue["id"] for issue in still.expected("issues") if kind is None or harness.type_of(issue) == kind}
         assert messages_read(logged(still, start)) == Counter(mine & with_messages(still))
         assert set(calls) == {SEARCH, MESSAGES}
-    elif isinstance(definition, ChildStream):
+    elif isinstance(definition, SubStream):
         kind = definition.parents.path.strip("/").replace("-", "_")
         assert calls == {definition.parents.key: 1, definition.endpoint.key: len(still.expected(kind))}
-    elif isinstance(definition, TypedStream):
+    elif isinstance(definition, PerTypeStream):
         types = TYPES if "{" in definition.endpoint.path else OBJECT_TYPES
         assert calls == {definition.endpoint.key: len(types)}
     else:
@@ -253,7 +253,7 @@ def test_what_has_settled_is_not_read_again(name: str, pylon: Sandbox) -> None:
     # The connector's clock stands still, so it goes by the date in Pylon's answers.
     second = sync(pylon, [name], state=first.state)
     assert second.records(name)
-    ahead = replace(FAST, settling=FAST.settling - timedelta(minutes=30))
+    ahead = replace(FAST, consistency_lag=FAST.consistency_lag - timedelta(minutes=30))
     third = sync(pylon, [name], state=second.state, timing=ahead)
     assert third.records(name) == []
 
@@ -279,7 +279,7 @@ def test_the_state_is_one_moment_that_stops_short_of_the_present_by_the_settling
     after = pylon.clock.now()
     state = output.states(name)[-1]
     assert list(state) == [definition_of(name).cursor_field]
-    reached = moment(next(iter(state.values()))) + FAST.settling
+    reached = moment(next(iter(state.values()))) + FAST.consistency_lag
     # The date of Pylon's answers has whole seconds.
     # Marks are whole seconds, one short, and the Date header tells the time to the second.
     assert before - timedelta(seconds=4) <= reached <= after

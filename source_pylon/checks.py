@@ -12,7 +12,7 @@ from source_pylon.extraction.stream import Stream
 logger = logging.getLogger("airbyte")
 
 
-def check_connection(client: PylonClient, config: Config, definitions: Sequence[Stream]) -> tuple[bool, str | None]:
+def check_connection(client: PylonClient, config: Config, streams: Sequence[Stream]) -> tuple[bool, str | None]:
     """Whether a sync could work, and a message for the user.
 
     Calls `/me`, then asks each stream for one record. A stream that the token may not read is a warning; a check
@@ -21,17 +21,17 @@ def check_connection(client: PylonClient, config: Config, definitions: Sequence[
     try:
         _greet(client)
         refused: dict[str, str] = {}
-        for definition in definitions:
+        for stream in streams:
             try:
-                definition.probe(client, config)
+                stream.probe(client, config)
             except (errors.Forbidden, errors.NotFound, errors.Rejected) as error:
-                refused[definition.name] = error.user_message
+                refused[stream.name] = error.user_message
     except errors.PylonError as error:
         return False, str(error)
     if not refused:
         return True, None
     reasons = " ".join(dict.fromkeys(refused.values()))
-    if len(refused) == len(definitions):
+    if len(refused) == len(streams):
         return False, f"The API token can read none of the streams. {reasons}"
     warning = f"The API token cannot read these streams: {', '.join(refused)}. Leave them out, or: {reasons}"
     logger.warning(warning)

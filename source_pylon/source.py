@@ -102,7 +102,9 @@ class SourcePylon(Source):
         except AirbyteTracedException as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
         suggested = [stream for stream in STREAMS if stream.suggested]
-        succeeded, message = check_connection(self._client(settings, timing=self._timing.for_check()), settings, suggested)
+        succeeded, message = check_connection(
+            self._client(settings, timing=self._timing.for_check()), settings, suggested
+        )
         return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=message)
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:

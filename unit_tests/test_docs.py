@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from source_pylon.extraction.issues.endpoints import SEARCH
 
 from source_pylon.api.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
 from source_pylon.config import Config, connection_specification
-from source_pylon.extraction.issues.listing import SEARCH
 from source_pylon.extraction.stream import Stream
 from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
@@ -141,7 +141,7 @@ def test_durations_read_well() -> None:
 
 def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
     timing = Timing()
-    assert timing.settling == timedelta(minutes=10)
+    assert timing.consistency_lag == timedelta(minutes=10)
     assert "never comes closer to the present than 10 minutes" in text
     assert timing.rate_limit_patience == 3600
     assert "refuses every request for an hour counts as broken" in text
@@ -149,7 +149,7 @@ def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
     assert "would exceed 16 MB" in text
     assert SEARCH.page_size == 999
     assert "the list of issues (999 in one request)" in text
-    assert timing.checkpoint == 60
+    assert timing.checkpoint_interval == 60
     assert "States are saved about once a minute" in text
     assert timing.heartbeat == 60
     assert "The log says how far a sync is, about every minute" in text

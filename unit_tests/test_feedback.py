@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 import pytest
-
 from source_pylon.sync.packs import record_line
+
 from source_pylon.transform.feedback import is_public, issue_record, message_records, public_messages
 from source_pylon.transform.truncation import MOST_BYTES, shortened
 

@@ -70,5 +70,5 @@ def test_documentation_is_that_of_the_spec(metadata: dict[str, Any]) -> None:
 
 def test_silence_that_airbyte_tolerates_is_longer_than_any_of_the_connectors_waits(metadata: dict[str, Any]) -> None:
     timing = Timing()
-    longest = max(timing.rate_limit_patience, timing.checkpoint, timing.silence)
+    longest = max(timing.rate_limit_patience, timing.checkpoint_interval, timing.max_silence)
     assert longest < metadata["data"]["maxSecondsBetweenMessages"]

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from source_pylon.extraction.issues.listing import IssueSearch, Listing
 from source_pylon.extraction.issues.parts import IssueParts
 from source_pylon.extraction.issues.plan import Listed, Marks, cut
+
 from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.extraction.time_windows import Window, next_window, settled
 from source_pylon.streams.issues import Issue
@@ -31,14 +31,14 @@ seconds = st.integers(0, 40).map(lambda count: START + count * SECOND)
 @given(moments, moments)
 def test_windows_cover_a_range_without_gap_or_overlap(one: datetime, other: datetime) -> None:
     after, reached = sorted((one, other))
-    windows = [next_window(after, reached, TIMING.window)]
+    windows = [next_window(after, reached, TIMING.search_window)]
     while (until := windows[-1].until) is not None:
-        windows.append(next_window(until, reached, TIMING.window))
+        windows.append(next_window(until, reached, TIMING.search_window))
     assert windows[0].after == after
     assert [window.until for window in windows[:-1]] == [window.after for window in windows[1:]]
     for window in windows[:-1]:
         assert window.until is not None
-        assert window.until - window.after == TIMING.window
+        assert window.until - window.after == TIMING.search_window
         assert window.until < reached
 
 
@@ -220,7 +220,7 @@ def sync(
             reading: Any = SimpleNamespace(parts=parts)
             marks = stream._advance(marks, cast(Any, SimpleNamespace(batch=batch)), reading, context)
             state = marks.as_state()
-            assert marks.latest <= settled(model.now(), TIMING.settling) + 2 * SECOND
+            assert marks.latest <= settled(model.now(), TIMING.consistency_lag) + 2 * SECOND
     return state
 
 

@@ -38,7 +38,7 @@ FAST = Timing(
     answer_deadline=30.0,
     longest_rate_limit_wait=2.0,
     rate_limit_patience=20.0,
-    checkpoint=0.0,
+    checkpoint_interval=0.0,
 )
 """Durations of these tests: waits are short, every decision is the real one. A state follows every slice."""
 

@@ -30,7 +30,7 @@ from integration_tests.sandbox import Sandbox, Size
 
 STREAMS = (*ISSUE_STREAMS, "accounts", "call_recordings", "survey_responses")
 SETTLING = timedelta(seconds=1.5)
-TIMING = fast(minute=0.05, settling=SETTLING)
+TIMING = fast(minute=0.05, consistency_lag=SETTLING)
 """The settling time is short enough for the marks of a history of seconds to move."""
 MOST_LAG = SETTLING.total_seconds() - 0.1
 

@@ -22,7 +22,7 @@ SILENCE = 0.5
 SLACK = 0.7
 """What a busy machine may add."""
 
-TIMING = fast(heartbeat=HEARTBEAT, silence=SILENCE, longest_rate_limit_wait=0.6, retry_base=0.8, retry_cap=0.8)
+TIMING = fast(heartbeat=HEARTBEAT, max_silence=SILENCE, longest_rate_limit_wait=0.6, retry_base=0.8, retry_cap=0.8)
 
 
 class Clocked:

@@ -25,7 +25,7 @@ from source_pylon import source
 from source_pylon.api.client import PylonClient
 from source_pylon.timestamps import render
 
-SETTLING = FAST.settling
+SETTLING = FAST.consistency_lag
 LAG = SETTLING - timedelta(seconds=5)
 MINUTE = timedelta(minutes=1)
 
@@ -207,7 +207,7 @@ def test_equal_times_on_both_sides_of_every_bound_are_given_once_each(inclusive:
     start = ago(days=100).replace(microsecond=0)
     with small(size=Size(issues=0), inclusive_bounds=inclusive) as pylon:
         # The first window begins a tick before the start date, the others each a window later.
-        bounds = [start - timedelta(microseconds=1) + lag + number * FAST.window for number in range(4)]
+        bounds = [start - timedelta(microseconds=1) + lag + number * FAST.search_window for number in range(4)]
         for number, bound in enumerate(bounds):
             for millis in MOMENTS:
                 at = bound + timedelta(milliseconds=millis)

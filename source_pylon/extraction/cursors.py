@@ -14,7 +14,7 @@ logger = logging.getLogger("airbyte")
 _FAR_FUTURE = timedelta(days=1)
 """Further ahead than clock skew explains."""
 _EARLIEST_STATE = datetime(1999, 1, 1, tzinfo=timezone.utc)
-"""Treat older states as missing: no sync starts to read before 2000, and subtracting a lookback from year 1 overflows."""
+"""Treat older states as missing; subtracting a lookback from year 1 would overflow."""
 
 
 def parse_cursor(value: object) -> datetime | None:

@@ -128,9 +128,7 @@ class Prefetch(Generic[Item, Result]):
                         exhausted, failure = True, error
                     else:
                         turn = budget.begin()
-                        queue.append(
-                            pool.submit(self._make, budget, turn, item) if self._needs_thread(item) else item
-                        )
+                        queue.append(pool.submit(self._make, budget, turn, item) if self._needs_thread(item) else item)
                 if not queue:
                     if failure is not None:
                         raise failure

@@ -17,7 +17,7 @@ from source_pylon.extraction.cursors import (
     read_cursor,
     warn_future_state,
 )
-from source_pylon.extraction.stream import Checkpoint, Event, KeyGuard, Page, Record, State, Stream, SyncContext
+from source_pylon.extraction.stream import Checkpoint, Event, KeyGuard, Page, State, Stream, SyncContext
 from source_pylon.extraction.time_windows import TimeWindow, time_filter, windows_after
 from source_pylon.timestamps import parse, render
 

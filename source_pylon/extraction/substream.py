@@ -46,6 +46,8 @@ class SubStream(Stream):
     parents: ClassVar[Endpoint]
     endpoint: ClassVar[Endpoint]
     since_parameter: ClassVar[str | None] = None
+    reads_changed_parents: ClassVar[bool] = False
+    """Whether `parent_pages` yields only what changed since the cursor; all records of those parents are emitted."""
     begins_at_start_date: ClassVar[bool] = False
 
     def lookback(self, config: Config) -> timedelta:
@@ -56,8 +58,8 @@ class SubStream(Stream):
     def transform_child(self, record: Record, parent: Record) -> Record | None:
         """Return the record as it is emitted, with what it takes from its parent; None leaves it out."""
 
-    def parent_pages(self, context: SyncContext, cursor: datetime | None) -> Iterator[list[Record]]:
-        """Yield the parents to ask, page by page; `cursor` is what the state says."""
+    def parent_pages(self, context: SyncContext, after: datetime | None) -> Iterator[list[Record]]:
+        """Yield the parents to ask, page by page; `after` is the moment after which to read, None for everything."""
         return context.client.pages(self.parents)
 
     @property
@@ -74,7 +76,7 @@ class SubStream(Stream):
         start = context.config.start if self.begins_at_start_date else None
         after = lookback_start(start, cursor, context.safe_horizon(), self.lookback(context.config))
         guard = KeyGuard(self)
-        parents = _Parents(self.parent_pages(context, cursor))
+        parents = _Parents(self.parent_pages(context, after))
         # Only the first page of a parent is read ahead: a survey may have any number of responses.
         prefetch = Prefetch(partial(self._first_page, context, guard, after), _PARENTS_AHEAD)
         for opened in prefetch.results(iter(parents)):
@@ -110,13 +112,18 @@ class SubStream(Stream):
         while page:
             records = []
             for record in guard.keep(page):
-                moment = parse(record.get(self.cursor_field)) if after and self.cursor_field else None
-                if after and moment and moment <= after:
+                if not self._is_new(record, after):
                     continue
                 if (changed := self.transform_child(record, parent)) is not None:
                     records.append(changed)
             yield Page(self.name, records)
             page = next(further, [])
+
+    def _is_new(self, record: Record, after: datetime | None) -> bool:
+        if after is None or self.cursor_field is None or self.reads_changed_parents:
+            return True
+        moment = parse(record.get(self.cursor_field))
+        return moment is None or moment > after
 
     def _is_listed(self, client: PylonClient, parent: Record) -> bool:
         return any(other.get("id") == parent["id"] for page in client.pages(self.parents) for other in page)

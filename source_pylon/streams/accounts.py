@@ -5,20 +5,26 @@ Activities are listed per account, newest first, by `GET /accounts/{id}/activiti
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from source_pylon.streams.records import ExternalId, MiniUser, Record, Timestamp, added, field, key
+from source_pylon.api.endpoints import get_all, get_paginated
+from source_pylon.config import Config
+from source_pylon.extraction.list import ListStream
+from source_pylon.extraction.stream import Record
+from source_pylon.extraction.substream import SubStream
+from source_pylon.streams.records import ExternalId, MiniUser, RecordModel, Timestamp, added, field, key
 from source_pylon.transform.columns import with_ids
 
 
-class MirrorChannel(Record):
+class MirrorChannel(RecordModel):
     """A channel that mirrors another."""
 
     channel_id: str | None = field("The channel's id in its app; for Microsoft Teams `{team_id}|{channel_id}`.")
     source: str | None = field("The app: slack, microsoft_teams, discord or a newer one.")
 
 
-class Channel(Record):
+class Channel(RecordModel):
     """A channel in which the account is talked with."""
 
     channel_id: str | None = field("The channel's id in its app; for Microsoft Teams `{team_id}|{channel_id}`.")
@@ -32,20 +38,20 @@ class Channel(Record):
     source: str | None = field("The app: slack, microsoft_teams, discord or a newer one.")
 
 
-class CrmDetails(Record):
+class CrmDetails(RecordModel):
     """An account's place in one CRM system."""
 
     id: str | None = field("The account's id in the CRM system.")
     source: str | None = field("The CRM system: salesforce, hubspot or another.")
 
 
-class CrmSettings(Record):
+class CrmSettings(RecordModel):
     """Where an account stands in CRM systems."""
 
     details: list[CrmDetails] | None = field("One entry per CRM system.")
 
 
-class Account(Record):
+class Account(RecordModel):
     """An account, as emitted by the stream accounts."""
 
     id: str = key("The ID of the account.")
@@ -77,7 +83,7 @@ class Account(Record):
     owner_id: str | None = added("the id of the user who owns the account, for joins; the same as owner.id.")
 
 
-class AccountRelationship(Record):
+class AccountRelationship(RecordModel):
     """A relationship between two accounts, as emitted by the stream account_relationships."""
 
     id: str = key("The ID of the relationship.")
@@ -89,7 +95,7 @@ class AccountRelationship(Record):
     updated_at: Timestamp | None = field("The time the relationship was last updated.")
 
 
-class ActivityTypeOfActivity(Record):
+class ActivityTypeOfActivity(RecordModel):
     """The type of an account activity, as it stands in the activity."""
 
     id: str | None = field("The ID of the activity type.")
@@ -104,7 +110,7 @@ class ActivityType(ActivityTypeOfActivity):
     id: str = key("The ID of the activity type.")
 
 
-class AccountActivity(Record):
+class AccountActivity(RecordModel):
     """An activity that was recorded on an account, as emitted by the stream account_activities.
 
     An organisation records such activities itself, through Pylon's API (Pylon calls them custom activities).
@@ -131,3 +137,57 @@ def account_record(account: dict[str, Any]) -> dict[str, Any]:
 def account_activity_record(activity: dict[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
     """Return an activity as emitted: with the id of its account where the API leaves it out."""
     return {**activity, "account_id": activity.get("account_id") or account.get("id")}
+
+
+class Accounts(ListStream):
+    """Accounts. The whole list is read, the changed ones are emitted."""
+
+    name = "accounts"
+    endpoint = get_paginated("/accounts")
+    model = Account
+    cursor_field = "updated_at"
+    suggested = True
+
+    def transform(self, record: Record) -> Record:
+        """Add the owner's id."""
+        return account_record(record)
+
+
+class AccountRelationships(SubStream):
+    """Which account belongs to which; one request for each account."""
+
+    name = "account_relationships"
+    parents = Accounts.endpoint
+    endpoint = get_all("/accounts/{account_id}/relationships")
+    model = AccountRelationship
+
+    def transform_child(self, record: Record, parent: Record) -> Record:
+        """Return the relationship as it is; it names both accounts."""
+        return record
+
+
+class AccountActivities(SubStream):
+    """What an organisation recorded of its accounts; one request for each account."""
+
+    name = "account_activities"
+    parents = Accounts.endpoint
+    endpoint = get_paginated("/accounts/{account_id}/activities", 1000)
+    model = AccountActivity
+    cursor_field = "happened_at"
+    since_parameter = "start_time"
+
+    def lookback(self, config: Config) -> timedelta:
+        """An activity may be recorded after it happened, and the list is filtered by when it happened."""
+        return timedelta(days=7)
+
+    def transform_child(self, record: Record, parent: Record) -> Record:
+        """Add the account's id."""
+        return account_activity_record(record, parent)
+
+
+class ActivityTypes(ListStream):
+    """Types of activities."""
+
+    name = "activity_types"
+    endpoint = get_all("/activity-types")
+    model = ActivityType

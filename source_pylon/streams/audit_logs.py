@@ -1,11 +1,15 @@
 """Audit logs (`POST /audit-logs/search`)."""
 
+from datetime import timedelta
 from typing import Any
 
-from source_pylon.streams.records import Record, Timestamp, field, key
+from source_pylon.api.endpoints import search
+from source_pylon.config import Config
+from source_pylon.extraction.search import SearchStream
+from source_pylon.streams.records import RecordModel, Timestamp, field, key
 
 
-class AuditLog(Record):
+class AuditLog(RecordModel):
     """An entry of the audit log, as emitted by the stream audit_logs.
 
     The one trace of deletions and merges that Pylon keeps.
@@ -23,3 +27,16 @@ class AuditLog(Record):
     object_id: str | None = field("The id of the object to which it was done.")
     object_type: str | None = field("The type of the object to which it was done.")
     source: str | None = field("The source of the audit log.")
+
+
+class AuditLogs(SearchStream):
+    """Who did what and when: the one trace of deletions and merges."""
+
+    name = "audit_logs"
+    endpoint = search("/audit-logs/search")
+    model = AuditLog
+    cursor_field = "action_happened_at"
+
+    def lookback(self, config: Config) -> timedelta:
+        """An action may appear in the log some time after it happened."""
+        return timedelta(days=1)

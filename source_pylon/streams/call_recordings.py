@@ -1,12 +1,17 @@
 """Call recordings (`POST /call-recordings/search`)."""
 
+from datetime import timedelta
 from typing import Any
 
-from source_pylon.streams.records import Record, Timestamp, added, field, key
+from source_pylon.api.endpoints import search
+from source_pylon.config import Config
+from source_pylon.extraction.search import SearchStream
+from source_pylon.extraction.stream import Record
+from source_pylon.streams.records import RecordModel, Timestamp, added, field, key
 from source_pylon.transform.columns import with_feedback
 
 
-class CallRecording(Record):
+class CallRecording(RecordModel):
     """A recorded call, as emitted by the stream call_recordings."""
 
     id: str = key("The ID of the call recording.")
@@ -39,3 +44,22 @@ class CallRecording(Record):
 def call_recording_record(recording: dict[str, Any]) -> dict[str, Any]:
     """Return a call recording as emitted: with its summary, else its title, as feedback text."""
     return with_feedback(recording, "summary", "title")
+
+
+class CallRecordings(SearchStream):
+    """Recorded calls, with their summary as feedback text."""
+
+    name = "call_recordings"
+    endpoint = search("/call-recordings/search", 1000)
+    model = CallRecording
+    cursor_field = "start_time"
+    begins_at_start_date = True
+    suggested = True
+
+    def lookback(self, config: Config) -> timedelta:
+        """Recordings appear in Pylon hours or days after the call."""
+        return timedelta(days=config.call_recordings_lookback_days)
+
+    def transform(self, record: Record) -> Record:
+        """Add the feedback text."""
+        return call_recording_record(record)

@@ -2,18 +2,21 @@
 
 from typing import Any
 
-from source_pylon.streams.records import ExternalId, MiniAccount, Record, added, field, key
+from source_pylon.api.endpoints import get_paginated
+from source_pylon.extraction.list import ListStream
+from source_pylon.extraction.stream import Record
+from source_pylon.streams.records import ExternalId, MiniAccount, RecordModel, added, field, key
 from source_pylon.transform.columns import with_ids
 
 
-class IntegrationUserId(Record):
+class IntegrationUserId(RecordModel):
     """A contact's id in another system."""
 
     id: str | None = field("The user ID in the external system.")
     source: str | None = field("The other system: slack, intercom, hubspot or another.")
 
 
-class Contact(Record):
+class Contact(RecordModel):
     """A contact, as emitted by the stream contacts."""
 
     id: str = key("The ID of the contact.")
@@ -44,3 +47,16 @@ class Contact(Record):
 def contact_record(contact: dict[str, Any]) -> dict[str, Any]:
     """Return a contact as emitted: with the id of its account as a column."""
     return with_ids(contact, account_id="account")
+
+
+class Contacts(ListStream):
+    """Contacts. Pylon shows no time of change for them, so they are read whole."""
+
+    name = "contacts"
+    endpoint = get_paginated("/contacts")
+    model = Contact
+    suggested = True
+
+    def transform(self, record: Record) -> Record:
+        """Add the account's id."""
+        return contact_record(record)

@@ -1,11 +1,15 @@
 """Custom fields (`GET /custom-fields`) and custom objects (`GET /custom-objects/{type}`)."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from source_pylon.streams.records import Record, Timestamp, field, key
+from source_pylon.api.endpoints import get_all, get_paginated
+from source_pylon.config import Config
+from source_pylon.extraction.per_type import PerTypeStream
+from source_pylon.streams.records import RecordModel, Timestamp, field, key
 
 
-class NumberMetadata(Record):
+class NumberMetadata(RecordModel):
     """How the numbers of a custom field are shown."""
 
     currency: str | None = field("The currency of the number custom field.")
@@ -17,7 +21,7 @@ class NumberMetadata(Record):
     format: str | None = field("The format: with_commas, percent, currency, duration, or a newer one.")
 
 
-class SelectOption(Record):
+class SelectOption(RecordModel):
     """One choice of a custom field."""
 
     ai_description: str | None = field("What tells Pylon's AI when to choose the option.")
@@ -25,13 +29,13 @@ class SelectOption(Record):
     slug: str | None = field("The slug of the option, as found in values of the field.")
 
 
-class SelectMetadata(Record):
+class SelectMetadata(RecordModel):
     """The choices of a custom field."""
 
     options: list[SelectOption] | None = field("The options to choose from.")
 
 
-class CustomField(Record):
+class CustomField(RecordModel):
     """The definition of a custom field, as emitted by the stream custom_fields."""
 
     object_type: str = key(
@@ -58,14 +62,14 @@ class CustomField(Record):
     updated_at: Timestamp | None = field("When the custom field was last updated.")
 
 
-class ObjectRelation(Record):
+class ObjectRelation(RecordModel):
     """What a custom object is related to."""
 
     object_id: str | None = field("The ID of the related object.")
     object_type: str | None = field("The type of the related object, such as account, contact, issue or a custom type.")
 
 
-class CustomObject(Record):
+class CustomObject(RecordModel):
     """A custom object, as emitted by the stream custom_objects."""
 
     type: str = key(
@@ -84,3 +88,32 @@ class CustomObject(Record):
         "Relationships from this object to other objects, sourced from relationship-typed custom fields."
     )
     updated_at: Timestamp | None = field("When the object was last updated.")
+
+
+class CustomFields(PerTypeStream):
+    """Definitions of custom fields, with their options. Ids are unique only within a type of object."""
+
+    name = "custom_fields"
+    endpoint = get_all("/custom-fields")
+    model = CustomField
+    primary_key = ("object_type", "id")
+    type_field = "object_type"
+    skip_refused_types = True
+
+    def types(self, config: Config) -> Sequence[str]:
+        """Return every type of object that Pylon documents."""
+        return ("account", "issue", "contact", "task", "project", "meeting", "opportunity")
+
+
+class CustomObjects(PerTypeStream):
+    """Custom objects of the types that the configuration names."""
+
+    name = "custom_objects"
+    endpoint = get_paginated("/custom-objects/{type}", 100)
+    model = CustomObject
+    primary_key = ("type", "id")
+    type_field = "type"
+
+    def types(self, config: Config) -> Sequence[str]:
+        """Return the configured types."""
+        return config.custom_object_types

@@ -1,9 +1,11 @@
 """Email addresses that Pylon does not send to (`GET /email-suppressions`)."""
 
-from source_pylon.streams.records import Record, Timestamp, field, key
+from source_pylon.api.endpoints import get_paginated
+from source_pylon.extraction.list import ListStream
+from source_pylon.streams.records import RecordModel, Timestamp, field, key
 
 
-class EmailSuppression(Record):
+class EmailSuppression(RecordModel):
     """A suppressed email address, as emitted by the stream email_suppressions."""
 
     id: str = key("The ID of the email suppression.")
@@ -13,3 +15,11 @@ class EmailSuppression(Record):
     created_at: Timestamp | None = field("When the address was suppressed.")
     email: str | None = field("The email address that Pylon does not send to.")
     reason: str | None = field("Why the address is suppressed: hard_bounce, manual, or a newer reason.")
+
+
+class EmailSuppressions(ListStream):
+    """Addresses that Pylon sends no email to."""
+
+    name = "email_suppressions"
+    endpoint = get_paginated("/email-suppressions", 1000)
+    model = EmailSuppression

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from source_pylon.streams.records import ExternalIssue, Record, Timestamp, field, key
+from source_pylon.api.endpoints import search
+from source_pylon.extraction.search import SearchStream
+from source_pylon.streams.records import ExternalIssue, RecordModel, Timestamp, field, key
 
 
-class FeatureRequest(Record):
+class FeatureRequest(RecordModel):
     """A feature request, as emitted by the stream feature_requests."""
 
     id: str = key("The ID of the feature request.")
@@ -32,3 +34,11 @@ class FeatureRequest(Record):
     )
     title: str | None = field("The title of the feature request.")
     updated_at: Timestamp | None = field("The time the feature request was last updated (RFC3339).")
+
+
+class FeatureRequests(SearchStream):
+    """Feature requests. The search has no time filter and no pages, so all are read at every sync."""
+
+    name = "feature_requests"
+    endpoint = search("/feature-requests/search", 1000)
+    model = FeatureRequest

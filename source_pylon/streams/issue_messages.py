@@ -1,16 +1,24 @@
 """Public messages of issues. `GET /issues/{id}/messages` gives them without their issue's id."""
 
-from source_pylon.streams.records import MiniContact, MiniUser, Record, Timestamp, added, field, key
+from collections.abc import Sequence
+
+from source_pylon.api.endpoints import MESSAGES
+from source_pylon.api.errors import DisabledByConfig
+from source_pylon.config import Config
+from source_pylon.extraction.issues.stream import IssueStream
+from source_pylon.extraction.stream import Record
+from source_pylon.streams.records import MiniContact, MiniUser, RecordModel, Timestamp, added, field, key
+from source_pylon.transform.feedback import message_records
 
 
-class EmailEvent(Record):
+class EmailEvent(RecordModel):
     """Something that happened to an email, for one recipient."""
 
     email: str | None = field("The email address of the recipient.")
     time: str | None = field("When it happened, in RFC 3339 format.")
 
 
-class EmailMessageInfo(Record):
+class EmailMessageInfo(RecordModel):
     """Sender, recipients and delivery of an email."""
 
     bcc_emails: list[str] | None = field("The email addresses of the BCC recipients of the message.")
@@ -30,7 +38,7 @@ class EmailMessageInfo(Record):
     to_emails: list[str] | None = field("The email addresses of the recipients of the message.")
 
 
-class MessageAuthor(Record):
+class MessageAuthor(RecordModel):
     """Who wrote a message."""
 
     avatar_url: str | None = field("The author's picture.")
@@ -39,7 +47,7 @@ class MessageAuthor(Record):
     user: MiniUser | None = field("The user who wrote the message, if a user or a bot did.")
 
 
-class Message(Record):
+class Message(RecordModel):
     """A public message, as it stands in an issue's messages."""
 
     author: MessageAuthor | None = field("Who wrote the message: a contact or a user. Posts by bots carry a user.")
@@ -88,3 +96,23 @@ class IssueMessage(Message):
         "when the latest message of the issue was sent, the stream's cursor; the issue's created_at where "
         "the API gives none."
     )
+
+
+class IssueMessages(IssueStream):
+    """The public messages of all issues, one record each."""
+
+    name = "issue_messages"
+    model = IssueMessage
+    emits_messages = True
+
+    def check_config(self, config: Config) -> None:
+        """Raise DisabledByConfig when messages are not to be read."""
+        if not config.include_messages:
+            raise DisabledByConfig(
+                "Include Messages is switched off in the configuration. Switch it on, or leave this stream out.",
+                MESSAGES.key,
+            )
+
+    def records(self, issue: Record, public_messages: Sequence[Record]) -> list[Record]:
+        """Return the issue's messages. One without an id stays in the list, so that it fails the stream."""
+        return list(message_records(issue, public_messages))

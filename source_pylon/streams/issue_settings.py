@@ -5,10 +5,12 @@
 
 from typing import Any
 
-from source_pylon.streams.records import Record, field, key
+from source_pylon.api.endpoints import get_all
+from source_pylon.extraction.list import ListStream
+from source_pylon.streams.records import RecordModel, field, key
 
 
-class IssueStatus(Record):
+class IssueStatus(RecordModel):
     """A status of issues, as emitted by the stream issue_statuses."""
 
     slug: str = key("The slug of the status, as found in an issue's state; it identifies the status.")
@@ -20,7 +22,7 @@ class IssueStatus(Record):
     label: str | None = field("The label of the issue status.")
 
 
-class Tag(Record):
+class Tag(RecordModel):
     """A tag, as emitted by the stream tags."""
 
     id: str = key("The ID of the tag.")
@@ -31,7 +33,7 @@ class Tag(Record):
     value: str | None = field("The tag's text, as found in the tags of other objects.")
 
 
-class TicketFormAffectedField(Record):
+class TicketFormAffectedField(RecordModel):
     """What becomes of another field of the form while a condition holds."""
 
     required: bool | None = field("Whether the field must be filled in while the condition holds.")
@@ -40,7 +42,7 @@ class TicketFormAffectedField(Record):
     visible: bool | None = field("Whether the field is shown while the condition holds.")
 
 
-class TicketFormVisibilityCondition(Record):
+class TicketFormVisibilityCondition(RecordModel):
     """A condition on a field's value that shows or requires other fields of the form."""
 
     affected_fields: list[TicketFormAffectedField] | None = field(
@@ -54,7 +56,7 @@ class TicketFormVisibilityCondition(Record):
     id: str | None = field("The ID of the condition.")
 
 
-class TicketFormLayoutField(Record):
+class TicketFormLayoutField(RecordModel):
     """A field of a form for tickets."""
 
     description_html: str | None = field("The description of the ticket form layout field in HTML.")
@@ -68,7 +70,7 @@ class TicketFormLayoutField(Record):
     )
 
 
-class TicketForm(Record):
+class TicketForm(RecordModel):
     """A form for tickets, as emitted by the stream ticket_forms."""
 
     id: str = key("The ID of the ticket form.")
@@ -78,3 +80,28 @@ class TicketForm(Record):
     name: str | None = field("The name of the ticket form.")
     slug: str | None = field("The slug of the ticket form.")
     url: str | None = field("The URL of the ticket form.")
+
+
+class Tags(ListStream):
+    """Tags of issues, accounts and contacts."""
+
+    name = "tags"
+    endpoint = get_all("/tags")
+    model = Tag
+
+
+class TicketForms(ListStream):
+    """Ticket forms."""
+
+    name = "ticket_forms"
+    endpoint = get_all("/ticket-forms")
+    model = TicketForm
+
+
+class IssueStatuses(ListStream):
+    """Statuses of issues, custom ones too. They have no id."""
+
+    name = "issue_statuses"
+    endpoint = get_all("/issue-statuses")
+    model = IssueStatus
+    primary_key = ("slug",)

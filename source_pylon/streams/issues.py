@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.streams.issue_messages import Message
 from source_pylon.streams.records import (
     ExternalIssue,
@@ -10,7 +11,7 @@ from source_pylon.streams.records import (
     MiniIssue,
     MiniTeam,
     MiniUser,
-    Record,
+    RecordModel,
     Timestamp,
     added,
     field,
@@ -18,7 +19,7 @@ from source_pylon.streams.records import (
 )
 
 
-class ActiveTimeByUser(Record):
+class ActiveTimeByUser(RecordModel):
     """The active time that one user spent on an issue."""
 
     active_time_seconds: int | None = field("The user's active time on the issue in seconds.")
@@ -28,14 +29,14 @@ class ActiveTimeByUser(Record):
     user_id: str | None = field("The ID of the user who spent the time.")
 
 
-class CsatResponse(Record):
+class CsatResponse(RecordModel):
     """A customer's rating of an issue."""
 
     comment: str | None = field("What the customer wrote.")
     score: int | None = field("The score that the customer gave.")
 
 
-class ExternalIncident(Record):
+class ExternalIncident(RecordModel):
     """An incident of another system that is linked to an issue."""
 
     external_id: str | None = field("The incident's id in the other system, if known.")
@@ -44,13 +45,13 @@ class ExternalIncident(Record):
     source: str | None = field("The other system: incident_io, rootly, or a newer one.")
 
 
-class IssueChatWidgetInfo(Record):
+class IssueChatWidgetInfo(RecordModel):
     """Where a chat was started."""
 
     page_url: str | None = field("The URL of the page that the user was on when they started the chat widget issue.")
 
 
-class SlackInfo(Record):
+class SlackInfo(RecordModel):
     """The Slack message that an issue began with."""
 
     channel_id: str | None = field("The Slack channel ID associated with the issue.")
@@ -58,7 +59,7 @@ class SlackInfo(Record):
     workspace_id: str | None = field("The Slack workspace ID associated with the issue.")
 
 
-class ServiceLevelTimes(Record):
+class ServiceLevelTimes(RecordModel):
     """How far a service level is."""
 
     breach_time: Timestamp | None = field("When it breaches, or has breached. True when it was read.")
@@ -67,7 +68,7 @@ class ServiceLevelTimes(Record):
     time: str | None = field("When it was reached, if it was.")
 
 
-class TeamServiceLevels(Record):
+class TeamServiceLevels(RecordModel):
     """The service levels of one team on an issue."""
 
     first_resolution: ServiceLevelTimes | None = field("The team's service level for the first resolution.")
@@ -76,7 +77,7 @@ class TeamServiceLevels(Record):
     team_id: str | None = field("The team whose service levels these are.")
 
 
-class Issue(Record):
+class Issue(RecordModel):
     """An issue of any type, as emitted by the streams issues, conversations and tickets."""
 
     id: str = key("The ID of the issue.")
@@ -217,3 +218,29 @@ class Issue(Record):
         "true where the record would have been too large for destinations: message_html was left out, then "
         "the oldest messages; null or false otherwise."
     )
+
+
+class Issues(IssueStream):
+    """Issues of every type, with their public messages."""
+
+    name = "issues"
+    model = Issue
+    suggested = True
+
+
+class Conversations(IssueStream):
+    """The issues whose type is `conversation`."""
+
+    name = "conversations"
+    model = Issue
+    issue_type = "conversation"
+    suggested = True
+
+
+class Tickets(IssueStream):
+    """The issues whose type is `ticket`."""
+
+    name = "tickets"
+    model = Issue
+    issue_type = "ticket"
+    suggested = True

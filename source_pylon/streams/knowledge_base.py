@@ -7,11 +7,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from source_pylon.streams.records import Actor, Record, Timestamp, added, field, key
+from source_pylon.api.endpoints import get_all, get_paginated
+from source_pylon.extraction.list import ListStream
+from source_pylon.extraction.stream import Record
+from source_pylon.extraction.substream import SubStream
+from source_pylon.streams.records import Actor, RecordModel, Timestamp, added, field, key
 from source_pylon.transform.columns import plain_text
 
 
-class KnowledgeBase(Record):
+class KnowledgeBase(RecordModel):
     """A knowledge base, as emitted by the stream knowledge_bases."""
 
     id: str = key("The ID of the knowledge base.")
@@ -22,7 +26,7 @@ class KnowledgeBase(Record):
     title: str | None = field("The title of the knowledge base.")
 
 
-class ArticleTag(Record):
+class ArticleTag(RecordModel):
     """A tag of an article."""
 
     hex_color: str | None = field("The tag's color as a hex code.")
@@ -31,7 +35,7 @@ class ArticleTag(Record):
     value: str | None = field("The tag's text.")
 
 
-class ArticleApprovalInfo(Record):
+class ArticleApprovalInfo(RecordModel):
     """Where the review of an article stands."""
 
     requested_at: Timestamp | None = field("When a review was requested; null if none was.")
@@ -40,7 +44,7 @@ class ArticleApprovalInfo(Record):
     status: str | None = field("The status of the review: needs_review, changes_requested, approved, or a newer one.")
 
 
-class ArticleVisibilityConfig(Record):
+class ArticleVisibilityConfig(RecordModel):
     """Who may see an article."""
 
     ai_agent_access: str | None = field(
@@ -56,7 +60,7 @@ class ArticleVisibilityConfig(Record):
     visibility: str | None = field("Who may see the article: public, customer, internal_only, or a newer value.")
 
 
-class Article(Record):
+class Article(RecordModel):
     """An article, as emitted by the stream knowledge_base_articles."""
 
     id: str = key("The ID of the article.")
@@ -79,7 +83,7 @@ class Article(Record):
     knowledge_base_id: str | None = added("the id of the knowledge base that holds the article.")
 
 
-class CollectionVisibilityConfig(Record):
+class CollectionVisibilityConfig(RecordModel):
     """Who may see a collection."""
 
     ai_agent_access: str | None = field(
@@ -92,7 +96,7 @@ class CollectionVisibilityConfig(Record):
     visibility: str | None = field("Who may see the collection: public, customer, internal_only, or a newer value.")
 
 
-class Collection(Record):
+class Collection(RecordModel):
     """A collection of articles, as emitted by the stream knowledge_base_collections."""
 
     id: str = key("The ID of the collection.")
@@ -106,7 +110,7 @@ class Collection(Record):
     knowledge_base_id: str | None = added("the id of the knowledge base that holds the collection.")
 
 
-class ArticleFeedback(Record):
+class ArticleFeedback(RecordModel):
     """A reader's rating of an article, as emitted by the stream article_feedback."""
 
     id: str = key("The ID of the feedback.")
@@ -120,7 +124,7 @@ class ArticleFeedback(Record):
     feedback_text: str | None = added("the plain text of the comment; null when there is none.")
 
 
-class TrainingDataDocument(Record):
+class TrainingDataDocument(RecordModel):
     """A file of training data."""
 
     external_id: str | None = field("The file's id in the system it comes from.")
@@ -131,7 +135,7 @@ class TrainingDataDocument(Record):
     s3_key: str | None = field("Where Pylon stores the file; not a link.")
 
 
-class TrainingDataScrapeStatus(Record):
+class TrainingDataScrapeStatus(RecordModel):
     """How far a website has been read."""
 
     last_scraped_at: Timestamp | None = field("When the website was last read.")
@@ -140,7 +144,7 @@ class TrainingDataScrapeStatus(Record):
     total_pages: int | None = field("How many pages there are.")
 
 
-class TrainingData(Record):
+class TrainingData(RecordModel):
     """What Pylon's AI learns from, as emitted by the stream training_data."""
 
     id: str = key("The id of the training data.")
@@ -168,3 +172,59 @@ def child_of_knowledge_base(record: dict[str, Any], knowledge_base: Mapping[str,
 def article_feedback_record(feedback: dict[str, Any]) -> dict[str, Any]:
     """Return a reader's feedback as emitted: with its comment as feedback text."""
     return {**feedback, "feedback_text": plain_text(feedback.get("comment")) or None}
+
+
+class KnowledgeBases(ListStream):
+    """Knowledge bases."""
+
+    name = "knowledge_bases"
+    endpoint = get_all("/knowledge-bases")
+    model = KnowledgeBase
+
+
+class _KnowledgeBaseStream(SubStream):
+    """What is listed per knowledge base without its id."""
+
+    parents = KnowledgeBases.endpoint
+
+    def transform_child(self, record: Record, parent: Record) -> Record:
+        """Add the id of the knowledge base."""
+        return child_of_knowledge_base(record, parent)
+
+
+class Articles(_KnowledgeBaseStream):
+    """Articles of knowledge bases."""
+
+    name = "knowledge_base_articles"
+    endpoint = get_paginated("/knowledge-bases/{id}/articles")
+    model = Article
+
+
+class Collections(_KnowledgeBaseStream):
+    """Collections of articles."""
+
+    name = "knowledge_base_collections"
+    endpoint = get_all("/knowledge-bases/{id}/collections")
+    model = Collection
+
+
+class ArticleFeedbacks(ListStream):
+    """What readers said of articles. The whole list is read, the changed ones are emitted."""
+
+    name = "article_feedback"
+    endpoint = get_paginated("/article-feedback")
+    model = ArticleFeedback
+    cursor_field = "updated_at"
+    suggested = True
+
+    def transform(self, record: Record) -> Record:
+        """Add the feedback text."""
+        return article_feedback_record(record)
+
+
+class TrainingDataSources(ListStream):
+    """Sources of training data."""
+
+    name = "training_data"
+    endpoint = get_all("/training-data")
+    model = TrainingData

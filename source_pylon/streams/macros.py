@@ -1,15 +1,17 @@
 """Macros and their groups (`GET /macros`, `/macro-groups`)."""
 
-from source_pylon.streams.records import Record, Timestamp, field, key
+from source_pylon.api.endpoints import get_all
+from source_pylon.extraction.list import ListStream
+from source_pylon.streams.records import RecordModel, Timestamp, field, key
 
 
-class MacroAction(Record):
+class MacroAction(RecordModel):
     """What a macro does besides its text."""
 
     type: str | None = field("The kind of action, such as set_issue_state or set_issue_tags.")
 
 
-class Visibility(Record):
+class Visibility(RecordModel):
     """Who may use or edit a macro."""
 
     team_ids: list[str] | None = field("Team IDs who can access the resource.")
@@ -17,7 +19,7 @@ class Visibility(Record):
     user_ids: list[str] | None = field("User IDs who can access the resource.")
 
 
-class Macro(Record):
+class Macro(RecordModel):
     """A macro, as emitted by the stream macros."""
 
     id: str = key("The ID of the macro.")
@@ -33,10 +35,26 @@ class Macro(Record):
     visibility: Visibility | None = field("Who may use the macro.")
 
 
-class MacroGroup(Record):
+class MacroGroup(RecordModel):
     """A group of macros, as emitted by the stream macro_groups."""
 
     id: str = key("The ID of the macro group.")
     created_at: Timestamp | None = field("The time the macro group was created.")
     title: str | None = field("The title of the macro group.")
     updated_at: Timestamp | None = field("The time the macro group was last updated.")
+
+
+class Macros(ListStream):
+    """Macros."""
+
+    name = "macros"
+    endpoint = get_all("/macros")
+    model = Macro
+
+
+class MacroGroups(ListStream):
+    """Groups of macros."""
+
+    name = "macro_groups"
+    endpoint = get_all("/macro-groups")
+    model = MacroGroup

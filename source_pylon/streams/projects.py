@@ -5,15 +5,22 @@ is not launched yet are not among the results. `GET /tasks/{id}/comments` lists 
 too. `GET /task-statuses` gives statuses without ids: the slug is the key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
+from source_pylon.api.endpoints import get_all, search
+from source_pylon.extraction.list import ListStream
+from source_pylon.extraction.search import SearchStream
+from source_pylon.extraction.stream import Record, SyncContext
+from source_pylon.extraction.substream import SubStream
+from source_pylon.extraction.time_windows import time_filter, windows_after
 from source_pylon.streams.records import (
     Actor,
     ExternalIssue,
     MiniAccount,
     MiniIssue,
-    Record,
+    RecordModel,
     Timestamp,
     added,
     field,
@@ -22,25 +29,25 @@ from source_pylon.streams.records import (
 from source_pylon.transform.columns import nested_id, with_ids
 
 
-class MiniMilestone(Record):
+class MiniMilestone(RecordModel):
     """A milestone, by id only."""
 
     id: str | None = field("The ID of the milestone.")
 
 
-class MiniProject(Record):
+class MiniProject(RecordModel):
     """A project, by id only."""
 
     id: str | None = field("The ID of the project.")
 
 
-class MiniProjectTemplate(Record):
+class MiniProjectTemplate(RecordModel):
     """A template of projects, by id only."""
 
     id: str | None = field("The ID of the project template.")
 
 
-class Project(Record):
+class Project(RecordModel):
     """A project, as emitted by the stream projects."""
 
     id: str = key("The ID of the project.")
@@ -66,7 +73,7 @@ class Project(Record):
     account_id: str | None = added("the account's id, for joins; the same as account.id.")
 
 
-class Milestone(Record):
+class Milestone(RecordModel):
     """A milestone of a project, as emitted by the stream milestones."""
 
     id: str = key("The ID of the milestone.")
@@ -80,7 +87,7 @@ class Milestone(Record):
     project_id: str | None = added("the project's id, for joins; the same as project.id.")
 
 
-class Task(Record):
+class Task(RecordModel):
     """A task, as emitted by the stream tasks."""
 
     id: str = key("The ID of the task.")
@@ -117,7 +124,7 @@ class Task(Record):
     milestone_id: str | None = added("the milestone's id, for joins; the same as milestone.id.")
 
 
-class TaskComment(Record):
+class TaskComment(RecordModel):
     """A comment on a task that the customer can see, as emitted by the stream task_comments."""
 
     id: str = key("The ID of the comment.")
@@ -129,10 +136,11 @@ class TaskComment(Record):
     )
     last_edited_at: Timestamp | None = field("When the text of the comment was last edited, if it was.")
     task_id: str | None = field("The ID of the task that the comment is on.")
+    task_updated_at: Timestamp | None = added("when the task was last changed, the stream's cursor.")
     updated_at: Timestamp | None = field("When the comment was last changed.")
 
 
-class TaskStatus(Record):
+class TaskStatus(RecordModel):
     """A status of tasks, as emitted by the stream task_statuses."""
 
     slug: str = key("The slug of the status, as found in a task's status; it identifies the status.")
@@ -173,4 +181,79 @@ def is_public_comment(comment: Mapping[str, Any]) -> bool:
 
 def task_comment_record(comment: dict[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
     """Return a public comment as emitted: with the id of its task where the API leaves it out."""
-    return {**comment, "task_id": comment.get("task_id") or task.get("id")}
+    return {
+        **comment,
+        "task_id": comment.get("task_id") or task.get("id"),
+        "task_updated_at": task.get("updated_at"),
+    }
+
+
+class Tasks(SearchStream):
+    """Tasks."""
+
+    name = "tasks"
+    endpoint = search("/tasks/search", 1000)
+    model = Task
+    cursor_field = "updated_at"
+
+    def transform(self, record: Record) -> Record:
+        """Add the ids of account, assignee, project and milestone."""
+        return task_record(record)
+
+
+class TaskStatuses(ListStream):
+    """Statuses of tasks, custom ones too. They have no id."""
+
+    name = "task_statuses"
+    endpoint = get_all("/task-statuses")
+    model = TaskStatus
+    primary_key = ("slug",)
+
+
+class TaskComments(SubStream):
+    """What customers can see of the comments on tasks; one request for each task that changed."""
+
+    name = "task_comments"
+    parents = Tasks.endpoint
+    endpoint = get_all("/tasks/{id}/comments")
+    model = TaskComment
+    cursor_field = "task_updated_at"
+    reads_changed_parents = True
+
+    def parent_pages(self, context: SyncContext, after: datetime | None) -> Iterator[list[Record]]:
+        """Yield the tasks that changed, in windows of what a search takes; all of them in a first sync."""
+        if after is None:
+            yield from context.client.pages(self.parents)
+            return
+        for window in windows_after(after, context.safe_horizon(), context.timing.search_window):
+            yield from context.client.pages(self.parents, body={"filter": time_filter("updated_at", window)})
+
+    def transform_child(self, record: Record, parent: Record) -> Record | None:
+        """Add the task; a comment that is not certainly public is left out."""
+        return task_comment_record(record, parent) if is_public_comment(record) else None
+
+
+class Projects(SearchStream):
+    """Projects."""
+
+    name = "projects"
+    endpoint = search("/projects/search", 1000)
+    model = Project
+    cursor_field = "updated_at"
+
+    def transform(self, record: Record) -> Record:
+        """Add the account's id."""
+        return project_record(record)
+
+
+class Milestones(SearchStream):
+    """Milestones of projects that are launched."""
+
+    name = "milestones"
+    endpoint = search("/milestones/search", 1000)
+    model = Milestone
+    cursor_field = "updated_at"
+
+    def transform(self, record: Record) -> Record:
+        """Add the ids of account and project."""
+        return milestone_record(record)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time", "airbyte_type": "timestamp_with_timezone"})]
 
 
-class Record(BaseModel):
+class RecordModel(BaseModel):
     """A record, or an object within one. Validators are built only when somebody validates."""
 
     model_config = ConfigDict(extra="allow", defer_build=True)
@@ -36,48 +36,48 @@ def added(description: str) -> Any:
     return Field(default=None, description=f"Added by the connector: {description}")
 
 
-class ExternalId(Record):
+class ExternalId(RecordModel):
     """The id of an object in a system outside Pylon."""
 
     external_id: str | None = field("The object's id in the other system, unique per type of object.")
     label: str | None = field("What the id is, unique within the object.")
 
 
-class MiniAccount(Record):
+class MiniAccount(RecordModel):
     """An account, by its ids only."""
 
     external_ids: list[ExternalId] | None = field("External IDs associated with the account.")
     id: str | None = field("The ID of the account.")
 
 
-class MiniContact(Record):
+class MiniContact(RecordModel):
     """A contact, by id and email only."""
 
     email: str | None = field("The contact's email address.")
     id: str | None = field("The ID of the contact.")
 
 
-class MiniTeam(Record):
+class MiniTeam(RecordModel):
     """A team, by id only."""
 
     id: str | None = field("The ID of the team.")
 
 
-class MiniUser(Record):
+class MiniUser(RecordModel):
     """A user, by id and email only."""
 
     email: str | None = field("The user's email address.")
     id: str | None = field("The ID of the user.")
 
 
-class Actor(Record):
+class Actor(RecordModel):
     """A user or a contact."""
 
     contact: MiniContact | None = field("The contact, if it is one.")
     user: MiniUser | None = field("The user, if it is one.")
 
 
-class ExternalIssue(Record):
+class ExternalIssue(RecordModel):
     """An issue of another system, linked to an object of Pylon."""
 
     external_id: str | None = field(
@@ -88,7 +88,7 @@ class ExternalIssue(Record):
     source: str | None = field("The other system: jira, github, linear, asana or another.")
 
 
-class MiniIssue(Record):
+class MiniIssue(RecordModel):
     """An issue, by id, number and title only."""
 
     id: str | None = field("The ID of the issue.")

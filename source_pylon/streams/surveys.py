@@ -2,13 +2,19 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
-from source_pylon.streams.records import Record, Timestamp, added, field, key
+from source_pylon.api.endpoints import get_all, get_paginated
+from source_pylon.config import Config
+from source_pylon.extraction.list import ListStream
+from source_pylon.extraction.stream import Record
+from source_pylon.extraction.substream import SubStream
+from source_pylon.streams.records import RecordModel, Timestamp, added, field, key
 from source_pylon.transform.columns import plain_text
 
 
-class Survey(Record):
+class Survey(RecordModel):
     """A survey, as emitted by the stream surveys."""
 
     id: str = key("The unique identifier of the survey.")
@@ -17,7 +23,7 @@ class Survey(Record):
     updated_at: Timestamp | None = field("When the survey was last changed.")
 
 
-class SurveyResponseAnswer(Record):
+class SurveyResponseAnswer(RecordModel):
     """The answer to one question of a survey."""
 
     prompt: str | None = field("The question.")
@@ -26,7 +32,7 @@ class SurveyResponseAnswer(Record):
     value: str | None = field("The answer; scores too are text.")
 
 
-class SurveyResponse(Record):
+class SurveyResponse(RecordModel):
     """A response to a survey, as emitted by the stream survey_responses."""
 
     id: str = key("The unique identifier of the survey response.")
@@ -88,3 +94,32 @@ def _answers(answers: object) -> Iterator[tuple[object, str, str]]:
 def _number(text: str) -> float | None:
     # Not float() alone: it also takes "nan", "infinity" and "1_0", none of which is a score.
     return float(text) if re.fullmatch(r"[+-]?[0-9]{1,9}([.][0-9]{1,9})?", text) else None
+
+
+class Surveys(ListStream):
+    """Surveys."""
+
+    name = "surveys"
+    endpoint = get_all("/surveys")
+    model = Survey
+
+
+class SurveyResponses(SubStream):
+    """Responses of every survey, with the survey and its questions and answers."""
+
+    name = "survey_responses"
+    parents = Surveys.endpoint
+    endpoint = get_paginated("/surveys/{id}/responses")
+    model = SurveyResponse
+    cursor_field = "submitted_at"
+    since_parameter = "submitted_after"
+    begins_at_start_date = True
+    suggested = True
+
+    def lookback(self, config: Config) -> timedelta:
+        """A comment may follow a score; nothing but the response itself shows that it changed."""
+        return timedelta(days=7)
+
+    def transform_child(self, record: Record, parent: Record) -> Record:
+        """Add the survey, and the answers as columns and as text."""
+        return survey_response_record(record, parent)

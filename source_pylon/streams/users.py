@@ -1,9 +1,11 @@
 """Users, teams and roles (`GET /users`, `/teams`, `/user-roles`)."""
 
-from source_pylon.streams.records import MiniUser, Record, field, key
+from source_pylon.api.endpoints import get_all
+from source_pylon.extraction.list import ListStream
+from source_pylon.streams.records import MiniUser, RecordModel, field, key
 
 
-class MiniRole(Record):
+class MiniRole(RecordModel):
     """A user's role."""
 
     id: str | None = field("The ID of the role.")
@@ -11,7 +13,7 @@ class MiniRole(Record):
     slug: str | None = field("The slug of the role.")
 
 
-class User(Record):
+class User(RecordModel):
     """A user of Pylon, as emitted by the stream users."""
 
     id: str = key("The ID of the user.")
@@ -27,7 +29,7 @@ class User(Record):
     status: str | None = field("The user's status: active, away, out_of_office, empty, or a newer one.")
 
 
-class TeamAssignmentConfiguration(Record):
+class TeamAssignmentConfiguration(RecordModel):
     """How a team's issues are assigned to its members."""
 
     assignment_method: str | None = field(
@@ -38,7 +40,7 @@ class TeamAssignmentConfiguration(Record):
     team_schedule_id: str | None = field("The ID of the schedule from which the team assigns, if it has one.")
 
 
-class TeamScheduleBlock(Record):
+class TeamScheduleBlock(RecordModel):
     """A span of time in a schedule, and who receives issues in it."""
 
     days: list[str] | None = field("The days of the week on which the block holds; empty for a daily one.")
@@ -54,7 +56,7 @@ class TeamScheduleBlock(Record):
     week_offset: int | None = field("In which of two alternating weeks a biweekly block falls.")
 
 
-class TeamSchedule(Record):
+class TeamSchedule(RecordModel):
     """When the members of a team receive issues."""
 
     blocks: list[TeamScheduleBlock] | None = field("Who receives issues, and when.")
@@ -62,7 +64,7 @@ class TeamSchedule(Record):
     timezone: str | None = field("The time zone of the hours in the blocks, by its IANA name.")
 
 
-class Team(Record):
+class Team(RecordModel):
     """A team of users, as emitted by the stream teams."""
 
     id: str = key("The ID of the team.")
@@ -74,9 +76,34 @@ class Team(Record):
     users: list[MiniUser] | None = field("The users in the team.")
 
 
-class UserRole(Record):
+class UserRole(RecordModel):
     """A role of users, as emitted by the stream user_roles."""
 
     id: str = key("The ID of the role.")
     name: str | None = field("The name of the role.")
     slug: str | None = field("The slug of the role.")
+
+
+class Users(ListStream):
+    """Users of Pylon, deactivated ones too."""
+
+    name = "users"
+    endpoint = get_all("/users")
+    model = User
+    query = {"include_deactivated": "true"}  # noqa: RUF012
+
+
+class Teams(ListStream):
+    """Teams."""
+
+    name = "teams"
+    endpoint = get_all("/teams")
+    model = Team
+
+
+class UserRoles(ListStream):
+    """Roles of users."""
+
+    name = "user_roles"
+    endpoint = get_all("/user-roles")
+    model = UserRole

@@ -4,7 +4,7 @@ Everything here takes plain records as the API gives them and gives new ones; fi
 as they are and contribute nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -78,7 +78,7 @@ def issue_record(issue: Record, public: list[Record] | None, messages: list[Reco
     return issue_within(record)
 
 
-def message_records(issue: Record, public: list[Record]) -> Iterator[Record]:
+def message_records(issue: Record, public: Sequence[Record]) -> Iterator[Record]:
     """The public messages of an emitted issue, as records of their own that name their issue."""
     for message in public:
         if message.get("id"):

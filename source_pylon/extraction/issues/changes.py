@@ -11,8 +11,8 @@ from typing import Any
 from source_pylon.api import responses
 from source_pylon.api.client import PylonClient
 from source_pylon.extraction.issues.endpoints import SEARCH
-from source_pylon.extraction.time_windows import TimeWindow, cut_at, next_window, time_filter
 from source_pylon.extraction.issues.listed import ListedIssue
+from source_pylon.extraction.time_windows import TimeWindow, cut_at, next_window, time_filter
 from source_pylon.timestamps import render
 
 logger = logging.getLogger("airbyte")

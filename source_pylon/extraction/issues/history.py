@@ -112,9 +112,7 @@ class IssueHistory:
 
     def _search_instead(self, refusal: errors.PylonError) -> None:
         self._list_refused = True
-        logger.info(
-            f"{LIST.key} may not be used ({refusal.detail}). The history is read through {SEARCH.key} instead."
-        )
+        logger.info(f"{LIST.key} may not be used ({refusal.detail}). The history is read through {SEARCH.key} instead.")
 
     def _range_pages(self, lower: datetime, upper: datetime) -> Iterator[HistoryPage]:
         """Yield the issues created from `lower` on, before `upper`, in whole seconds."""

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from source_pylon.api import errors
 from source_pylon.extraction.cursors import is_in_future, warn_future_state, warn_unknown_state
@@ -20,7 +19,6 @@ from source_pylon.extraction.issues.recipient import Recipient
 from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.extraction.prefetch import Prefetch, Turn
 from source_pylon.extraction.stream import (
-    Checkpoint,
     ConfiguredStream,
     Event,
     Failure,
@@ -129,7 +127,7 @@ class IssueReader:
         self._start = recipients[0].start
         self._messages = MessageReader(context.client)
         # A checkpoint is about a minute of message requests away.
-        per_minute = context.client.limiter(MESSAGES).limit.allowed
+        per_minute = context.client.gate(MESSAGES).window.limit
         self._chunk = min(_MAX_ISSUES_PER_CHECKPOINT, max(_MIN_ISSUES_PER_CHECKPOINT, per_minute))
         self._per_minute = per_minute
         wide = LIST.page_size if not _messages(context) else _MAX_ISSUES_PER_CHECKPOINT
@@ -249,7 +247,8 @@ class IssueReader:
                     until = part.window.until
                     if part.last and until is not None:
                         yield self._mark(
-                            active, lambda cursor, until=until: replace(cursor, older_activity_read_until=until)  # type: ignore[misc]
+                            active,
+                            lambda cursor, until=until: replace(cursor, older_activity_read_until=until),  # type: ignore[misc]
                         )
             yield self._mark(list(group), lambda cursor: replace(cursor, older_activity_read_until=None))
 
