@@ -44,7 +44,7 @@ class Slices(StreamDefinition):
         if self._error is not None:
             raise self._error
 
-    def probe(self, client: PylonClient) -> None:
+    def probe(self, client: PylonClient, config: Config) -> None:
         """Nothing."""
 
 
