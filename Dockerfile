@@ -5,21 +5,19 @@ FROM ${BASE_IMAGE} AS builder
 USER root
 WORKDIR /build
 
-# Dependencies first: they change seldom, and the layer is used again. Only what poetry.lock names, with its hashes, and
-# only wheels, because the base has no compiler. The environment is made without a pip of its own.
-COPY dev.py pyproject.toml poetry.lock ./
-RUN python3 -c "import dev; print(*dev.requirements(dev.read_toml(dev.LOCK), ['main']), sep='\n')" > requirements.txt \
-    && python3 -m venv --without-pip /opt/source-pylon \
+# Dependencies first: they change seldom, and the layer is used again. The locked versions, each file checked against its
+# hash, and only wheels, because the base has no compiler. The environment is made without a pip of its own.
+COPY requirements.txt ./
+RUN python3 -m venv --without-pip /opt/source-pylon \
     && python3 -m pip --python /opt/source-pylon/bin/python install --no-cache-dir --no-warn-script-location \
         --require-hashes --only-binary :all: --requirement requirements.txt
 
-# What builds the package's wheel is pinned like the rest, and stays in an environment that is left behind.
+# What builds the package's wheel is locked as well, and stays in an environment that is left behind.
+COPY requirements-build.txt ./
 RUN python3 -m venv --without-pip build-environment \
-    && printf '%s\n' 'poetry-core==2.5.0 --hash=sha256:98ee465b66f7e14bb9fbe68fb5e00d0cff184f036993ec94610ae4b5612f3add' \
-        > build-requirements.txt \
     && python3 -m pip --python build-environment/bin/python install --no-cache-dir --require-hashes \
-        --only-binary :all: --requirement build-requirements.txt
-COPY README.md LICENSE ./
+        --only-binary :all: --requirement requirements-build.txt
+COPY pyproject.toml README.md LICENSE ./
 COPY source_pylon source_pylon
 RUN build-environment/bin/python -c "from poetry.core.masonry.api import build_wheel; build_wheel('dist')" \
     && python3 -m pip --python /opt/source-pylon/bin/python install --no-cache-dir --no-deps --no-index dist/*.whl \

@@ -28,7 +28,7 @@ def launch(args: list[str]) -> NoReturn:
         FAST,
         minute=options.minute,
         checkpoint_interval=options.checkpoint,
-        consistency_lag=timedelta(seconds=options.consistency_lag),
+        consistency_lag=timedelta(seconds=options.settling),
     )
     code = main(verb, SourcePylon(timing))
     sys.stdout.flush()

@@ -11,26 +11,21 @@ import pytest
 import yaml
 from airbyte_cdk.test.standard_tests import ConnectorTestScenario, SourceTestSuiteBase
 
-from integration_tests.harness import CURSORS, FAST, REPOSITORY, config_for, discover
-from integration_tests.sandbox import Sandbox, Size
+from integration_tests.harness import CURSORS, FAST, REPOSITORY, discover
+from scripts.connector_test import sandbox_configurations
 from source_pylon import SourcePylon
 
 pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]
 
 HERE = Path(__file__).parent
-CONFIGS = REPOSITORY / "build" / "sandbox"
-"""Where acceptance-test-config.yml expects the configurations that name the sandbox's port."""
+# The CDK finds the configurations by their paths in the repository, so no two processes may run these tests at once.
+pytestmark = pytest.mark.xdist_group("secrets/sandbox")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def sandbox_configurations() -> Iterator[None]:
-    """Serves the sandbox and writes the configurations for it."""
-    with Sandbox(size=Size(issues=120, others=8, projects=12), limits=None) as pylon:
-        CONFIGS.mkdir(parents=True, exist_ok=True)
-        config = config_for(pylon, start_date="2020-01-01T00:00:00Z", custom_object_types=["companies"])
-        (CONFIGS / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        wrong = {**config, "api_token": "pylon_api_unknown_1234567890"}
-        (CONFIGS / "wrong_token.json").write_text(json.dumps(wrong), encoding="utf-8")
+def configurations() -> Iterator[None]:
+    """Serves a sandbox and writes the configurations that acceptance-test-config.yml names."""
+    with sandbox_configurations():
         yield
 
 

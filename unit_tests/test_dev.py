@@ -1,123 +1,205 @@
-"""dev.py: poetry.lock as requirements for pip, and what guards it."""
+"""dev.py, which prepares the environment and hands over to the task runner; and the tasks themselves."""
 
+import os
+import re
+import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
-from packaging.markers import Marker
-from packaging.requirements import Requirement
+import yaml
 
 import dev
+from scripts import run_tests
+from scripts.connector_test import CONFIGS
+from scripts.lock import read_toml
+from scripts.release_check import NotReady, agreed_version, check_content, declared_versions
 
-SHA = "sha256:" + "0" * 64
-
-
-def package(name="thing", version="1.0", groups=("main",), **more):
-    files = [{"file": f"{name}-{version}.tar.gz", "hash": SHA}]
-    return {"name": name, "version": version, "optional": False, "groups": list(groups), "files": files, **more}
-
-
-def lock(*packages, version="2.1"):
-    return {"package": list(packages), "metadata": {"lock-version": version}}
+ROOT = Path(__file__).parents[1]
+TASKS: dict[str, Any] = read_toml(ROOT / "pyproject.toml")["tool"]["poe"]["tasks"]
 
 
-def test_a_package_is_pinned_with_all_its_hashes_each_once():
-    files = [{"file": "a", "hash": "sha256:bb"}, {"file": "b", "hash": "sha256:aa"}, {"file": "c", "hash": "sha256:bb"}]
-    assert dev.requirements(lock(package(files=files))) == ["thing==1.0 --hash=sha256:aa --hash=sha256:bb"]
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that dev.py runs, in a repository that has requirements.txt; none is really run."""
+    run: list[list[str]] = []
+
+    def call(command: list[str], **_: Any) -> int:
+        run.append(command)
+        if "venv" in command:
+            python = Path(command[-1]) / "bin" / "python"
+            python.parent.mkdir(parents=True, exist_ok=True)
+            python.touch()
+        return 0
+
+    (tmp_path / "requirements.txt").write_text("thing==1.0")
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    monkeypatch.setattr(subprocess, "call", call)
+    return run
 
 
-def test_a_marker_stands_between_the_version_and_the_hashes():
-    marked = package(markers='python_version == "3.10"')
-    assert dev.requirements(lock(marked)) == [f'thing==1.0 ; python_version == "3.10" --hash={SHA}']
+def kinds(commands: list[list[str]]) -> list[str]:
+    return [command[2] for command in commands]
 
 
-def test_two_versions_for_different_pythons_both_stand_and_exclude_each_other():
-    old = package(version="1.0", markers='python_version == "3.10"')
-    new = package(version="2.0", markers='python_version >= "3.11"')
-    lines = dev.requirements(lock(old, new))
-    for python, wanted in (("3.10", "==1.0"), ("3.11", "==2.0"), ("3.13", "==2.0")):
-        chosen = [req for req in parsed(lines) if req.marker and req.marker.evaluate({"python_version": python})]
-        assert [str(req.specifier) for req in chosen] == [wanted]
+def install() -> Path:
+    return dev.install(".venv", "requirements.txt", "-r", "requirements.txt")
 
 
-def test_only_the_groups_that_are_asked_for_are_taken():
-    packages = [package("a", groups=["main"]), package("b", groups=["dev"]), package("c", groups=["main", "dev"])]
-    packages += [package("d", groups=["docs"])]
-    assert names(dev.requirements(lock(*packages))) == ["a", "b", "c"]
-    assert names(dev.requirements(lock(*packages), ["main"])) == ["a", "c"]
+@pytest.mark.skipif(os.name == "nt", reason="the paths are those of POSIX")
+class TestInstall:
+    """dev.install, by the commands that it runs."""
+
+    def test_the_first_time_an_environment_is_created_and_filled(self, commands: list[list[str]]) -> None:
+        python = install()
+        assert kinds(commands) == ["venv", "pip"]
+        assert commands[1][0] == str(python)
+        assert commands[1][-3:] == ["-qq", "-r", "requirements.txt"]
+
+    def test_nothing_runs_if_nothing_changed(self, commands: list[list[str]]) -> None:
+        install()
+        commands.clear()
+        install()
+        assert commands == []
+
+    def test_pip_runs_again_if_the_file_changed(self, commands: list[list[str]], tmp_path: Path) -> None:
+        install()
+        commands.clear()
+        (tmp_path / "requirements.txt").write_text("thing==2.0")
+        install()
+        assert kinds(commands) == ["pip"]
+
+    def test_an_environment_of_another_python_is_created_anew(
+        self, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        install()
+        commands.clear()
+        monkeypatch.setattr(sys, "version", "3.99")
+        install()
+        assert commands[0][1:] == ["-m", "venv", "--clear", str(tmp_path / ".venv")]
+
+    def test_a_failed_installation_is_tried_again(
+        self, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install()
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess, "call", lambda *_, **__: 1)
+            (dev.ROOT / "requirements.txt").write_text("thing==none")
+            with pytest.raises(dev.SetupError, match=r"requirements\.txt"):
+                install()
+        commands.clear()
+        (dev.ROOT / "requirements.txt").write_text("thing==1.0")
+        install()
+        assert kinds(commands) == ["pip"]
 
 
-def test_what_only_an_extra_needs_is_left_out():
-    extra = {**package("extra"), "optional": True}
-    assert names(dev.requirements(lock(extra, package("thing")))) == ["thing"]
-
-
-def test_markers_per_group_hold_for_the_groups_that_are_asked_for():
-    markers = {"main": 'platform_system == "Windows"', "dev": 'sys_platform == "win32"'}
-    assert dev.marker_for(markers, ["main"]) == 'platform_system == "Windows"'
-    both = Marker(dev.marker_for(markers, ["main", "dev"]))
-    assert both.evaluate({"platform_system": "Windows", "sys_platform": "cygwin"})
-    assert both.evaluate({"platform_system": "CYGWIN_NT", "sys_platform": "win32"})
-    assert not both.evaluate({"platform_system": "Linux", "sys_platform": "linux"})
-
-
-def test_a_group_without_a_marker_needs_the_package_always():
-    assert dev.marker_for({"dev": 'python_version == "3.10"'}, ["main", "dev"]) == ""
-    assert dev.marker_for({"dev": 'python_version == "3.10"'}, ["dev"]) == 'python_version == "3.10"'
-
-
-def test_equal_markers_of_two_groups_are_said_once():
-    condition = 'python_version == "3.10" or sys_platform == "win32"'
-    assert dev.marker_for({"main": condition, "dev": condition}, ["main", "dev"]) == condition
-
-
-@pytest.mark.parametrize("version", ["1.1", "2.0", "3.0"])
-def test_a_lock_of_another_format_is_refused(version):
-    with pytest.raises(dev.Failure, match=version):
-        dev.requirements(lock(version=version))
-
-
-@pytest.mark.parametrize("more", [{"source": {"type": "git", "url": "x"}}, {"files": []}])
-def test_what_cannot_be_checked_by_its_hash_is_refused(more):
-    with pytest.raises(dev.Failure, match=r"thing==1\.0"):
-        dev.requirements(lock(package(**more)))
-
-
-def test_the_lock_of_this_repository_gives_one_version_of_each_package_for_this_python():
-    lines = dev.requirements(dev.read_toml(dev.LOCK))
-    chosen = [req.name for req in parsed(lines) if req.marker is None or req.marker.evaluate()]
-    assert len(chosen) == len(set(chosen))
-    assert {"airbyte-cdk", "pytest"} <= set(chosen)
-
-
-def test_the_lock_of_this_repository_belongs_to_its_project():
-    project, lock_ = dev.read_toml(dev.PROJECT), dev.read_toml(dev.LOCK)
-    dev.check_lock(project, lock_)
-    project["tool"]["poetry"]["dependencies"]["another"] = "*"
-    with pytest.raises(dev.Failure, match="poetry lock"):
-        dev.check_lock(project, lock_)
-
-
-def test_the_supported_pythons_are_those_of_the_project_and_the_lock():
-    supported = f">=3.{dev.OLDEST[1]},<3.{dev.NEWEST[1] + 1}"
-    assert dev.read_toml(dev.PROJECT)["tool"]["poetry"]["dependencies"]["python"] == supported
-    assert dev.read_toml(dev.LOCK)["metadata"]["python-versions"] == supported
+def test_dev_py_needs_nothing_but_the_standard_library() -> None:
+    names = re.findall(r"^(?:from|import) (\w+)", (ROOT / "dev.py").read_text(), re.MULTILINE)
+    assert set(names) <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("version", [(3, 9, 9), (3, 14, 0)])
-def test_another_python_is_told_which_ones_will_do(monkeypatch, capsys, version):
+def test_an_unsupported_python_is_told_which_ones_are_supported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: tuple[int, ...]
+) -> None:
     monkeypatch.setattr(sys, "version_info", version)
-    assert dev.main(["install"]) == 2
-    assert "3.10 to 3.13" in capsys.readouterr().err
+    monkeypatch.setattr("shutil.which", lambda name: name if name == "python3.12" else None)
+    assert dev.main(["test", "-x"]) == 2
+    printed = capsys.readouterr().err
+    assert "3.10 to 3.13" in printed
+    assert "Run: python3.12 dev.py test -x" in printed
 
 
-def test_an_unknown_verb_is_refused(capsys):
-    assert dev.main(["tset"]) == 2
-    assert "tset" in capsys.readouterr().err
+def test_every_public_task_has_a_help_text() -> None:
+    assert [name for name, task in TASKS.items() if not name.startswith("_") and not task.get("help")] == []
 
 
-def parsed(lines):
-    return [Requirement(line.split(" --hash")[0]) for line in lines]
+def test_the_tests_run_on_both_cores_and_those_that_measure_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert selected(monkeypatch, "unit_tests", "-m", "a or b") == [
+        ["-m", "(a or b) and not serial", "-n", "2", "--dist", "loadgroup", "unit_tests"],
+        ["-m", "(a or b) and serial", "unit_tests"],
+    ]
 
 
-def names(lines):
-    return [req.name for req in parsed(lines)]
+def test_the_fast_tests_are_those_that_are_neither_slow_nor_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert selected(monkeypatch, "--fast", "-x") == [
+        ["-m", "not slow and not serial", "-n", "2", "--dist", "loadgroup", "-x"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"), [((0, 0), 0), ((1,), 1), ((0, 1), 1), ((5, 0), 0), ((0, 5), 0), ((5, 5), 5)]
+)
+def test_the_exit_code_tells_whether_any_test_failed_or_none_was_found(
+    monkeypatch: pytest.MonkeyPatch, codes: tuple[int, ...], expected: int
+) -> None:
+    given = iter(codes)
+    monkeypatch.setattr(sys, "argv", ["run_tests"])
+    monkeypatch.setattr(run_tests, "pytest", lambda *_: next(given))
+    assert run_tests.main() == expected
+    assert next(given, None) is None
+
+
+def selected(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[list[str]]:
+    """The arguments of each pytest that a run of the tests starts."""
+    started: list[list[str]] = []
+    monkeypatch.setattr(sys, "argv", ["run_tests", *arguments])
+
+    def pytest_of(*given: str) -> int:
+        started.append(list(given))
+        return 0
+
+    monkeypatch.setattr(run_tests, "pytest", pytest_of)
+    assert run_tests.main() == 0
+    return started
+
+
+def test_the_versions_agree() -> None:
+    assert agreed_version(declared_versions()) == read_toml(ROOT / "pyproject.toml")["tool"]["poetry"]["version"]
+
+
+def test_different_versions_are_named() -> None:
+    with pytest.raises(NotReady, match=r"Dockerfile says 1\.0, CHANGELOG\.md says 2\.0"):
+        agreed_version({"Dockerfile": "1.0", "CHANGELOG.md": "2.0"})
+
+
+def test_a_distribution_with_tests_in_it_or_without_types_is_refused() -> None:
+    package = ["source_pylon/__init__.py", "source_pylon/py.typed", "source_pylon-1.0.dist-info/METADATA"]
+    check_content(package)
+    with pytest.raises(NotReady, match=r"unit_tests/test_dev\.py"):
+        check_content([*package, "unit_tests/test_dev.py"])
+    with pytest.raises(NotReady, match=r"py\.typed"):
+        check_content(package[:1])
+
+
+def test_the_acceptance_configurations_are_where_the_task_writes_them_and_are_known_as_secrets() -> None:
+    sections = yaml.safe_load((ROOT / "acceptance-test-config.yml").read_text())["acceptance_tests"]
+    paths = {test["config_path"] for section in sections.values() for test in section["tests"]}
+    missing = {path for path in paths if not (ROOT / path).exists() or Path(path).parts[0] == "secrets"}
+    assert {(ROOT / path).parent for path in missing} == {CONFIGS}
+    assert "secrets" in CONFIGS.parts
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def test_the_workflows_run_what_a_developer_runs() -> None:
+    runs = [
+        step["run"]
+        for path in WORKFLOWS
+        for job in yaml.safe_load(path.read_text())["jobs"].values()
+        for step in job["steps"]
+        if "run" in step
+    ]
+    tasks = [run.removeprefix("python3 dev.py ").split()[0] for run in runs if run.startswith("python3 dev.py")]
+    assert ".ci/run" in runs
+    assert any(run.startswith("docker build") for run in runs)
+    assert [task for task in tasks if task not in TASKS] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_every_action_is_pinned_to_a_commit(path: Path) -> None:
+    used = re.findall(r"uses: (\S+)", path.read_text())
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)] == []

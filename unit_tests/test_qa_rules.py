@@ -6,7 +6,6 @@ on the same base. "The version must be bumped in each pull request" compares wit
 must have an entry for the version instead. That links answer is left out too: tests need no network.
 """
 
-import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from scripts.lock import read_toml
 from source_pylon.config import connection_specification
-
-dev = importlib.import_module("dev")
 
 ROOT = Path(__file__).parents[1]
 NAME = "Pylon"
@@ -56,7 +54,7 @@ def metadata() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def project() -> dict[str, Any]:
-    content: dict[str, Any] = dev.read_toml(ROOT / "pyproject.toml")["tool"]["poetry"]
+    content: dict[str, Any] = read_toml(ROOT / "pyproject.toml")["tool"]["poetry"]
     return content
 
 

@@ -56,7 +56,7 @@ class Demo:
         self._output: Path = options.output
         self._config = self._output / "config.json"
         self._catalog = self._output / "catalog.json"
-        self._connector = Connector(lambda text: print(f"           {text}", flush=True))
+        self._connector = Connector(lambda text: print(f"           {text}", flush=True), options.connector)
 
     def run(self) -> int:
         """The whole story; gives the exit code."""
@@ -189,6 +189,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="which data and changes (%(default)s)")
     parser.add_argument(
         "--limits", choices=sorted(TABLES), default=DEFAULT_TABLE, help="the sandbox's rate limits (%(default)s)"
+    )
+    parser.add_argument(
+        "--connector", type=Path, metavar="PATH", help="the console script to run (the one that is installed here)"
     )
     parser.add_argument(
         "--output", type=Path, default=ROOT / "output", metavar="DIR", help="folder for what came (output)"

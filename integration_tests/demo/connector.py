@@ -59,13 +59,14 @@ class Sync:
 
 
 class Connector:
-    """The installed `source-pylon`. `tell` gets its warnings and errors, one text each."""
+    """The console script `source-pylon`. `tell` receives its warnings and errors, one text each."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        """Raises ConnectorFailed when it is not installed beside the Python that runs this."""
-        found = shutil.which("source-pylon", path=str(Path(sys.executable).parent))
+    def __init__(self, tell: Callable[[str], None], command: Path | None = None) -> None:
+        """Use the script at `command`, by default the one beside this Python; raise ConnectorFailed without it."""
+        found = shutil.which(command or "source-pylon", path=str(Path(sys.executable).parent))
         if found is None:
-            raise ConnectorFailed(f"source-pylon is not installed beside {sys.executable}; run: python3 dev.py install")
+            where = command or f"beside {sys.executable}; run: python3 dev.py install"
+            raise ConnectorFailed(f"source-pylon is not installed {where}")
         self._command = found
         self._tell = tell
 

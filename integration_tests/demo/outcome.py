@@ -8,9 +8,9 @@ from typing import Any
 from integration_tests.demo.connector import Key, StreamRead, key_of
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.dataset import KINDS, PARENTS
-from source_pylon.extraction.issues.messages_stream import IssueMessageStream
 from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.streams import STREAMS
+from source_pylon.streams.issue_messages import IssueMessages
 
 Record = dict[str, Any]
 
@@ -22,7 +22,7 @@ def stored(pylon: Sandbox, stream: str, key: Sequence[str]) -> dict[Key, Record]
     """What the sandbox holds of a stream, by primary key; None when it keeps nothing under that name."""
     definition = _DEFINITIONS.get(stream)
     records: Iterable[Record]
-    if isinstance(definition, IssueMessageStream):
+    if isinstance(definition, IssueMessages):
         threads = (pylon.messages(issue["id"]) for issue in pylon.expected("issues"))
         records = [message for thread in threads for message in thread if not message["is_private"]]
     elif isinstance(definition, IssueStream):

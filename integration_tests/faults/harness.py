@@ -100,7 +100,7 @@ def in_process(
     with _process_restored(), _Capture(on_write) as out, io.StringIO() as err:
         kept = sys.stderr
         try:
-            sys.stdout = sys.__stdout__ = out  # type: ignore[misc]
+            sys.stdout = sys.__stdout__ = out  # type: ignore[misc, assignment]
             sys.stderr = err
             code = main(list(args), SourcePylon(timing, allowance))
         finally:

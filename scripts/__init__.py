@@ -1,0 +1,1 @@
+"""What the tasks of pyproject.toml run where one command is not enough."""
