@@ -154,7 +154,7 @@ STREAMS: tuple[Stream, ...] = (
     ChildStream(
         "account_activities",
         get_paginated("/accounts"),
-        get_paginated("/accounts/{account_id}/activities"),
+        get_paginated("/accounts/{id}/activities"),
         AccountActivity,
         derive=account_activity_record,
         cursor_field="happened_at",
