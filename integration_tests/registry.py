@@ -23,6 +23,14 @@ NAMES = tuple(definition.name for definition in STREAMS)
 TYPES = list(CUSTOM_OBJECT_TYPES)
 """The types of custom objects that the sandbox has."""
 
+_PARENT_COLUMNS = {
+    "account_activities": "account_id",
+    "knowledge_base_articles": "knowledge_base_id",
+    "knowledge_base_collections": "knowledge_base_id",
+    "task_comments": "task_id",
+}
+"""The columns that name the parent of a record, whether or not the API does."""
+
 Key = tuple[Any, ...]
 
 
@@ -93,8 +101,11 @@ def _owed(pylon: Sandbox, name: str) -> list[Record]:
     if name == "feature_requests":
         return [_search_result(record) for record in pylon.expected(name)]
     if name in PARENTS:
-        added = "knowledge_base_id" if PARENTS[name] == "knowledge_bases" else None
-        return [{**record, **({added: parent} if added else {})} for parent, record in pylon.expected(name)]
+        column = _PARENT_COLUMNS.get(name)
+        return [
+            {**record, **({column: record.get(column) or parent} if column else {})}
+            for parent, record in pylon.expected(name)
+        ]
     records: list[Record] = pylon.expected(name)
     return [_with_columns(name, record) for record in records]
 

@@ -24,9 +24,9 @@ def read_body(raw: bytes) -> dict[str, Any]:
     try:
         body = orjson.loads(raw.strip() or b"{}")
     except orjson.JSONDecodeError as error:
-        raise ApiError(400, "the body is not JSON") from error
+        raise ApiError(400, "the body is not JSON", "invalid_request_body") from error
     if not isinstance(body, dict):
-        raise ApiError(400, "the body is not a JSON object")
+        raise ApiError(400, "the body is not a JSON object", "invalid_request_body")
     return body
 
 

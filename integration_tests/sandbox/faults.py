@@ -167,7 +167,7 @@ def html(code: int = 200) -> Action:
 
 def too_many(headers: Mapping[str, str] | None = None) -> Action:
     """Answers 429 with any headers, or none."""
-    return status(429, {"errors": ["rate limit exceeded"], "request_id": "fault"}, headers)
+    return status(429, {"errors": ["rate limit exceeded"], "request_id": "fault", "code": "rate_limited"}, headers)
 
 
 def redirect(url: str, code: int = 302) -> Action:

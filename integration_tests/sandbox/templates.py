@@ -16,7 +16,7 @@ TEMPLATES = 8
 """How many different records are made of each model; all others are variations of these."""
 
 _KEPT = frozenset(
-    {"id", "slug", "number", "name", "title", "object_type", "macro_group_id", "is_deactivated", "is_internal"}
+    {"id", "slug", "number", "name", "title", "object_type", "macro_group_id", "is_deactivated", "is_internal", "type"}
 )
 """Fields that irregular records keep, beside all times: what identifies a record, and what a request filters on."""
 
