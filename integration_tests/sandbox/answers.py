@@ -213,7 +213,7 @@ def _select(view: View, condition: Condition, among: list[Key]) -> list[Key]:
             among = among[bisect_left(among, (created[0], "")) : bisect_left(among, (created[1], ""))]
         elif slices:
             name = min(slices, key=lambda candidate: len(slices[candidate]))
-            among = view.sorted(slices[name])
+            among = sorted(slices[name])
             del ranges[name]
         elif either:
             among = sorted({key for part in either for key in _select(view, part, view.order)})

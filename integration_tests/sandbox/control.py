@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -34,51 +35,42 @@ class Control:
     """Serves the control endpoints of one sandbox."""
 
     def __init__(self, server: Server, store: MutableStore, clock: SandboxClock) -> None:
-        """Acts on the parts given."""
         self._server = server
-        self._store = store
-        self._clock = clock
+        self._commands: dict[str, Callable[[dict[str, Any], str], Any]] = {
+            "POST evolve": lambda body, _: evolve(
+                store, body.get("seed", 0), body.get("n", 1), body.get("deletions", True)
+            ),
+            "POST advance": lambda body, _: {"now": clock.advance(timedelta(seconds=body["seconds"])).isoformat()},
+            "POST fault": lambda body, _: self._fault(**body),
+            "POST clear": lambda body, _: self._clear(),
+            "POST forbid": lambda body, _: server.forbidden.add(body["template"]),
+            "POST allow": lambda body, _: server.forbidden.discard(body["template"]),
+            "GET stats": lambda body, _: self._stats(),
+            "GET expected": lambda body, kind: store.expected(kind),
+            "GET messages": lambda body, issue: store.messages(issue),
+            "GET markers": lambda body, _: sorted(store.private_markers()),
+        }
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answers one request; 400 for a wrong one, 404 for an unknown one."""
         raw = await request.read()
-        command, _, argument = request.path.removeprefix(CONTROL).partition("/")
+        name, _, argument = request.path.removeprefix(CONTROL).partition("/")
+        command = self._commands.get(f"{request.method} {name}")
+        if command is None:
+            return _json({"error": "no such command"}, 404)
         try:
-            body = orjson.loads(raw) if raw.strip() else {}
-            answer = self._answer(f"{request.method} {command}", argument, body)
+            return _json(command(orjson.loads(raw.strip() or b"{}"), argument) or {})
         except ApiError as error:
             return _json({"error": error.text}, error.status)
         except (KeyError, TypeError, ValueError) as error:
             return _json({"error": repr(error)}, 400)
-        return _json(answer) if answer is not None else _json({"error": "no such command"}, 404)
 
-    def _answer(self, command: str, argument: str, body: dict[str, Any]) -> Any:
-        if command == "POST evolve":
-            return evolve(self._store, body.get("seed", 0), body.get("n", 1), body.get("deletions", True))
-        if command == "POST advance":
-            return {"now": self._clock.advance(timedelta(seconds=body["seconds"])).isoformat()}
-        if command == "POST fault":
-            action = faults.NAMED[body.pop("action")](**body.pop("arguments", {}))
-            self._server.faults.add(faults.Fault(action=action, **body))
-            return {}
-        if command == "POST clear":
-            self._server.faults.clear()
-            self._server.log.clear()
-            self._server.unknown_keys.clear()
-            return {}
-        if command in ("POST forbid", "POST allow"):
-            change = self._server.forbidden.add if command == "POST forbid" else self._server.forbidden.discard
-            change(body["template"])
-            return {}
-        if command == "GET stats":
-            return self._stats()
-        if command == "GET expected":
-            return self._store.expected(argument)
-        if command == "GET messages":
-            return self._store.messages(argument)
-        if command == "GET markers":
-            return sorted(self._store.private_markers())
-        return None
+    def _fault(self, action: str, arguments: dict[str, Any] | None = None, **fault: Any) -> None:
+        self._server.faults.add(faults.Fault(action=faults.NAMED[action](**(arguments or {})), **fault))
+
+    def _clear(self) -> None:
+        for part in (self._server.faults, self._server.log, self._server.unknown_keys):
+            part.clear()
 
     def _stats(self) -> dict[str, Any]:
         seen = list(self._server.log)

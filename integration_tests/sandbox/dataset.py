@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from random import Random
 from typing import Any, NamedTuple
 
@@ -72,9 +72,8 @@ _CUSTOM_FIELDS = [
     *(("issue", "priority"), ("issue", "product_area"), ("account", "tier"), ("contact", "seats")),
     *((object_type, "notes") for object_type in ("task", "project", "meeting", "opportunity")),
 ]
-_TASK_STATES = ("not_started", "in_progress", "completed")
+TASK_STATES = ("not_started", "in_progress", "completed")
 _ACTIONS = ("issue.created", "issue.deleted", "account.merged", "contact.deleted", "user.invited")
-_CALL_SOURCES = ("gong", "fathom", "grain", "granola", "custom_call_recorder")
 SURVEY_TYPES = ("nps", "csat", "custom")
 
 
@@ -129,9 +128,8 @@ class Dataset:
 
     def versions(self, kind: str) -> list[Version]:
         """All objects of one kind as they were at the end of the history."""
-        if kind == "issues":
-            return [self.issues.version(number) for number in range(self.size.issues)]
-        return [self.new(kind, number, parent=self._parent(kind, number)) for number in range(self.count(kind))]
+        make = self.issues.version if kind == "issues" else partial(self.new, kind)
+        return [make(number) for number in range(self.count(kind))]
 
     def new(
         self,
@@ -144,12 +142,11 @@ class Dataset:
     ) -> Version:
         """An object of any kind but issues: a filled-in model with the fields that carry meaning on top."""
         rng = Random(f"{self.seed}/{kind}/{number}")
-        identity = identity or self.id(kind, number)
+        if identity is None:
+            identity, parent = self.id(kind, number), self._parent(kind, number)
         if created is None:
             created = self._base - int(self._span * rng.random() ** 2)
-        model = models()[kind]
-        record = template(model, number)
-        moment = shown(created)
+        moment, record = shown(created), template(models()[kind], number)
         common = {"id": identity, "created_at": moment, "updated_at": moment, "slug": f"{kind}-{number}"}
         record.update((name, value) for name, value in common.items() if name in record)
         own: Callable[[Draft], Record] | None = getattr(self, f"_{kind}", None)
@@ -157,26 +154,24 @@ class Dataset:
             record = merged(record, own(Draft(rng, number, created, parent)))
         if rng.random() < self._irregular:
             roughen(record, rng)
-        # The milliseconds that records do not show.
+        # With the milliseconds that records do not show.
         times = {name: int(parse(record[name])) + created % SECOND for name in times_of(kind) if record.get(name)}
         return Version((created, identity), encode(record), times, parent=parent)
 
     def count(self, kind: str) -> int:
         """How many objects of a kind the data set holds."""
-        size = self.size
-        if kind == "survey_responses":
-            return size.survey_responses if size.surveys else 0
+        size, fixed = (
+            self.size,
+            {"issue_statuses": STATES, "task_statuses": TASK_STATES, "custom_fields": _CUSTOM_FIELDS},
+        )
+        if kind == "survey_responses" and not size.surveys:
+            return 0
         if hasattr(size, kind):
             return int(getattr(size, kind))
         if kind in PARENTS:
-            return 2 * min(self.count(PARENTS[kind]), 50 if PARENTS[kind] != "issues" else 15)
-        fixed = {
-            "issue_statuses": len(STATES),
-            "task_statuses": len(_TASK_STATES),
-            "custom_fields": len(_CUSTOM_FIELDS),
-        }
+            return 2 * min(self.count(PARENTS[kind]), 15 if PARENTS[kind] == "issues" else 50)
         if kind in fixed:
-            return fixed[kind] if size.others else 0
+            return len(fixed[kind]) if size.others else 0
         return size.others * (len(CUSTOM_OBJECT_TYPES) if kind == "custom_objects" else 1)
 
     def _parent(self, kind: str, number: int) -> str | None:
@@ -188,76 +183,48 @@ class Dataset:
         parents = max(1, self.count(PARENTS[kind]) - 1)
         return self.id(PARENTS[kind], (number if kind == "survey_responses" else number // 2 * 3) % parents)
 
-    def _some(self, rng: Random, kind: str, share: float = 1.0) -> str | None:
+    def _one(self, kind: str, number: int, **more: Any) -> Record | None:
+        """A reference to an object of a kind; None if there are none."""
         count = self.count(kind)
-        return self.id(kind, int(rng.random() * count)) if count and rng.random() < share else None
+        return {"id": self.id(kind, number % count), **more} if count else None
 
-    def _reference(self, kind: str, number: int) -> Record | None:
-        count = self.count(kind)
-        return {"id": self.id(kind, number % count)} if count else None
+    def _id(self, kind: str, number: int) -> str | None:
+        return (self._one(kind, number) or {}).get("id")
 
     def _user(self, number: int) -> Record | None:
-        user = self._reference("users", number)
-        return user and {**user, "email": f"agent{number % self.size.users}@vendor.example"}
+        return self._one("users", number, email=f"agent{number % max(1, self.size.users)}@vendor.example")
+
+    def _contact(self, number: int) -> Record | None:
+        return self._one("contacts", number, email=f"person{number % max(1, self.size.contacts)}@customer.example")
 
     def _accounts(self, new: Draft) -> Record:
-        company = text.COMPANIES[new.number % len(text.COMPANIES)]
-        domain = f"{company.lower()}{new.number}.example"
-        updated = shown(min(max(self._base, new.created), new.created + int(new.rng.expovariate(1 / (30 * DAY)))))
-        gold = new.rng.random() < 0.3
+        name = f"{text.COMPANIES[new.number % len(text.COMPANIES)]} {new.number}"
+        domain = f"{name.lower().replace(' ', '')}.example"
+        changed = new.created + int(new.rng.expovariate(1 / (30 * DAY)))
         return {
-            "name": f"{company} {new.number}" + (" 株式会社" if new.number % 9 == 0 else ""),
-            "updated_at": updated,
-            "domain": domain,
-            "domains": [domain],
-            "primary_domain": domain,
-            "type": ("customer", "internal", "community", "partner")[new.number % 4],
-            "owner": self._user(new.number) if new.rng.random() < 0.6 else None,
-            "tags": ["enterprise"] if gold else None,
+            "name": name + (" 株式会社" if new.number % 9 == 0 else ""),
+            "updated_at": shown(max(new.created, min(self._base, changed))),
+            **{"domain": domain, "domains": [domain], "primary_domain": domain},
+            "owner": self._user(new.number) if new.number % 5 < 3 else None,
+            "tags": ["enterprise"] if new.number % 3 == 0 else None,
             "external_ids": text.external_ids(new.number),
-            "custom_fields": {"tier": {"slug": "tier", "value": "gold"}} if gold else {},
-            "channels": [],
-            "crm_settings": {"details": [{"id": f"00{new.number:06d}", "source": "salesforce"}]}
-            if new.number % 2
-            else None,
-            "is_disabled": False,
-            "latest_customer_activity_time": updated,
-            "logo_url": f"https://logos.sandbox.invalid/{new.number}.png" if new.number % 3 else "",
-            "parent_account_id": self.id("accounts", new.number - 1) if new.number % 10 == 1 else None,
-            "subaccount_ids": [self.id("accounts", new.number + 1)] if new.number % 10 == 0 else [],
-            "associated_account_ids": None,
+            "custom_fields": {"tier": {"slug": "tier", "value": "gold"}} if new.number % 3 == 0 else {},
         }
 
     def _contacts(self, new: Draft) -> Record:
-        email, phone = f"person{new.number}@customer.example", f"+1555{new.number:07d}" if new.number % 4 == 0 else None
-        account = self._some(new.rng, "accounts", 0.85)
+        email = f"person{new.number}@customer.example"
+        account = self._one("accounts", int(new.rng.random() * 1e9)) if new.rng.random() < 0.85 else None
         return {
             "name": text.NAMES[new.number % len(text.NAMES)],
-            "email": email if new.rng.random() < 0.9 else None,
-            "emails": [email],
-            "account": {"id": account} if account else None,
-            "avatar_url": f"https://avatars.sandbox.invalid/{new.number}.png" if new.number % 2 else "",
+            **{"email": email if new.number % 10 else None, "emails": [email]},
+            "account": account,
             "custom_fields": {} if new.number % 5 else {"seats": {"slug": "seats", "value": str(new.number)}},
-            "external_ids": None,
-            "integration_user_ids": [],
-            "phone_numbers": [phone] if phone else [],
-            "primary_phone_number": phone,
-            "portal_role": ("no_access", "member", "admin")[new.number % 3],
-            "portal_role_id": None,
         }
 
     def _users(self, new: Draft) -> Record:
-        email, role = f"agent{new.number}@vendor.example", self.id("user_roles", new.number % 2)
-        roles = [{"id": role, "name": "Admin", "slug": "admin"}]
-        return {
-            "name": text.NAMES[new.number % len(text.NAMES)],
-            "email": email,
-            "emails": [email],
-            "avatar_url": "",
-            **{"role": roles[0], "role_id": role, "roles": roles, "role_ids": [role]},
-            "status": ("active", "away", "out_of_office", "active", "")[new.number % 5],
-            "is_deactivated": new.number % 5 == 4,
-        }
+        email, gone = f"agent{new.number}@vendor.example", new.number % 5 == 4
+        fields = {"name": text.NAMES[new.number % len(text.NAMES)], "email": email, "emails": [email]}
+        return {**fields, "is_deactivated": gone, "status": "" if gone else ("active", "away")[new.number % 2]}
 
     def _teams(self, new: Draft) -> Record:
         return {"name": f"Team {new.number}", "users": [self._user(n) for n in range(min(3, self.size.users))]}
@@ -265,18 +232,11 @@ class Dataset:
     def _call_recordings(self, new: Draft) -> Record:
         # A third of the recordings reach Pylon days after the call.
         start = new.created - (int(new.rng.random() * 5 * DAY) if new.number % 3 == 0 else 2 * HOUR)
-        duration = int(new.rng.random() * 3600) * SECOND
         return {
             "title": text.title(new.rng) if new.rng.random() < 0.85 else "",
             "summary": f"{text.sentence(new.rng)}\n\n- {text.sentence(new.rng)}" if new.rng.random() < 0.7 else "",
-            "start_time": shown(start),
-            "end_time": shown(start + duration),
-            "duration_ms": duration,
-            "source": _CALL_SOURCES[new.number % len(_CALL_SOURCES)],
-            "participant_emails": [f"person{new.number}@customer.example", "agent0@vendor.example"],
-            "account_id": self._some(new.rng, "accounts", 0.8),
-            "calendar_event_id": None,
-            "custom_fields": {},
+            **{"start_time": shown(start), "end_time": shown(start + HOUR), "duration_ms": HOUR},
+            "account_id": self._id("accounts", new.number) if new.number % 5 else None,
         }
 
     def _surveys(self, new: Draft) -> Record:
@@ -284,147 +244,105 @@ class Dataset:
         return {"name": f"{kind.upper()} {new.number}, été", "type": kind}
 
     def _survey_responses(self, new: Draft) -> Record:
-        kind = next(
-            (SURVEY_TYPES[n % 3] for n in range(self.size.surveys) if new.parent == self.id("surveys", n)), "csat"
-        )
-        score = {
-            "prompt": "How likely are you to recommend us?",
-            "question_id": text.identity(new.parent, "score"),
-            "question_type": "score",
-            "value": str(int(new.rng.random() * 11)),
-        }
-        comment = {
-            "prompt": "Why? 💬",
-            "question_id": text.identity(new.parent, "comment"),
-            "question_type": "comment",
-            "value": text.sentence(new.rng),
-        }
+        kinds = {self.id("surveys", number): SURVEY_TYPES[number % 3] for number in range(self.size.surveys)}
+        kind = kinds.get(new.parent or "", "csat")
+        asked = (("How likely are you to recommend us?", "score"), ("Why? 💬", "comment"))
+        values = (str(int(new.rng.random() * 11)), text.sentence(new.rng))
+        answers = [
+            {"prompt": prompt, "question_id": text.identity(new.parent, what), "question_type": what, "value": value}
+            for (prompt, what), value in zip(asked, values, strict=True)
+        ]
         return {
             "submitted_at": shown(new.created),
-            "answers": [score, comment] if new.rng.random() < 0.7 else [score],
-            "survey_id": new.parent,
-            "survey_type": kind,
-            "survey_instance_id": text.identity(new.parent, "instance", new.number),
-            "issue_id": self._some(new.rng, "issues") if kind == "csat" else None,
-            "contact_id": self._some(new.rng, "contacts", 0.9),
-            "account_id": self._some(new.rng, "accounts", 0.7),
+            "answers": answers if new.rng.random() < 0.7 else answers[:1],
+            **{"survey_id": new.parent, "survey_type": kind},
+            "issue_id": self._id("issues", int(new.rng.random() * 1e9)) if kind == "csat" else None,
+            "contact_id": self._id("contacts", int(new.rng.random() * 1e9)) if new.number % 10 else None,
+            "account_id": self._id("accounts", int(new.rng.random() * 1e9)) if new.number % 3 else None,
             "excluded_at": shown(new.created + HOUR) if new.number % 10 == 3 else None,
         }
 
     def _tasks(self, new: Draft) -> Record:
-        status = _TASK_STATES[new.number % 3]
-        contact = self._reference("contacts", new.number)
+        status = TASK_STATES[new.number % 3]
+        by_contact = new.number % 4 == 3
         return {
-            "account": self._reference("accounts", new.number),
-            "project": self._reference("projects", new.number),
-            "milestone": self._reference("milestones", new.number),
-            "assignee": {"contact": contact, "user": None} if new.number % 4 == 3 else {"user": self._user(new.number)},
+            **{kind: self._one(f"{kind}s", new.number) for kind in ("account", "project", "milestone")},
+            "assignee": {"contact": self._contact(new.number)} if by_contact else {"user": self._user(new.number)},
             "status": status,
             "completed_at": shown(new.created) if status == "completed" else None,
             "due_date": shown(new.created + 7 * DAY) if new.number % 2 else None,
-            **{"parent_task_id": None, "subtask_ids": []},
         }
 
     def _projects(self, new: Draft) -> Record:
-        archived = new.number % 4 == 3
-        return {
-            "account": self._reference("accounts", new.number),
-            "owner_id": (self._reference("users", new.number) or {}).get("id"),
-            "status": _TASK_STATES[new.number % 3],
-            "progress": (new.number % 5) / 4,
-            **{"is_archived": archived, "archived_at": shown(new.created) if archived else None},
-        }
+        archived = shown(new.created) if new.number % 4 == 3 else None
+        fields = {"account": self._one("accounts", new.number), "owner_id": self._id("users", new.number)}
+        progress = {"status": TASK_STATES[new.number % 3], "progress": (new.number % 5) / 4}
+        return {**fields, **progress, "is_archived": bool(archived), "archived_at": archived}
 
     def _milestones(self, new: Draft) -> Record:
-        project = self._reference("projects", new.number)
         due = shown(new.created + 30 * DAY) if new.number % 2 else None
-        return {"account": self._reference("accounts", new.number), "project": project, "due_date": due}
+        return {**{kind: self._one(f"{kind}s", new.number) for kind in ("account", "project")}, "due_date": due}
 
     def _task_comments(self, new: Draft) -> Record:
         internal = MISSING if new.rng.random() < self._irregular else new.number % 2 == 1
         marker = "" if internal is False else f"<p>{text.marker(self.seed, 'task_comments', new.number)}</p>"
-        return {
-            "task_id": new.parent,
-            "body_html": text.body(new.rng) + marker,
-            "is_internal": internal,
-            "author": {"user": self._user(new.number), "contact": None},
-            "last_edited_at": shown(new.created) if new.number % 3 == 0 else None,
-        }
+        author = {"user": self._user(new.number)}
+        body = text.body(new.rng) + marker
+        return {"task_id": new.parent, "body_html": body, "is_internal": internal, "author": author}
 
     def _article_feedback(self, new: Draft) -> Record:
-        article = self.count("knowledge_base_articles") and new.number % self.count("knowledge_base_articles")
-        contact = self._reference("contacts", new.number)
+        article = new.number % max(1, self.count("knowledge_base_articles"))
         return {
             "article_id": self.id("knowledge_base_articles", article),
             "knowledge_base_id": self._parent("knowledge_base_articles", article),
             "score": 1 + new.number % 5,
             "comment": text.sentence(new.rng) if new.number % 3 else None,
             "submitted_at": shown(new.created),
-            "submitter": {"contact": contact, "user": None} if new.number % 4 else None,
+            "submitter": {"contact": self._contact(new.number)} if new.number % 4 else None,
         }
 
     def _account_activities(self, new: Draft) -> Record:
-        kind = new.number % self.size.others if self.size.others else None
-        activity_type = None if kind is None else {**template(models()["activity_types"], kind)}
-        if activity_type is not None and kind is not None:
-            activity_type |= {"id": self.id("activity_types", kind), "slug": f"activity_types-{kind}"}
+        number = new.number % max(1, self.size.others)
+        own = {"id": self.id("activity_types", number), "slug": f"activity_types-{number}"}
+        activity_type = {**template(models()["activity_types"], number), **own}
         return {"account_id": new.parent, "activity_type": activity_type, "happened_at": shown(new.created)}
 
     def _email_suppressions(self, new: Draft) -> Record:
-        bounced = new.number % 2 == 0
-        return {
-            "email": f"bounced{new.number}@customer.example",
-            "reason": "hard_bounce" if bounced else "manual",
-            "bounce_details": "550 5.1.1 unknown user" if bounced else None,
-            "created_at": precise(new.created),
-        }
+        return {"email": f"bounced{new.number}@customer.example", "created_at": precise(new.created)}
 
     def _audit_logs(self, new: Draft) -> Record:
         action = _ACTIONS[new.number % len(_ACTIONS)]
-        return {
-            "action": action,
-            "object_type": action.split(".")[0],
-            "object_id": self.id("gone", new.number),
-            "action_happened_at": shown(new.created),
-        }
+        gone = {"object_type": action.split(".")[0], "object_id": self.id("gone", new.number)}
+        return {"action": action, **gone, "action_happened_at": shown(new.created)}
 
     def _issue_statuses(self, new: Draft) -> Record:
-        return _status(STATES[new.number % len(STATES)], new.number)
+        return {"slug": STATES[new.number % len(STATES)]}
 
     def _task_statuses(self, new: Draft) -> Record:
-        return _status(_TASK_STATES[new.number % len(_TASK_STATES)], new.number)
+        return {"slug": TASK_STATES[new.number % len(TASK_STATES)]}
 
     def _custom_fields(self, new: Draft) -> Record:
         object_type, slug = _CUSTOM_FIELDS[new.number % len(_CUSTOM_FIELDS)]
         return {"object_type": object_type, "slug": slug, "type": "text"}
 
     def _custom_objects(self, new: Draft) -> Record:
-        return {"type": new.parent, "custom_fields": {}}
+        return {"type": new.parent}
 
     def _tags(self, new: Draft) -> Record:
-        return {"value": f"tag {new.number}", "object_type": ("account", "issue", "article")[new.number % 3]}
+        return {"value": f"tag {new.number}"}
 
     def _threads(self, new: Draft) -> Record:
         # Threads hold internal notes; their names are as private as the notes.
         return {"issue_id": new.parent, "name": f"Internal {text.marker(self.seed, 'threads', new.number)}"}
 
     def _macros(self, new: Draft) -> Record:
-        return {"macro_group_id": self.id("macro_groups", new.number % max(1, self.size.others))}
+        return {"macro_group_id": self._id("macro_groups", new.number)}
 
     def _feature_requests(self, new: Draft) -> Record:
-        account = self._some(new.rng, "accounts")
-        evidence = [{"id": text.identity(new.number, "evidence"), "account_id": account, "source_type": "issue"}]
-        return {
-            "request_status": ("new", "in_progress", "closed", "archived")[new.number % 4],
-            "evidence": [{**entry, "created_at": shown(new.created)} for entry in evidence],
-            "evidence_count": len(evidence),
-            "custom_fields": {},
-        }
+        evidence = {"id": text.identity(new.number, "evidence"), "account_id": self._id("accounts", new.number)}
+        evidence |= {"source_type": "issue", "created_at": shown(new.created)}
+        status = ("new", "in_progress", "closed", "archived")[new.number % 4]
+        return {"request_status": status, "evidence": [evidence], "evidence_count": 1}
 
     def _account_relationships(self, new: Draft) -> Record:
-        return {"child_account_id": new.parent, "parent_account_id": self._some(new.rng, "accounts")}
-
-
-def _status(slug: str, number: int) -> Record:
-    label = slug.replace("_", " ").title()
-    return {"slug": slug, "label": label, "category": slug, "is_archived": False, "is_default_status": number == 0}
+        return {"child_account_id": new.parent, "parent_account_id": self._id("accounts", new.number)}

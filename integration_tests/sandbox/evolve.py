@@ -22,14 +22,17 @@ class Change(NamedTuple):
 def evolve(store: MutableStore, seed: int, n: int, deletions: bool = True) -> list[Change]:
     """Makes `n` changes, the same for the same store and seed; `deletions` false leaves out what removes objects."""
     rng = Random(f"{store.seed}/evolve/{seed}")
-    menu = [(weight, make) for weight, make, deletes in _MENU if deletions or not deletes]
-    weights = [weight for weight, _ in menu]
+    menu = {key: entry for key, entry in _MENU.items() if deletions or not key[0].startswith("delete")}
     changes: list[Change] = []
     with store.lock:
         while len(changes) < n:
-            _, make = rng.choices(menu, weights)[0]
-            change = make(store, rng)
-            changes.append(change if change is not None else _new_issue(store, rng))
+            ((change, kind),) = rng.choices(list(menu), [weight for weight, _ in menu.values()])
+            needed = {"survey_responses": "surveys"}.get(kind) if change == "add" else kind
+            picked = _pick(store, rng, needed) if needed else ""
+            if picked is None:
+                change, kind, picked = "add", "issues", ""
+            made = menu[change, kind][1](store, rng, picked)
+            changes.append(Change(change, kind, str(made) if change == "add" else picked))
     return changes
 
 
@@ -43,114 +46,42 @@ def _pick(store: MutableStore, rng: Random, kind: str) -> str | None:
     return None
 
 
-def _message(store: MutableStore, rng: Random) -> Change | None:
-    issue = _pick(store, rng, "issues")
-    if issue is None:
-        return None
-    store.add_message(issue, files=int(rng.random() < 0.1))
-    return Change("add_message", "issues", issue)
-
-
-def _note(store: MutableStore, rng: Random) -> Change | None:
-    issue = _pick(store, rng, "issues")
-    if issue is None:
-        return None
-    store.add_message(issue, private=True, files=int(rng.random() < 0.2))
-    return Change("add_private_message", "issues", issue)
-
-
-def _close(store: MutableStore, rng: Random) -> Change | None:
-    issue = _pick(store, rng, "issues")
-    if issue is None:
-        return None
-    store.close_issue(issue)
-    return Change("close", "issues", issue)
-
-
-def _tag(store: MutableStore, rng: Random) -> Change | None:
-    issue = _pick(store, rng, "issues")
-    if issue is None:
-        return None
-    store.update_issue(issue, tags=[f"tag {rng.randrange(100)}"])
-    return Change("update", "issues", issue)
-
-
-def _new_issue(store: MutableStore, rng: Random) -> Change:
-    issue = store.add_issue(type=rng.choice(["conversation", "ticket", "Ticket", None]))
-    for _ in range(rng.randrange(3)):
+def _add_issue(store: MutableStore, rng: Random, _: str) -> str:
+    issue = store.add_issue(type=rng.choice(["conversation", "ticket"]))
+    for _message in range(rng.randrange(3)):
         store.add_message(issue, private=rng.random() < 0.2)
-    return Change("add", "issues", issue)
+    return issue
 
 
-def _late_recording(store: MutableStore, rng: Random) -> Change:
-    start = store.clock.now() - timedelta(hours=rng.randrange(1, 96))
-    return Change("add", "call_recordings", store.add_call_recording(start_time=start))
+def _add_recording(store: MutableStore, rng: Random, _: str) -> str:
+    return store.add_call_recording(start_time=store.clock.now() - timedelta(hours=rng.randrange(1, 96)))
 
 
-def _summary(store: MutableStore, rng: Random) -> Change | None:
-    recording = _pick(store, rng, "call_recordings")
-    if recording is None:
-        return None
-    store.update_call_recording(recording, summary=sentence(rng))
-    return Change("update", "call_recordings", recording)
-
-
-def _response(store: MutableStore, rng: Random) -> Change | None:
-    survey = _pick(store, rng, "surveys")
-    return Change("add", "survey_responses", store.add_survey_response(survey)) if survey else None
-
-
-def _survey(store: MutableStore, rng: Random) -> Change:
-    return Change("add", "surveys", store.add_survey(type=rng.choice(["nps", "csat", "custom"])))
-
-
-def _account(store: MutableStore, rng: Random) -> Change | None:
-    account = _pick(store, rng, "accounts")
-    if account is None:
-        return None
-    store.update_account(account, name=f"Renamed {rng.randrange(10_000)}")
-    return Change("update", "accounts", account)
-
-
-def _new_account(store: MutableStore, rng: Random) -> Change:
-    return Change("add", "accounts", store.add_account())
-
-
-def _new_contact(store: MutableStore, rng: Random) -> Change:
-    return Change("add", "contacts", store.add_contact())
-
-
-def _delete_issue(store: MutableStore, rng: Random) -> Change | None:
-    issue = _pick(store, rng, "issues")
-    if issue is None:
-        return None
-    store.delete_issue(issue)
-    return Change("delete", "issues", issue)
-
-
-def _delete_message(store: MutableStore, rng: Random) -> Change | None:
-    issue = _pick(store, rng, "issues")
+def _delete_message(store: MutableStore, rng: Random, issue: str) -> None:
     # Only public ones: a client that listed the issue before could not tell whose the deleted note's files were.
-    public = [message.record["id"] for message in store.thread(issue) if not message.private] if issue else []
-    if issue is None or not public:
-        return None
-    store.delete_message(issue, public[-1])
-    return Change("delete_message", "issues", issue)
+    public = [message.record["id"] for message in store.thread(issue) if not message.private]
+    if public:
+        store.delete_message(issue, public[-1])
+    else:
+        store.close_issue(issue)
 
 
-_MENU: list[tuple[int, Callable[[MutableStore, Random], Change | None], bool]] = [
-    (30, _message, False),
-    (10, _note, False),
-    (12, _close, False),
-    (8, _tag, False),
-    (10, _new_issue, False),
-    (5, _late_recording, False),
-    (5, _summary, False),
-    (6, _response, False),
-    (1, _survey, False),
-    (4, _account, False),
-    (2, _new_account, False),
-    (2, _new_contact, False),
-    (2, _delete_issue, True),
-    (3, _delete_message, True),
-]
+Make = Callable[[MutableStore, Random, str], str | None]
+
+_MENU: dict[tuple[str, str], tuple[int, Make]] = {
+    ("add_message", "issues"): (30, lambda store, rng, id: store.add_message(id, files=int(rng.random() < 0.1))),
+    ("add_private_message", "issues"): (10, lambda store, rng, id: store.add_message(id, private=True, files=1)),
+    ("close", "issues"): (12, lambda store, rng, id: store.close_issue(id)),
+    ("update", "issues"): (8, lambda store, rng, id: store.update_issue(id, tags=[f"tag {rng.randrange(100)}"])),
+    ("add", "issues"): (10, _add_issue),
+    ("add", "call_recordings"): (5, _add_recording),
+    ("update", "call_recordings"): (5, lambda store, rng, id: store.update_call_recording(id, summary=sentence(rng))),
+    ("add", "survey_responses"): (6, lambda store, rng, id: store.add_survey_response(id)),
+    ("add", "surveys"): (1, lambda store, rng, _: store.add_survey(type=rng.choice(["nps", "csat", "custom"]))),
+    ("update", "accounts"): (4, lambda store, rng, id: store.update_account(id, name=f"Renamed {rng.randrange(999)}")),
+    ("add", "accounts"): (2, lambda store, rng, _: store.add_account()),
+    ("add", "contacts"): (2, lambda store, rng, _: store.add_contact()),
+    ("delete", "issues"): (2, lambda store, rng, id: store.delete_issue(id)),
+    ("delete_message", "issues"): (3, _delete_message),
+}
+"""The weight of each change, and how it is made of the object picked."""

@@ -7,8 +7,7 @@ pylon.faults.add(Fault("GET /issues/{id}/messages", hang(), when=lambda seen: se
 from __future__ import annotations
 
 import gzip
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from random import Random
@@ -96,47 +95,22 @@ class Fault:
         return True
 
 
-class Faults:
-    """The faults in force, in the order in which they were added; safe to change from any thread."""
-
-    def __init__(self) -> None:
-        """None at first."""
-        self._faults: list[Fault] = []
-        self._lock = threading.Lock()
-
-    def __iter__(self) -> Iterator[Fault]:
-        """The faults in force."""
-        return iter(list(self._faults))
-
-    def __len__(self) -> int:
-        """How many faults are in force."""
-        return len(self._faults)
+class Faults(list[Fault]):
+    """The faults in force, in the order in which they were added; may be changed from any thread."""
 
     def add(self, fault: Fault) -> Fault:
         """Puts a fault into force and returns it: its `fired` says how often it struck."""
-        with self._lock:
-            self._faults.append(fault)
+        self.append(fault)
         return fault
-
-    def remove(self, fault: Fault) -> None:
-        """Ends a fault."""
-        with self._lock:
-            self._faults.remove(fault)
-
-    def clear(self) -> None:
-        """Ends all faults."""
-        with self._lock:
-            self._faults.clear()
 
     def meeting(self, seen: Seen) -> list[Action]:
         """The actions that a request suffers: every one that changes an answer, up to the first that replaces it."""
         actions = []
-        with self._lock:
-            for fault in self._faults:
-                if fault.meets(seen):
-                    actions.append(fault.action)
-                    if fault.action.instead is not None:
-                        break
+        for fault in list(self):
+            if fault.meets(seen):
+                actions.append(fault.action)
+                if fault.action.instead is not None:
+                    break
         return actions
 
 
@@ -241,23 +215,7 @@ def padded(size: int) -> Action:
     return transform(lambda answer: {**answer, "padding": "x" * size})
 
 
-NAMED: dict[str, Callable[..., Action]] = {
-    made.__name__: made
-    for made in (
-        status,
-        empty,
-        html,
-        too_many,
-        redirect,
-        glitched,
-        truncated,
-        reset,
-        reset_in_body,
-        hang,
-        slow,
-        delay,
-        gzipped,
-        padded,
-    )
-}
+_PLAIN = (status, empty, html, too_many, redirect, glitched, truncated, padded, gzipped)
+_TRANSPORT = (reset, reset_in_body, hang, slow, delay)
+NAMED: dict[str, Callable[..., Action]] = {made.__name__: made for made in (*_PLAIN, *_TRANSPORT)}
 """The actions that can be ordered over HTTP by name: all but the one that takes a Python function."""

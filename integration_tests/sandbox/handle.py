@@ -64,11 +64,11 @@ class Sandbox:
         self.store = MutableStore(
             self.clock,
             seed=seed,
-            size=size,
+            size=size or Size(),
             behaviour=behaviour or Behaviour(**behaviours),
             search_lag=search_lag,
             base=None if base_time is None else millis(base_time),
-            history=history,
+            history=history or History(),
         )
         self.limiter = Limiter(document, limits, minute, taken)
         self.server = Server(

@@ -24,18 +24,6 @@ _GROUP = 40
 """Every 40th issue is a group, of the two issues before it."""
 _BURST = 20
 """How many days before the end of the history the busy second lies."""
-_PLAIN: dict[str, Any] = {
-    "active_time_by_user": [],
-    "chat_widget_info": None,
-    "external_incidents": [],
-    "external_issues": [],
-    "first_response_breach_time": None,
-    "resolution_breach_time": None,
-    "snoozed_until_time": None,
-    "team_slas": [],
-    "workspace_email": None,
-}
-"""Fields that few issues have."""
 
 
 class Planned(NamedTuple):
@@ -87,9 +75,7 @@ class IssueFactory:
         self._burst = (base - _BURST * DAY) // SECOND * SECOND
         self.created = self._creations()
         self._rng = Random()
-        self._templates = [
-            template(usepylon.Issue, number) | (_PLAIN if number % 4 else {}) for number in range(TEMPLATES)
-        ]
+        self._templates = [template(usepylon.Issue, number) for number in range(TEMPLATES)]
 
     @property
     def long_thread(self) -> int | None:
@@ -224,8 +210,7 @@ class IssueFactory:
         source = SOURCES[int(draw() * len(SOURCES))]
         elapsed = (updated - created) // SECOND
         resolved = shown(updated) if closed else None
-        # A few were resolved, reopened, and perhaps resolved again.
-        first_resolved = shown((created + updated) // 2) if draw() < 0.05 else resolved
+        slack = {"channel_id": f"C{index % 50:08d}", "message_ts": f"{created / 1000:.6f}", "workspace_id": "T00000001"}
         group = self._group_of(index)
         is_group = group == index
         return {
@@ -243,31 +228,24 @@ class IssueFactory:
             "account": _account(self._seed, int(draw() * self._size.accounts)) if self._size.accounts else None,
             "requester": self._person(rng, "contacts", self._size.contacts),
             "assignee": self._person(rng, "users", self._size.users) if draw() < 0.8 else None,
-            "team": {"id": self._referred("teams", int(draw() * self._size.others))} if self._size.others else None,
+            "team": {"id": _identity(self._seed, "teams", int(draw() * self._size.others))}
+            if self._size.others
+            else None,
             "tags": [TAGS[int(draw() * len(TAGS))]] if draw() < 0.4 else None,
             "custom_fields": _custom_fields(rng),
             "attachment_urls": self._attachments(identity, story),
-            "first_response_time": shown(created + HOUR) if draw() < 0.4 else None,
-            "first_response_seconds": int(draw() * 90_000),
             "number_of_touches": len(messages),
             "time_in_status_seconds": {"new": elapsed // 2, state: elapsed},
-            "business_hours_time_in_status_seconds": {},
             "csat_responses": [{"score": 1 + int(draw() * 5), "comment": text.sentence(rng)}] if draw() < 0.1 else [],
             "customer_portal_visible": draw() < 0.5 and not is_group,
-            "author_unverified": draw() < 0.1,
             "resolution_time": resolved,
             "resolution_seconds": elapsed if closed else None,
-            "first_resolution_time": first_resolved,
+            # A few were resolved, reopened, and perhaps resolved again.
+            "first_resolution_time": shown((created + updated) // 2) if draw() < 0.05 else resolved,
             "is_issue_group": is_group,
             "child_issues": [self._mini(index - 1), self._mini(index - 2)] if is_group else [],
             "parent_issue_group": None if is_group or group is None else self._mini(group),
-            "slack": {
-                "channel_id": f"C{index % 50:08d}",
-                "message_ts": f"{created / 1000:.6f}",
-                "workspace_id": "T00000001",
-            }
-            if source == "slack"
-            else None,
+            "slack": slack if source == "slack" else None,
         }
 
     def _group_of(self, index: int) -> int | None:
@@ -290,15 +268,12 @@ class IssueFactory:
         if record["latest_message_time"] is None and draw < 0.5:
             del record["latest_message_time"]
 
-    def _referred(self, kind: str, number: int) -> str:
-        return _identity(self._seed, kind, number)
-
     def _person(self, rng: Random, kind: str, count: int) -> dict[str, Any] | None:
         if not count:
             return None
         number = int(rng.random() * count)
         email = f"agent{number}@vendor.example" if kind == "users" else f"person{number}@customer.example"
-        return {"id": self._referred(kind, number), "email": email}
+        return {"id": _identity(self._seed, kind, number), "email": email}
 
     def _attachments(self, identity: str, story: Story) -> list[str]:
         urls = [

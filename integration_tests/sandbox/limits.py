@@ -35,32 +35,25 @@ class Limiter:
     """A sliding window per endpoint.
 
     `limits` names a table, or maps templates to calls per minute on top of the October table, or is None for no
-    limits. `minute` is how many real seconds a minute of the limits lasts. `taken` is the share (0 to 1) of each
-    allowance that another client of the organisation uses up. Refused requests do not count. Used from the server's
-    thread; `set` and `taken` may be changed from any other.
+    limits; anything else raises ValueError. `minute` is how many real seconds a minute of the limits lasts. `taken` is
+    the share (0 to 1) of each allowance that another client of the organisation uses up. Refused requests do not count.
+    Used from the server's thread; `set` and `taken` may be changed from any other.
     """
 
     def __init__(
-        self,
-        document: Document,
-        limits: str | Mapping[str, int] | None = DEFAULT_TABLE,
-        minute: float = 60.0,
-        taken: float = 0.0,
+        self, document: Document, limits: str | Mapping[str, int] | None, minute: float = 60.0, taken: float = 0.0
     ) -> None:
-        """Raises ValueError for an unknown table or template."""
         self.minute = minute
         self.taken = taken
         self.calls: dict[str, int] = {}
         self._seen: dict[str, deque[float]] = {}
-        if limits is None:
-            return
         table = limits if isinstance(limits, str) else DEFAULT_TABLE
         if table not in TABLES:
             raise ValueError(f"no table of limits named {table!r}; there are {sorted(TABLES)}")
-        self.calls = {name: TABLES[table](operation) for name, operation in document.operations.items()}
-        if not isinstance(limits, str):
-            for template, calls in limits.items():
-                self.set(template, calls)
+        if limits is not None:
+            self.calls = {name: TABLES[table](operation) for name, operation in document.operations.items()}
+        for template, calls in ({} if limits is None or isinstance(limits, str) else limits).items():
+            self.set(template, calls)
 
     def set(self, template: str, calls: int) -> None:
         """Changes the limit of one endpoint (calls per minute), from now on."""

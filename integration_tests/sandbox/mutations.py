@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partialmethod
 from random import Random
 from typing import Any
 
 import usepylon
 
 from integration_tests.sandbox import text
-from integration_tests.sandbox.clock import HOUR, SECOND, millis, parse, precise, shown
+from integration_tests.sandbox.clock import HOUR, SECOND, millis, parse, shown
 from integration_tests.sandbox.dataset import times_of
 from integration_tests.sandbox.errors import not_found
 from integration_tests.sandbox.issues import Message, activity, compose
@@ -65,11 +66,8 @@ class MutableStore(Store):
     def close_issue(self, issue_id: str, *, at: datetime | None = None) -> None:
         """Closes an issue without a message."""
         resolved = shown(self._stamp(at))
-        self.update_issue(issue_id, at=at, state="closed", resolution_time=resolved)
-
-    def delete_issue(self, issue_id: str) -> None:
-        """Deletes an issue; searches still list it for `search_lag` seconds."""
-        self._delete("issues", issue_id)
+        first = self.get("issues", issue_id).record().get("first_resolution_time") or resolved
+        self.update_issue(issue_id, at=at, state="closed", resolution_time=resolved, first_resolution_time=first)
 
     def add_message(
         self,
@@ -125,83 +123,66 @@ class MutableStore(Store):
             thread[place] = old._replace(record={**old.record, "message_html": "", "file_urls": []})
             self._rethread(issue_id, thread, self._stamp(at), [], old)
 
+    def add(self, kind: str, *, parent: str | None = None, at: datetime | None = None, **fields: Any) -> str:
+        """Adds an object of any kind but issues, to its parent where the kind has one, and returns its id."""
+        return self._add(kind, parent, at, fields)
+
+    def update(self, kind: str, identity: str, *, at: datetime | None = None, **fields: Any) -> None:
+        """Changes an object of any kind but issues; its `updated_at`, if it has one, moves."""
+        with self.lock:
+            version = self.get(kind, identity)
+            record, times = version.record(), dict(version.times)
+            if "updated_at" in record:
+                times["updated_at"] = self._stamp(at)
+                record["updated_at"] = shown(times["updated_at"])
+            self._put(kind, version, merged(record, fields), times)
+
+    def delete(self, kind: str, identity: str) -> None:
+        """Deletes an object of any kind; searches still show it for `search_lag` seconds."""
+        with self.lock:
+            self.get(kind, identity)
+            self.collection(kind).delete(identity, self._visible_at())
+
+    add_account, add_contact = partialmethod(add, "accounts"), partialmethod(add, "contacts")
+    update_account, update_contact = partialmethod(update, "accounts"), partialmethod(update, "contacts")
+    update_call_recording = partialmethod(update, "call_recordings")
+    delete_issue = partialmethod(delete, "issues")
+    delete_account, delete_contact = partialmethod(delete, "accounts"), partialmethod(delete, "contacts")
+
     def add_call_recording(
         self, *, start_time: datetime | None = None, at: datetime | None = None, **fields: Any
     ) -> str:
         """Adds a recording, which Pylon has since `at`, of a call that began at `start_time` (default: an hour ago)."""
         start = self._stamp(at) - HOUR if start_time is None else millis(start_time)
-        return self.add("call_recordings", at=at, **{"start_time": precise(start), **fields})
-
-    def update_call_recording(self, recording_id: str, *, at: datetime | None = None, **fields: Any) -> None:
-        """Changes a recording, as when its summary is finished."""
-        self._update("call_recordings", recording_id, at, fields)
+        call = {"start_time": shown(start), "end_time": shown(start + HOUR)}
+        return self._add("call_recordings", None, at, {**call, **fields}, start_time=start)
 
     def add_survey(self, *, name: str = "Added", type: str = "csat", at: datetime | None = None) -> str:
         """Adds a survey (type `nps`, `csat` or `custom`) without responses."""
-        return self.add("surveys", at=at, name=name, type=type)
+        return self._add("surveys", None, at, {"name": name, "type": type})
 
     def add_survey_response(self, survey_id: str, *, at: datetime | None = None, **fields: Any) -> str:
         """Adds a response, submitted at `at`."""
         kind = self.get("surveys", survey_id).record()["type"]
-        return self.add("survey_responses", parent=survey_id, at=at, **{"survey_type": kind, **fields})
-
-    def add_account(self, *, at: datetime | None = None, **fields: Any) -> str:
-        """Adds an account."""
-        return self.add("accounts", at=at, **fields)
-
-    def update_account(self, account_id: str, *, at: datetime | None = None, **fields: Any) -> None:
-        """Changes an account."""
-        self._update("accounts", account_id, at, fields)
-
-    def delete_account(self, account_id: str) -> None:
-        """Deletes an account."""
-        self._delete("accounts", account_id)
+        return self._add("survey_responses", survey_id, at, {"survey_type": kind, **fields})
 
     def merge_accounts(self, duplicate: str, into: str, *, at: datetime | None = None) -> None:
         """Moves the issues and contacts of one account to another and deletes it for good."""
         with self.lock:
             self.get("accounts", into)
-            for kind in ("issues", "contacts"):
+            for kind, move in (("issues", self.update_issue), ("contacts", self.update_contact)):
                 for version in self.collection(kind).newest_first():
-                    record = version.record()
-                    if (record.get("account") or {}).get("id") != duplicate:
-                        continue
-                    if kind == "issues":
-                        self.update_issue(version.id, at=at, account={"id": into})
-                    else:
-                        self.update_contact(version.id, account={"id": into})
-            self._delete("accounts", duplicate)
+                    if (version.record().get("account") or {}).get("id") == duplicate:
+                        move(version.id, at=at, account={"id": into})
+            self.delete("accounts", duplicate)
 
-    def add_contact(self, *, at: datetime | None = None, **fields: Any) -> str:
-        """Adds a contact."""
-        return self.add("contacts", at=at, **fields)
-
-    def update_contact(self, contact_id: str, **fields: Any) -> None:
-        """Changes a contact, which no time of its record shows."""
-        with self.lock:
-            version = self.get("contacts", contact_id)
-            self._put("contacts", version, merged(version.record(), fields), version.times)
-
-    def delete_contact(self, contact_id: str) -> None:
-        """Deletes a contact."""
-        self._delete("contacts", contact_id)
-
-    def add(self, kind: str, *, parent: str | None = None, at: datetime | None = None, **fields: Any) -> str:
-        """Adds an object of any kind but issues, to its parent where the kind has one, and returns its id."""
+    def _add(self, kind: str, parent: str | None, at: datetime | None, fields: dict[str, Any], **times: int) -> str:
         with self.lock:
             identity, _ = self._next(kind)
             number = self.dataset.count(kind) + self._counter
             made = self.dataset.new(kind, number, identity=identity, created=self._stamp(at), parent=parent)
-            self._put(kind, made, merged(made.record(), fields), made.times)
+            self._put(kind, made, merged(made.record(), fields), made.times | times)
             return identity
-
-    def update(self, kind: str, identity: str, *, at: datetime | None = None, **fields: Any) -> None:
-        """Changes an object of any kind but issues."""
-        self._update(kind, identity, at, fields)
-
-    def delete(self, kind: str, identity: str) -> None:
-        """Deletes an object of any kind."""
-        self._delete(kind, identity)
 
     def _stamp(self, at: datetime | None) -> int:
         return self.clock.millis() if at is None else millis(at)
@@ -233,45 +214,22 @@ class MutableStore(Store):
     def _put_issue(self, record: dict[str, Any], created: int, updated: int) -> None:
         known = self.collection("issues").live.versions.get(record["id"])
         record["updated_at"] = shown(updated)
-        self._touch(record, known)
-        stamps = [(message.at, message.private) for message in self._threads.get(record["id"], ())]
-        if known is not None and record["id"] not in self._threads:
+        origin, resolved, stamps = -1, None, []
+        if known is not None:
+            origin, resolved = known.origin, known.times.get("resolved_at")
             stamps = [(message.at, message.private) for message in self.thread(record["id"])]
-        resolved = known.times.get("resolved_at") if known is not None else None
+            record["number_of_touches"] = (record.get("number_of_touches") or 0) + 1
         if record.get("resolution_time") and (resolved is None or shown(resolved) != record["resolution_time"]):
             resolved = int(parse(record["resolution_time"])) + updated % SECOND
-        origin = -1 if known is None else known.origin
         version = self.dataset.issues.wrap(record, created, updated, stamps, origin, resolved)
         self.collection("issues").put(version, self._visible_at())
-
-    def _touch(self, record: dict[str, Any], known: Version | None) -> None:
-        if known is not None:
-            record["number_of_touches"] = (record.get("number_of_touches") or 0) + 1
-
-    def _update(self, kind: str, identity: str, at: datetime | None, fields: dict[str, Any]) -> None:
-        with self.lock:
-            version = self.get(kind, identity)
-            record = version.record()
-            times = dict(version.times)
-            if "updated_at" in record:
-                times["updated_at"] = self._stamp(at)
-                record["updated_at"] = shown(times["updated_at"])
-            self._put(kind, version, merged(record, fields), times)
 
     def _put(self, kind: str, old: Version, record: dict[str, Any], times: dict[str, int]) -> None:
         # A time given as a field becomes the hidden one, too.
         given = {name: record[name] for name in times_of(kind) if isinstance(record.get(name), str)}
         times = times | {name: int(parse(at)) for name, at in given.items() if at != shown(times.get(name, -1))}
-        for name, at in given.items():
-            record[name] = shown(parse(at))
         key = (times.get("happened_at", old.key[0]), old.id)
-        version = Version(key, encode(record), times, parent=old.parent, origin=old.origin)
-        self.collection(kind).put(version, self._visible_at())
-
-    def _delete(self, kind: str, identity: str) -> None:
-        with self.lock:
-            self.get(kind, identity)
-            self.collection(kind).delete(identity, self._visible_at())
+        self.collection(kind).put(Version(key, encode(record), times, parent=old.parent), self._visible_at())
 
 
 def _place(thread: list[Message], message_id: str | None) -> int:

@@ -23,7 +23,6 @@ from integration_tests.sandbox.versions import Collection, Version, View
 ISSUE_TIMES = ("latest_message_activity_at", "updated_at")
 """The times of issues that get an index: creation is the order of every list, the others are rarely asked for."""
 
-
 _MARKER = re.compile(re.escape(text.PRIVATE) + "[0-9a-f]{16}")
 
 
@@ -55,22 +54,22 @@ class Store:
         self,
         clock: SandboxClock,
         *,
-        seed: int = 1,
-        size: Size | None = None,
-        behaviour: Behaviour | None = None,
-        search_lag: float = 0.0,
-        base: int | None = None,
-        history: History | None = None,
+        seed: int,
+        size: Size,
+        behaviour: Behaviour,
+        search_lag: float,
+        base: int | None,
+        history: History,
     ) -> None:
         """Makes the data set; `base` (milliseconds) is the end of its history, by default now."""
         self.clock = clock
         self.seed = seed
-        self.size = size or Size()
-        self.behaviour = behaviour or Behaviour()
+        self.size = size
+        self.behaviour = behaviour
         self.search_lag = search_lag
         self.lock = threading.RLock()
         self.base = (clock.millis() if base is None else base) // SECOND * SECOND
-        self.dataset = Dataset(seed, self.size, self.base, self.behaviour, history or History())
+        self.dataset = Dataset(seed, self.size, self.base, self.behaviour, history)
         self._threads: dict[str, list[Message]] = {}
         self._added_markers: set[str] = set()
         self._numbers: dict[int, str] = {}
@@ -83,7 +82,7 @@ class Store:
             if kind not in self._collections:
                 with _without_collector():
                     times = ISSUE_TIMES if kind == "issues" else ()
-                    self._collections[kind] = Collection(times, self.dataset.versions(kind))
+                    self._collections[kind] = Collection(self.dataset.versions(kind), times)
             return self._collections[kind]
 
     def search_view(self, kind: str) -> View:

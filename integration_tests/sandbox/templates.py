@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
+import re
 from functools import cache
 from random import Random
 from typing import Any, TypeVar
@@ -32,16 +34,29 @@ class _Factory(ModelFactory[Model]):
 
     @classmethod
     def get_field_value(cls, field_meta: Any, *arguments: Any, **options: Any) -> Any:
-        if field_meta.annotation is str:
-            return _text(cls.__random__, field_meta.name)
-        if field_meta.annotation is dt.datetime:
-            return dt.datetime(2026, 1, 1 + cls.__random__.randrange(28), tzinfo=dt.timezone.utc)
+        rng, name, annotation = cls.__random__, field_meta.name, field_meta.annotation
+        if name == "custom_fields":
+            return {}
+        if annotation is str:
+            known = _known_values(cls.__model__).get(name)
+            return rng.choice(known) if known else _text(rng, name)
+        if annotation is dt.datetime:
+            return dt.datetime(2026, 1, 1 + rng.randrange(28), tzinfo=dt.timezone.utc)
         return super().get_field_value(field_meta, *arguments, **options)
+
+
+@cache
+def _known_values(model: type[pydantic.BaseModel]) -> dict[str, list[str]]:
+    """The values that the SDK names for the fields of a model, in the texts below them."""
+    fields = re.findall(r'^    (\w+): .*\n    """\n(.*?)    """', inspect.getsource(model), re.MULTILINE | re.DOTALL)
+    return {name: re.findall(r"`(\w*)`", meaning.partition("Known values:")[2]) for name, meaning in fields}
 
 
 def _text(rng: Random, name: str) -> str:
     if name == "id" or name.endswith("_id"):
         return text.identity("any", rng.random())
+    if name.endswith(("_at", "_time", "_date")):
+        return f"2026-01-{1 + rng.randrange(28):02}T00:00:00Z"
     if name.endswith("_html"):
         return text.body(rng)
     if name.endswith(("url", "link")):
@@ -57,7 +72,14 @@ def _text(rng: Random, name: str) -> str:
 def _templates(model: type[pydantic.BaseModel]) -> list[dict[str, Any]]:
     factory = _Factory.create_factory(model)
     factory.seed_random(len(model.model_fields))
-    return [factory.build().model_dump(mode="json") for _ in range(TEMPLATES)]
+    templates = [factory.build().model_dump(mode="json") for _ in range(TEMPLATES)]
+    rng = Random(TEMPLATES)
+    for record in templates[1:]:
+        # What is optional is missing from many records; the first has everything.
+        for name, field in model.model_fields.items():
+            if not field.is_required() and rng.random() < 0.5:
+                record[name] = None
+    return templates
 
 
 def template(model: type[pydantic.BaseModel], number: int) -> dict[str, Any]:

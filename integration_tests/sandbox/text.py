@@ -43,44 +43,14 @@ NAMES = (
     "Ada Lovelace",
     "Łukasz Żółć",
     "山田 太郎",
-    "王小明",
-    "Zoë Núñez",
     "Олена Шевченко",
     "محمد علي",
     "יעל כהן",
     "Siobhán O’Neill",
     "김민수",
-    "अनिता शर्मा",
-    "Jean-François d'Été",
 )
-WORDS = (
-    "billing",
-    "export",
-    "sync",
-    "login",
-    "webhook",
-    "dashboard",
-    "invoice",
-    "quota",
-    "report",
-    "import",
-    "audit",
-    "mobile",
-)
-COMPANIES = (
-    "Acme",
-    "Globex",
-    "Initech",
-    "Umbrella",
-    "Soylent",
-    "Stark",
-    "Wayne",
-    "Tyrell",
-    "Wonka",
-    "Hooli",
-    "Vandelay",
-    "Cyberdyne",
-)
+WORDS = ("billing", "export", "sync", "login", "webhook", "dashboard", "invoice", "quota", "report", "import", "audit")
+COMPANIES = ("Acme", "Globex", "Initech", "Umbrella", "Soylent", "Stark", "Wayne", "Tyrell", "Wonka", "Hooli")
 FILES = ("screenshot.png", "invoice 2026.pdf", "log.txt", "画面.png", "naïve-export.csv")
 
 
@@ -116,50 +86,24 @@ def title(rng: Random) -> str:
     return f"{sentence(rng)} ({WORDS[int(rng.random() * len(WORDS))]})"
 
 
+_BLOCKS = (
+    "<p>{} {}</p>",
+    "<ul><li>{}</li><li><b>{}</b></li></ul>",
+    "<ol><li>one</li><li>two<ul><li>{}</li></ul></li></ol>",
+    '<div>See <a href="https://docs.sandbox.invalid/p/7?a=1&amp;b=2">page&nbsp;7</a>.<br/>{}</div>',
+    '<div class="gmail_quote">On Mon, Ada wrote:<br><blockquote style="margin:0"><p>{}</p>'
+    "<blockquote>{}</blockquote></blockquote></div>",
+    "<p>5 &lt; 6 &amp;&amp; 7 &gt; 6 &mdash; &euro;20 &#128512; &#x1F680; &hellip; caf&eacute;</p>",
+    f"<style>.{STYLE_TEXT} {{{{ color: red }}}}</style><script>var {SCRIPT_TEXT} = '<p>no</p>';</script>"
+    "<!-- a comment --><table><tr><td>{}</td><td>1</td></tr></table>",
+)
+
+
 def body(rng: Random) -> str:
     """A message as mail programs and chat tools write it: one to four blocks of HTML."""
-    blocks = [_paragraph(rng)]
-    blocks.extend(_BLOCKS[int(rng.random() * len(_BLOCKS))](rng) for _ in range(int(rng.random() * 4)))
-    return "".join(blocks)
+    blocks = [_BLOCKS[0], *(_BLOCKS[int(rng.random() * len(_BLOCKS))] for _ in range(int(rng.random() * 4)))]
+    return "".join(block.format(_escaped(rng), _escaped(rng)) for block in blocks)
 
 
 def _escaped(rng: Random) -> str:
     return _ESCAPED[int(rng.random() * len(_ESCAPED))]
-
-
-def _paragraph(rng: Random) -> str:
-    return f"<p>{_escaped(rng)} {_escaped(rng)}</p>"
-
-
-def _list(rng: Random) -> str:
-    return f"<ul><li>{_escaped(rng)}</li><li><b>{_escaped(rng)}</b></li></ul>"
-
-
-def _ordered(rng: Random) -> str:
-    return f"<ol><li>one</li><li>two<ul><li>{_escaped(rng)}</li></ul></li></ol>"
-
-
-def _link(rng: Random) -> str:
-    page = int(rng.random() * 10_000)
-    return f'<div>See <a href="https://docs.sandbox.invalid/p/{page}?a=1&amp;b=2">page&nbsp;{page}</a>.<br/>Bye</div>'
-
-
-def _quote(rng: Random) -> str:
-    return (
-        '<div class="gmail_quote">On Mon, Ada wrote:<br><blockquote style="margin:0">'
-        f"{_paragraph(rng)}<blockquote>{_paragraph(rng)}</blockquote></blockquote></div>"
-    )
-
-
-def _entities(rng: Random) -> str:
-    return "<p>5 &lt; 6 &amp;&amp; 7 &gt; 6 &mdash; &euro;20 &#128512; &#x1F680; &hellip; caf&eacute;</p>"
-
-
-def _page(rng: Random) -> str:
-    return (
-        f"<style>.{STYLE_TEXT} {{ color: red }}</style><script>var {SCRIPT_TEXT} = '<p>no</p>';</script>"
-        f"<!-- a comment --><table><tr><td>{_escaped(rng)}</td><td>1</td></tr></table>"
-    )
-
-
-_BLOCKS = (_paragraph, _list, _ordered, _link, _quote, _entities, _page)

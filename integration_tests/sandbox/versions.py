@@ -48,13 +48,8 @@ class Version:
         parent: str | None = None,
         origin: int = -1,
     ) -> None:
-        """Takes the parts as they are; nothing is copied."""
-        self.key = key
-        self.raw = raw
-        self.times = times
-        self.kind = kind
-        self.parent = parent
-        self.origin = origin
+        self.key, self.raw, self.times = key, raw, times
+        self.kind, self.parent, self.origin = kind, parent, origin
 
     @property
     def id(self) -> str:
@@ -68,23 +63,16 @@ class Version:
 
 
 class View:
-    """Versions by id, in order of creation, with an index for each time that is searched by."""
+    """Versions by id, in order of creation, with an index for each time in `fields`; `generation` counts changes."""
 
-    def __init__(self, fields: Iterable[str] = ()) -> None:
-        """`fields` are the names of the times to index."""
-        self.versions: dict[str, Version] = {}
-        self.order: list[Key] = []
-        self.times: dict[str, list[tuple[int, Key]]] = {name: [] for name in fields}
-        self.generation = 0
-
-    def load(self, versions: list[Version]) -> None:
-        """Fills an empty view at once."""
+    def __init__(self, versions: list[Version], fields: Iterable[str] = ()) -> None:
         self.versions = {version.id: version for version in versions}
         self.order = sorted(version.key for version in versions)
-        for name, index in self.times.items():
-            index.extend((version.times[name], version.key) for version in versions if name in version.times)
-            index.sort()
-        self.generation += 1
+        self.times = {
+            name: sorted((version.times[name], version.key) for version in versions if name in version.times)
+            for name in fields
+        }
+        self.generation = 0
 
     def put(self, version: Version) -> None:
         """Adds an object or replaces its version."""
@@ -109,43 +97,26 @@ class View:
     def keys_within(self, name: str, low: float, high: float) -> list[Key]:
         """The keys of what has its time `name` from one bound on and before another, in the order of that time."""
         index = self.times[name]
-        return [key for _, key in index[bisect_left(index, low, key=_time) : bisect_left(index, high, key=_time)]]
-
-    def sorted(self, keys: list[Key]) -> list[Key]:
-        """Some of the keys in the order of creation."""
-        if len(keys) == len(self.order):
-            return self.order
-        if len(keys) < len(self.order) // 4:
-            return sorted(keys)
-        # Picking many from a sorted list beats sorting them.
-        chosen = set(keys)
-        return [key for key in self.order if key in chosen]
-
-
-def _time(entry: tuple[int, Key]) -> float:
-    return entry[0]
+        return [key for _, key in index[bisect_left(index, (low,)) : bisect_left(index, (high,))]]
 
 
 class Collection:
     """All objects of one kind.
 
-    `live` is what single reads and plain lists show. `searchable` is what searches show: each change reaches it
-    when its time has come. `ids` are the ids of all that ever was, in the order in which they came. Times are
-    milliseconds of the sandbox's clock.
+    `live` is what single reads and plain lists show. `searchable` is what searches show, with an index for each time
+    in `fields`: each change reaches it when its time has come. `ids` are the ids of all that ever was, in the order in
+    which they came. Times are milliseconds of the sandbox's clock.
     """
 
-    def __init__(self, fields: Iterable[str], versions: list[Version]) -> None:
-        """Starts with `versions`, all of which searches know already."""
-        self.live = View()
-        self.live.load(versions)
-        self.searchable = View(fields)
-        self.searchable.load(versions)
+    def __init__(self, versions: list[Version], fields: Iterable[str]) -> None:
+        self.live = View(versions)
+        self.searchable = View(versions, fields)
         self.children: dict[str, list[str]] = {}
-        self.ids: list[str] = [version.id for version in versions]
-        self.known: set[str] = set(self.ids)
+        self.ids = [version.id for version in versions]
+        self.known = set(self.ids)
         self._pending: deque[tuple[int, str, Version | None]] = deque()
-        for identity in self.live.order:
-            self._adopt(self.live.versions[identity[1]])
+        for version in versions:
+            self._adopt(version)
 
     def put(self, version: Version, visible_at: int) -> None:
         """Adds or replaces an object; searches show it from `visible_at` on."""
