@@ -50,8 +50,8 @@ class _Converter(threading.local):
         self._parser: Any = None
         self._layout = Layout()
 
-    def convert(self, html: str, *, preformatted: bool) -> str:
-        self._layout.reset(preformatted=preformatted)
+    def convert(self, html: str, *, preformatted: bool, links: bool) -> str:
+        self._layout.reset(preformatted=preformatted, links=links)
         if self._parser is None:
             from lxml import etree  # type: ignore[import-untyped]  # imported when the first message needs it
 
@@ -80,8 +80,11 @@ def _normalise(text: str) -> str:
     return "\n".join(lines).rstrip("\n")
 
 
-def html_to_text(html: str | None) -> str:
-    """Make readable plain text of HTML; text without a tag keeps its line breaks, null gives an empty one."""
+def html_to_text(html: str | None, *, links: bool = True) -> str:
+    """Make readable plain text of HTML; text without a tag keeps its line breaks, null gives an empty one.
+
+    `links=False` leaves out the targets of links.
+    """
     if not html:
         return ""
     if not html.isascii() and _SURROGATE.search(html):
@@ -90,4 +93,4 @@ def html_to_text(html: str | None) -> str:
         html = html.replace("\0", "")  # invisible, and PostgreSQL refuses it in a text
     if "<" not in html and "&" not in html:
         return _normalise(html)
-    return _CONVERTER.convert(html, preformatted=_MARKUP.search(html) is None)
+    return _CONVERTER.convert(html, preformatted=_MARKUP.search(html) is None, links=links)

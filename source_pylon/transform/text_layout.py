@@ -65,8 +65,11 @@ class Layout:
         }  # fmt: skip
         self.reset(preformatted=False)
 
-    def reset(self, *, preformatted: bool) -> None:
-        """Forget everything; `preformatted` keeps the line breaks of what comes (text without tags)."""
+    def reset(self, *, preformatted: bool, links: bool = True) -> None:
+        """Forget everything; `preformatted` keeps the line breaks of what comes (text without tags).
+
+        `links` tells whether the targets of links are written.
+        """
         self._lines: list[str] = []
         self._line: list[str] = []
         self._line_prefix = ""
@@ -79,6 +82,7 @@ class Layout:
         self._tight = False  # at the beginning of a list item or cell: inner paragraphs begin no new line
         self._hidden = 0
         self._preformatted = int(preformatted)
+        self._targets = links
         self._lists: list[int | None] = []  # next number of each open list, null for bullets
         self._rows: list[int] = []  # for each open table row: pieces written when it began
         self._links: list[tuple[str, int, int, int]] = []
@@ -298,7 +302,7 @@ class Layout:
         if not self._links:
             return
         target, written, lines, pieces = self._links.pop()
-        if self._written == written or not _is_readable_target(target):
+        if not self._targets or self._written == written or not _is_readable_target(target):
             return
         target = target[7:] if target[:7].lower() == "mailto:" else target
         text = self._line[pieces:] if len(self._lines) == lines else self._line[1:]

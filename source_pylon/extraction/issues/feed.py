@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from typing import NamedTuple
 
 from source_pylon.extraction.issues.messages import Deleted, MessageReader
 from source_pylon.extraction.issues.parts import Batch
@@ -14,6 +13,7 @@ from source_pylon.extraction.issues.plan import Range
 from source_pylon.extraction.issues.room import Room
 from source_pylon.extraction.stream import Record
 from source_pylon.transform import feedback
+from source_pylon.transform.feedback import IssueRecord
 
 logger = logging.getLogger("airbyte")
 
@@ -24,13 +24,6 @@ _SHORT_WAIT = 0.1
 to thread, and that costs as much as reading it."""
 
 
-class Finished(NamedTuple):
-    """An issue's record; and its public messages whole, even where the record is too large to hold them, if wanted."""
-
-    record: Record
-    messages: list[Record] | None
-
-
 class Entry:
     """An issue on its way out, and the streams that still wait for it."""
 
@@ -39,20 +32,20 @@ class Entry:
     def __init__(self, issue: Record, takers: set[str], needs_messages: bool) -> None:
         self.issue = issue
         self.takers = takers
-        self.messages: Future[Finished | None] | None = Future() if needs_messages else None
-        self._finished: Finished | None = None
+        self.messages: Future[IssueRecord | None] | None = Future() if needs_messages else None
+        self._finished: IssueRecord | None = None
 
-    def finished(self, include_messages: bool, about_to_wait: Callable[[], None]) -> Finished | None:
+    def finished(self, feed: "IssueFeed") -> IssueRecord | None:
         """The finished issue, waiting for its messages where they are asked for; None when it was deleted."""
         if self.messages is not None:
             if not self.messages.done():
                 try:
                     return self.messages.result(_SHORT_WAIT)
                 except NotYet:
-                    about_to_wait()
+                    feed.about_to_wait()
             return self.messages.result()
         if self._finished is None:
-            self._finished = finish(self.issue, [] if include_messages else None)
+            self._finished = feed.finish(self.issue, [] if feed.include_messages else None)
         return self._finished
 
     def drop(self) -> None:
@@ -60,19 +53,13 @@ class Entry:
         self.issue, self.messages, self._finished = {}, None, None
 
 
-def finish(issue: Record, messages: list[Record] | None) -> Finished:
-    """An issue with what was read of it; `messages` may hold private ones, which go no further."""
-    public = None if messages is None else feedback.public_messages(messages)
-    return Finished(feedback.issue_record(issue, public, messages), public)
-
-
 def may_have_messages(issue: Record) -> bool:
     """Whether there is anything to ask for: an issue without a message has no `latest_message_time`.
 
-    Whether private notes count there is not documented. Files must then tell: an issue that lists some is asked for
-    its messages, because files of a private note must not leave.
+    Whether internal notes count there is not documented, and a body or files may come from one. So an issue that has
+    either is asked for its messages, too.
     """
-    return bool(issue.get("latest_message_time") or issue.get("attachment_urls"))
+    return bool(issue.get("latest_message_time") or issue.get("body_html") or issue.get("attachment_urls"))
 
 
 class Delivery:
@@ -84,11 +71,11 @@ class Delivery:
         self._entries = entries
         self._name = name
 
-    def issues(self) -> Iterator[Finished]:
+    def issues(self) -> Iterator[IssueRecord]:
         """The stream's finished issues, in order. Raises what reading the messages raised."""
         for entry in self._entries:
             if self._name in entry.takers:
-                finished = entry.finished(self._feed.include_messages, self._feed.about_to_wait)
+                finished = entry.finished(self._feed)
                 if finished is not None:
                     yield finished
                 # While the next one is waited for, a large one is not kept.
@@ -113,6 +100,7 @@ class IssueFeed:
         *,
         include_messages: bool,
         keep_messages: bool,
+        trust_issue_body: bool = False,
         num_workers: int,
         about_to_wait: Callable[[], None] = lambda: None,
         on_listed: Callable[[Mapping[str, int]], None] = lambda rows: None,
@@ -125,6 +113,7 @@ class IssueFeed:
         """
         self.include_messages = include_messages
         self._keep_messages = keep_messages
+        self._trust_issue_body = trust_issue_body
         self.about_to_wait = about_to_wait
         self._on_listed = on_listed
         self.streams = frozenset(ranges)
@@ -238,6 +227,10 @@ class IssueFeed:
             noun = "issue was" if self.deleted == 1 else "issues were"
             logger.info(f"{self.deleted} {noun} deleted in Pylon while the sync ran, and left out.")
 
+    def finish(self, issue: Record, messages: list[Record] | None) -> IssueRecord:
+        """Make an issue's record; `messages` are all of its messages, None where they were not read."""
+        return feedback.issue_record(issue, messages, trust_issue_body=self._trust_issue_body)
+
     def _pump(self) -> None:
         while self._pending and self._room.has_place():
             entry = self._pending.popleft()
@@ -251,15 +244,17 @@ class IssueFeed:
         weight = 0
         try:
             messages = self._reader.read(str(issue["id"]), on_large=lambda: self._room.await_turn(entry))
-            finished = finish(issue, messages)
+            finished = self.finish(issue, messages)
             if finished.record["messages_truncated"]:
+                kept, read = len(finished.record["messages"] or ()), len(finished.public_messages or ())
                 logger.warning(
                     f"Issue {issue['id']} is larger than destinations take: its messages' HTML is left out, "
-                    f"and all but {len(finished.record['messages'] or ())} of {len(finished.messages or ())} messages."
+                    f"and all but {kept} of {read} messages."
                 )
             if not self._keep_messages:
-                finished = Finished(finished.record, None)
-            weight = feedback.weight({**finished.record, "messages": finished.messages or finished.record["messages"]})
+                finished = IssueRecord(finished.record, None)
+            held = finished.public_messages or finished.record["messages"]
+            weight = feedback.weight({**finished.record, "messages": held})
             future.set_result(finished)
         except Deleted:
             with self._lock:

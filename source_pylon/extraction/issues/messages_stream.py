@@ -6,10 +6,9 @@ from pydantic import BaseModel
 
 from source_pylon.api import errors
 from source_pylon.api.endpoints import MESSAGES
-from source_pylon.extraction.issues.feed import Finished
 from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.extraction.stream import Record, Slice, State, Sync
-from source_pylon.transform.feedback import message_records
+from source_pylon.transform.feedback import IssueRecord, message_records
 
 
 class IssueMessageStream(IssueStream):
@@ -29,9 +28,9 @@ class IssueMessageStream(IssueStream):
             )
         return super().slices(sync, state)
 
-    def emit(self, sync: Sync, finished: Finished) -> Iterator[Record]:
+    def emit(self, sync: Sync, finished: IssueRecord) -> Iterator[Record]:
         """The issue's messages."""
-        public = finished.messages or []
+        public = finished.public_messages or []
         yield from message_records(finished.record, public)
         if keyless := sum(1 for message in public if not message.get("id")):
             sync.count_keyless(self.name, keyless)

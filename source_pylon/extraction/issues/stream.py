@@ -11,7 +11,7 @@ from source_pylon.api import errors, responses
 from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import MESSAGES, Endpoint
 from source_pylon.config import Config
-from source_pylon.extraction.issues.feed import Delivery, Finished, IssueFeed
+from source_pylon.extraction.issues.feed import Delivery, IssueFeed
 from source_pylon.extraction.issues.listing import SEARCH, IssueSearch
 from source_pylon.extraction.issues.messages import MessageReader
 from source_pylon.extraction.issues.parts import IssueParts
@@ -20,6 +20,7 @@ from source_pylon.extraction.list import is_ahead
 from source_pylon.extraction.stream import Record, Slice, State, Stream, Sync, ahead_of_time, foreign_state
 from source_pylon.extraction.time_windows import kept, settled
 from source_pylon.timestamps import TICK
+from source_pylon.transform.feedback import IssueRecord
 
 logger = logging.getLogger("airbyte")
 
@@ -56,6 +57,7 @@ class IssueReading:
             ranges,
             include_messages=sync.config.include_messages,
             keep_messages=any(getattr(selection.definition, "emits_messages", False) for selection in sync.selections),
+            trust_issue_body=sync.config.trust_issue_body,
             num_workers=sync.config.num_workers,
             about_to_wait=sync.progress.about_to_wait,
             on_listed=self._tell_rows,
@@ -166,7 +168,7 @@ class IssueStream(Stream):
         for finished in delivery.issues():
             yield from self.emit(sync, finished)
 
-    def emit(self, sync: Sync, finished: Finished) -> Iterator[Record]:
+    def emit(self, sync: Sync, finished: IssueRecord) -> Iterator[Record]:
         """The records that this stream makes of an issue: the issue."""
         yield finished.record
 
