@@ -17,7 +17,8 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.memory_monitor import MemoryMonitor
 
 from source_pylon.source import SourcePylon, load_config
-from source_pylon.sync.packs import count, packed, record_line
+from source_pylon.sync.packs import count, packed
+from source_pylon.transform.clean import dump_line
 
 _ENOUGH_BYTES = 1_000_000
 _MOST_AT_ONCE = 65_536
@@ -90,7 +91,7 @@ def as_lines(message: AirbyteMessage) -> bytes:
     if message.type is not Type.RECORD or record is None:
         # The CDK filters what is logged, not the traces of errors.
         return filter_secrets(PylonEntrypoint.airbyte_message_to_string(message)).encode() + b"\n"
-    return packed(record.data) or record_line(record.stream, record.data, record.emitted_at)
+    return packed(record.data) or dump_line(record.stream, record.data, record.emitted_at)
 
 
 class LineBuffer:

@@ -2,18 +2,7 @@
 
 from typing import Any
 
-import orjson
-
 _LARGE = 256 * 1024
-
-
-def record_line(stream: str, data: Any, emitted_at: int) -> bytes:
-    """A RECORD message as a line with its end; `emitted_at` in milliseconds.
-
-    The CDK's serializer leaves out nulls at the top level of a record, and walks through all of it.
-    """
-    record = {"stream": stream, "data": data, "emitted_at": emitted_at}
-    return orjson.dumps({"type": "RECORD", "record": record}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def pack(lines: list[bytes]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.extraction.stream import Selection, Slice, State, Sync
 from source_pylon.sync.checkpoints import CheckpointCursor
+from source_pylon.transform.clean import clean, time_fields
 
 _MOST_OPEN_SLICES = 3
 
@@ -59,8 +60,9 @@ class SlicePartition(Partition):
             if generator.failed:
                 return
             keyless = generator.keyless
+            times = time_fields(generator.selection.definition.model)
             for data in self._slice.read():
-                yield Record(data, name)
+                yield Record(clean(data, times), name)
                 del data
                 generator.progress.record(name)
             self.whole = self._counts and not generator.failed and generator.keyless == keyless

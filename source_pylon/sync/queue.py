@@ -11,7 +11,8 @@ from typing import Any
 from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.types import Record
 
-from source_pylon.sync.packs import pack, record_line, size
+from source_pylon.sync.packs import pack, size
+from source_pylon.transform.clean import dump_line
 from source_pylon.transform.truncation import MOST_BYTES, record_within
 
 _MOST_RECORDS = 200
@@ -92,9 +93,9 @@ class PackingQueue(ClosableQueue):
         now = time.time()
         if not buffer.lines:
             buffer.stream, buffer.begun = item.stream_name, now
-        line = record_line(item.stream_name, item.data, int(now * 1000))
+        line = dump_line(item.stream_name, item.data, int(now * 1000))
         if len(line) >= MOST_BYTES:
-            line = record_line(item.stream_name, record_within(dict(item.data), item.stream_name), int(now * 1000))
+            line = dump_line(item.stream_name, record_within(dict(item.data), item.stream_name), int(now * 1000))
         buffer.lines.append(line)
         buffer.size += len(line)
         if len(buffer.lines) >= _MOST_RECORDS or buffer.size >= _MOST_BYTES or now - buffer.begun >= _LONGEST_WAIT:

@@ -34,13 +34,13 @@ import re
 import threading
 from typing import Any
 
+from source_pylon.transform.clean import clean_text
 from source_pylon.transform.text_layout import Layout
 
 # What makes a text HTML; "<3" and "a < b" do not.
 _MARKUP = re.compile(r"<[A-Za-z/!?]")
 _AT_ONCE = 65_536
 """Characters that the parser gets at once: whole, a text of 15 MB takes 260 MB for a moment."""
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class _Converter(threading.local):
@@ -87,10 +87,7 @@ def html_to_text(html: str | None, *, links: bool = True) -> str:
     """
     if not html:
         return ""
-    if not html.isascii() and _SURROGATE.search(html):
-        html = html.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if "\0" in html:
-        html = html.replace("\0", "")  # invisible, and PostgreSQL refuses it in a text
+    html = clean_text(html)
     if "<" not in html and "&" not in html:
         return _normalise(html)
     return _CONVERTER.convert(html, preformatted=_MARKUP.search(html) is None, links=links)
