@@ -18,7 +18,6 @@ In doubt the answer is always "private": an unknown shape, an unknown query para
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from collections import Counter
@@ -26,7 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from source_pylon.transform.html_to_text import html_to_text
+from source_pylon.transform.html_to_text import decode_entities, html_to_text
 
 Message = Mapping[str, Any]
 
@@ -255,7 +254,7 @@ def _files_in(content: str, *, linked: bool = True) -> set[_File]:
     found: set[_File] = set()
     for match in (_LINKED if linked else _SHOWN).finditer(content):
         address = next((group for group in match.groups() if group is not None), None)
-        url = html.unescape(match.group().rstrip(".,;:!?)]") if address is None else address)
+        url = decode_entities(match.group().rstrip(".,;:!?)]") if address is None else address)
         # A link within the page, or to a host alone, names no file.
         if (file := _file(url)) is not None and (file.place[1].strip("/") or file.place[2] or file.tokens):
             found.add(file)
