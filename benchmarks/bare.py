@@ -19,7 +19,7 @@ import orjson
 import requests
 
 from source_pylon.transform.columns import with_ids
-from source_pylon.transform.feedback import issue_record, public_messages
+from source_pylon.transform.feedback import issue_record
 
 Record = dict[str, Any]
 
@@ -43,12 +43,12 @@ def issues(session: requests.Session, url: str, threads: int, with_messages: boo
 
     def finished(issue: Record) -> Record:
         if not with_messages:
-            return issue_record(issue, None, None)
+            return issue_record(issue, None).record
         messages: list[Record] = []
-        if issue.get("latest_message_time") or issue.get("attachment_urls"):
+        if issue.get("latest_message_time") or issue.get("body_html") or issue.get("attachment_urls"):
             answer = session.get(f"{url}/issues/{issue['id']}/messages").content
             messages = orjson.loads(answer).get("data") or []
-        return issue_record(issue, public_messages(messages), messages)
+        return issue_record(issue, messages).record
 
     if threads == 1:
         for page in pages(session, "POST", f"{url}/issues/search"):

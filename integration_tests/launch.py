@@ -19,8 +19,12 @@ def launch(args: list[str]) -> NoReturn:
     """Does what the console script does, with the durations that the options before `--` give."""
     parser = argparse.ArgumentParser("integration_tests.launch")
     parser.add_argument("--minute", type=float, default=FAST.minute, help="seconds per minute of the rate limits")
-    parser.add_argument("--checkpoint", type=float, default=FAST.checkpoint_interval, help="least seconds between two states")
-    parser.add_argument("--settling", type=float, default=FAST.consistency_lag.total_seconds(), help="settling time, seconds")
+    parser.add_argument(
+        "--checkpoint", type=float, default=FAST.checkpoint_interval, help="least seconds between two states"
+    )
+    parser.add_argument(
+        "--settling", type=float, default=FAST.consistency_lag.total_seconds(), help="settling time, seconds"
+    )
     parser.add_argument("verb", nargs=argparse.REMAINDER)
     options = parser.parse_args(args)
     verb = options.verb[1:] if options.verb[:1] == ["--"] else options.verb

@@ -73,9 +73,22 @@ class Config(BaseModel):
         title="Include Messages",
         description=(
             "Read the public messages of issues, conversations and tickets: one request for each new or changed "
-            "issue. Switched off, a sync is much faster and the feedback text comes from the issue's body."
+            "issue. Switched off, a sync is much faster, but there is no feedback text, body or attachment of an issue "
+            "unless Trust Issue Bodies is switched on."
         ),
         json_schema_extra={"order": 5},
+    )
+    trust_issue_body: bool = Field(
+        default=False,
+        title="Trust Issue Bodies",
+        description=(
+            "Pylon does not say whether the body of an issue is public: where an issue began with an internal note, "
+            "the body is that note. The connector compares each body with the issue's internal notes and keeps back "
+            "what matches, and where messages are not read it keeps back every body and attachment. Switch this on "
+            "only if issues never begin with internal notes in your organisation: bodies are then synced, with the "
+            "files that they show, also where messages are not read."
+        ),
+        json_schema_extra={"order": 6},
     )
     num_workers: int = Field(
         default=10,
@@ -86,7 +99,7 @@ class Config(BaseModel):
             "How many message requests may be under way at once. More pay only where Pylon answers slowly: its rate "
             "limits, not the workers, decide how long a sync takes."
         ),
-        json_schema_extra={"order": 6},
+        json_schema_extra={"order": 7},
     )
     rate_limit_percent: int = Field(
         default=100,
@@ -97,20 +110,20 @@ class Config(BaseModel):
             "Share of Pylon's rate limits that this connector may use. All integrations of an organisation draw "
             "on the same limits: lower it when others need room."
         ),
-        json_schema_extra={"order": 7},
+        json_schema_extra={"order": 8},
     )
     custom_object_types: list[str] = Field(
         default=[],
         title="Custom Object Types",
         description="The types of custom objects that the stream custom_objects reads, by their slug in Pylon.",
         examples=[["contract", "subscription"]],
-        json_schema_extra={"order": 8},
+        json_schema_extra={"order": 9},
     )
     api_url: str | None = Field(
         default=None,
         title="API URL",
         description="Another address of the API, such as a gateway: https, or http on a loopback address only.",
-        json_schema_extra={"order": 9, "airbyte_hidden": True},
+        json_schema_extra={"order": 10, "airbyte_hidden": True},
     )
 
     @field_validator("api_token", mode="after")

@@ -6,9 +6,10 @@ from typing import Any
 
 import orjson
 import pytest
-from source_pylon.sync.packs import record_line
 
-from source_pylon.transform.feedback import is_public, issue_record, message_records, public_messages
+from source_pylon.transform import feedback
+from source_pylon.transform.clean import dump_line
+from source_pylon.transform.feedback import issue_record, message_records
 from source_pylon.transform.truncation import MOST_BYTES, shortened
 
 
@@ -17,18 +18,11 @@ def message(number: int, html: str | None = None, **fields: Any) -> dict[str, An
     return {**base, "message_html": f"<p>{number}</p>" if html is None else html, **fields}
 
 
-def emitted(issue: dict[str, Any], messages: list[dict[str, Any]] | None) -> dict[str, Any]:
-    return issue_record(issue, None if messages is None else public_messages(messages), messages)
+def emitted(issue: dict[str, Any], messages: list[dict[str, Any]] | None, **options: Any) -> dict[str, Any]:
+    return issue_record(issue, messages, **options).record
 
 
 ISSUE = {"id": "i", "created_at": "2026-01-01T00:00:00Z", "latest_message_time": "2026-01-01T00:01:00Z"}
-
-
-@pytest.mark.parametrize("flag", [True, None, "false", 0, "", "missing"])
-def test_only_a_plain_false_makes_a_message_public(flag: Any) -> None:
-    one = message(1) if flag != "missing" else {}
-    assert not is_public({**one, "is_private": flag} if flag != "missing" else one)
-    assert is_public(message(1))
 
 
 def test_private_messages_leave_no_trace() -> None:
@@ -50,7 +44,9 @@ def test_messages_come_oldest_first_each_with_its_text() -> None:
         ("<p>Body</p>", [], "Body", "body"),
         ("<p>Body</p>", [message(1, "<p> </p>")], "Body", "body"),
         ("<p>Body</p>", [message(1, is_private=True)], "Body", "body"),
-        ("<p>Body</p>", None, "Body", "body"),
+        ("<p>Body</p>", [message(1, "<p>Body</p>", is_private=True)], None, "none"),
+        ("<p>Body</p>", [message(1, "<p>Body</p>", is_private=True), message(2)], "2", "messages"),
+        ("<p>Body</p>", None, None, "none"),
         ("", [], None, "none"),
         (None, [message(1, "")], None, "none"),
         (7, [], "7", "body"),
@@ -79,57 +75,47 @@ def test_join_ids_are_plain_nullable_strings() -> None:
     record = emitted(issue, [])
     ids = [record[name] for name in ("account_id", "requester_id", "assignee_id", "team_id")]
     assert ids == ["a", None, None, None]
+    assert feedback.contact_record({"id": "c", "account": {"id": "a"}}) == {
+        "id": "c",
+        "account": {"id": "a"},
+        "account_id": "a",
+    }
 
 
 def test_an_id_that_pylon_gives_itself_is_not_replaced() -> None:
     assert emitted({**ISSUE, "account_id": "given", "account": {"id": "other"}}, [])["account_id"] == "given"
 
 
-FILE = "https://files.example/i/note%20one.png?X-Signature="
+FILE = "https://files.example/i/shot.png?X-Amz-Signature="
 
 
-def test_a_private_messages_file_is_taken_out_whatever_its_signature() -> None:
-    own = "https://files.example/i/own.png?X-Signature=1"
-    messages = [message(1, is_private=True, file_urls=[f"{FILE}1"])]
-    record = emitted({**ISSUE, "attachment_urls": [own, f"{FILE}2", "https://files.example/i/note one.png"]}, messages)
-    assert record["attachment_urls"] == [own]
+def test_attachments_leave_only_where_they_are_shown_to_be_public() -> None:
+    messages = [message(1, file_urls=[f"{FILE}1"]), message(2, is_private=True, file_urls=[f"{FILE.upper()}1"])]
+    record = emitted({**ISSUE, "attachment_urls": [f"{FILE}2", f"{FILE.upper()}2"]}, messages)
+    assert record["attachment_urls"] == [f"{FILE}2"]
 
 
-def test_a_file_that_a_public_message_holds_too_stays() -> None:
-    messages = [message(1, is_private=True, file_urls=[f"{FILE}1"]), message(2, file_urls=[f"{FILE}2"])]
-    assert emitted({**ISSUE, "attachment_urls": [f"{FILE}3"]}, messages)["attachment_urls"] == [f"{FILE}3"]
+def test_neither_body_nor_attachments_leave_where_messages_were_not_read() -> None:
+    issue = {
+        **ISSUE,
+        "body_html": f'<p>Body</p><img src="{FILE}1">',
+        "attachment_urls": [f"{FILE}2", "https://x.example/y"],
+    }
+    record = emitted(issue, None)
+    own = ("messages", "body_html", "attachment_urls", "feedback_text", "feedback_source")
+    assert [record[name] for name in own] == [None, None, None, None, "none"]
+    trusted = emitted(issue, None, trust_issue_body=True)
+    assert [trusted[name] for name in own] == [None, issue["body_html"], [f"{FILE}2"], "Body", "body"]
 
 
-def test_attachments_are_null_where_messages_were_not_read() -> None:
-    record = emitted({**ISSUE, "attachment_urls": [f"{FILE}1"]}, None)
-    assert record["attachment_urls"] is None
-    assert record["messages"] is None
+def test_files_of_a_body_that_does_not_leave_do_not_leave() -> None:
+    body = f'<p>Note</p><img src="{FILE}1">'
+    record = emitted({**ISSUE, "body_html": body, "attachment_urls": [f"{FILE}2"]}, [message(1, body, is_private=True)])
+    assert (record["body_html"], record["attachment_urls"]) == (None, [])
 
 
-@pytest.mark.parametrize("files", [None, [], {}, ["http://[broken"]])
-def test_a_note_without_the_file_leaves_it(files: Any) -> None:
-    messages = [message(1, is_private=True, file_urls=files)]
-    assert emitted({**ISSUE, "attachment_urls": [f"{FILE}1"]}, messages)["attachment_urls"] == [f"{FILE}1"]
-
-
-@pytest.mark.parametrize("files", [f"{FILE}1", [None, 7], [{"url": f"{FILE}1"}], {"url": f"{FILE}1"}])
-def test_no_file_leaves_where_those_of_a_note_have_a_shape_that_is_not_known(files: Any) -> None:
-    messages = [message(1, is_private=True, file_urls=files)]
-    assert emitted({**ISSUE, "attachment_urls": [f"{FILE}1"]}, messages)["attachment_urls"] is None
-
-
-@pytest.mark.parametrize("files", ["text", [None, 7, "http://[broken"], {"url": 1}])
-def test_files_of_a_public_message_may_have_any_shape(files: Any) -> None:
-    messages = [message(1, file_urls=files)]
-    assert emitted({**ISSUE, "attachment_urls": [f"{FILE}1"]}, messages)["attachment_urls"] == [f"{FILE}1"]
-
-
-def test_a_body_that_is_the_note_which_an_issue_began_with_does_not_leave() -> None:
-    record = emitted(
-        {**ISSUE, "body_html": "<p>We lose <b>them</b></p>"}, [message(1, "We lose them", is_private=True)]
-    )
-    assert record["body_html"] is None
-    assert (record["feedback_text"], record["feedback_source"]) == (None, "none")
+def test_a_body_and_attachments_that_pylon_leaves_out_stay_out() -> None:
+    assert {"body_html", "attachment_urls"}.isdisjoint(emitted(ISSUE, []))
 
 
 def test_messages_are_in_the_order_of_their_times_however_these_are_written() -> None:
@@ -148,14 +134,6 @@ def test_a_record_stays_below_what_destinations_take_and_says_that_it_was_cut(ch
     assert record["feedback_text"]
 
 
-def test_the_newest_messages_stay_when_a_record_is_cut() -> None:
-    messages = [message(number, f"<p>{'x' * 5_000_000}</p>") for number in range(1, 6)]
-    kept = [one["id"] for one in emitted(ISSUE, messages)["messages"]]
-    assert kept == sorted(kept)
-    assert "1" not in kept
-    assert not kept or kept[-1] == "5"
-
-
 def test_a_record_of_usual_size_is_not_cut() -> None:
     record = emitted(ISSUE, [message(1, "<p>" + "x" * 100_000 + "</p>")])
     assert record["messages_truncated"] is False
@@ -169,8 +147,41 @@ def test_messages_as_records_of_their_own_name_their_issue() -> None:
     assert (record["account_id"], record["latest_message_time"]) == ("a", ISSUE["latest_message_time"])
 
 
+@pytest.mark.parametrize(
+    ("recording", "text", "source"),
+    [
+        ({"summary": "<b>Good</b>", "title": "Call"}, "Good", "summary"),
+        ({"summary": "", "title": "Call"}, "Call", "title"),
+        ({"summary": None, "title": None}, None, "none"),
+        ({}, None, "none"),
+        ({"summary": ["odd"], "title": 7}, "7", "title"),
+    ],
+)
+def test_a_recordings_feedback_is_its_summary_else_its_title(recording: Any, text: Any, source: str) -> None:
+    record = feedback.call_recording_record({"id": "r", **recording})
+    assert (record["feedback_text"], record["feedback_source"]) == (text, source)
+
+
+def test_a_survey_response_names_its_survey_and_reads_as_questions_and_answers() -> None:
+    answers = [
+        {"prompt": "How likely?", "value": "9"},
+        {"prompt": "Why?", "value": None},
+        {"prompt": None, "value": "Great"},
+        "odd",
+    ]
+    record = feedback.survey_response_record({"id": "r", "answers": answers}, {"id": "s", "name": "NPS", "type": "nps"})
+    assert record["feedback_text"] == "How likely?\n9\n\nGreat"
+    assert (record["survey_id"], record["survey_name"], record["survey_type"]) == ("s", "NPS", "nps")
+
+
+@pytest.mark.parametrize("answers", [None, [], "odd", [{"prompt": "Why?"}], [{"prompt": "Why?", "value": ""}]])
+def test_a_response_without_an_answer_has_no_feedback(answers: Any) -> None:
+    record = feedback.survey_response_record({"id": "r", "answers": answers}, {"id": "s"})
+    assert record["feedback_text"] is None
+
+
 def line_of(record: dict[str, Any]) -> bytes:
-    return record_line("conversations", record, 1_700_000_000_000)
+    return dump_line("conversations", record, 1_700_000_000_000)
 
 
 MANY = [{"tag": number} for number in range(1_500_000)]
@@ -237,8 +248,7 @@ def test_a_cut_issue_without_messages_still_says_that_they_were_not_read() -> No
 @pytest.mark.parametrize("field", [{"message_html": f"<p>{HUGE}</p>"}, {"author": {"name": HUGE}}, {"source": HUGE}])
 def test_a_large_message_of_its_own_is_cut_as_well(field: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     messages = [{**message(1), **field}, message(2)]
-    public = public_messages(messages)
-    large, small = message_records(issue_record(ISSUE, public, messages), public)
+    large, small = message_records(*issue_record(ISSUE, messages))
     assert len(line_of(large)) < MOST_BYTES
     assert large["message_html"] is None
     assert small["message_html"] == "<p>2</p>"

@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import source_pylon
-from source_pylon.transform.html_to_text import html_to_text
+from source_pylon.transform.html_to_text import html_to_text, stripped
 from source_pylon.transform.text_layout import Layout
 
 PACKAGE = Path(source_pylon.__file__).parent
@@ -273,6 +275,112 @@ def test_an_attribute_of_ten_megabytes_is_harmless() -> None:
 def test_a_text_of_ten_megabytes_is_whole() -> None:
     text = "word " * 2_100_000
     assert html_to_text(f"<p>{text}</p>") == text.strip()
+
+
+NESTING = ("a", "b", "blockquote", "div", "li", "pre", "table", "unknown")
+ENDS = ("b", "body", "li", "p", "td", "unknown-too")
+LINK = '<a href="https://a.example">'
+
+
+def in_deep(outer: str, inner: str) -> Callable[[int], str]:
+    """Many elements in each other, and as many of another kind in them, or only their ends."""
+    return lambda n: f"<{outer}>" * n + f"x{inner}" * n
+
+
+NESTED = {
+    **{f"</{end}> in <{outer}>": in_deep(outer, f"</{end}>") for outer in NESTING for end in ENDS},
+    **{
+        f"<{inner}> in <{outer}>": in_deep(outer, f"<{inner}>")
+        for outer in ("div", "font")
+        for inner in ("a", "body", "form", "head", "li", "option", "p", "td")
+    },
+}
+SHAPES: dict[str, Callable[[int], str]] = {
+    "nested and unmatched by turns": lambda n: ("<b>" * 900 + "</x>" * 900 + "</b>" * 900) * (n // 900),
+    "links around one long text": lambda n: f"{LINK}<b>" * n + "x" * 10 * n + "</b></a>" * n,
+    "links around line breaks": lambda n: f"{LINK}<br><table><td>" * n + "x<br>" * n + "</table></a>" * n,
+    "links that end in a long line": lambda n: f"{LINK}<b>" * n + "<br>" + "x<i>" * n + "</a>" * n,
+    "a line of many links": lambda n: f"x{LINK}y</a>" * n,
+    "a link over many lines": lambda n: f"{LINK}" + "x<br>" * n + "</a>",
+    "line breaks in deep quotes": lambda n: "<blockquote>" * n + "x<br>" * n,
+    "deep lists": lambda n: "<ul><li>" * n + "x<br>" * n,
+    "numbered lists": lambda n: "<ol><li>x" * n,
+    "empty cells": lambda n: "<table><tr>" + "<td>" * n + "x",
+    "tables in cells": lambda n: "<table><tr><td>x" * n,
+    "spaces in preformatted text": lambda n: "<pre>" + "\n <b> " * n + "x",
+    "attributes": lambda n: "<p " + "".join(f"a{number}=1 " for number in range(n)) + ">x",
+    "an attribute of many entities": lambda n: '<a href="' + "&amp;" * n + '">x</a>',
+    "an image's text": lambda n: '<img alt="' + "x " * n + '">',
+    "entities": lambda n: "&am&#x&#1" * n,
+    "a number of many digits": lambda n: "&#" + "1" * n + ";<b>",
+    "open comments": lambda n: "<!--" * n,
+    "half ends of a comment": lambda n: "<!--" + "--!- -" * n,
+    "open declarations": lambda n: "<!DOCTYPE<?<![CDATA[" * n,
+    "open tags": lambda n: "<a <b " * n,
+    "open quotes": lambda n: "<a href='" * n + '<a href="' * n,
+    "half ends of a script": lambda n: "<script>" * n + "</scrip" * n,
+    "half ends of a title": lambda n: "<title>" + "</titl" * n,
+    "templates": lambda n: "<template>x" * n + "</template>" * n,
+    "lone less-than signs": lambda n: "< <" * n,
+    "surrogates and nulls": lambda n: "\ud83d\0<b>" * n,
+    "lines without a tag": lambda n: "x \n\r\n " * n,
+}  # fmt: skip
+
+
+def seconds(convert: Callable[[str], object], html: str) -> float:
+    """The CPU time of a conversion."""
+    begun = time.thread_time()
+    convert(html)
+    return time.thread_time() - begun
+
+
+def assert_linear(convert: Callable[[str], object], shape: Callable[[int], str]) -> None:
+    """Quadratic time would be 16 times as much; the texts are so long that it would outweigh the fixed allowance."""
+    small, large = seconds(convert, shape(7_500)), seconds(convert, shape(30_000))
+    assert large < 8 * small + 0.2
+
+
+@pytest.mark.parametrize("shape", [*NESTED, *SHAPES])
+def test_time_grows_in_proportion_to_the_text(shape: str) -> None:
+    assert_linear(html_to_text, {**NESTED, **SHAPES}[shape])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_stripping_takes_time_in_proportion_to_the_text(shape: str) -> None:
+    assert_linear(stripped, SHAPES[shape])
+
+
+@pytest.mark.parametrize("outer", ["div", "b", "blockquote", "table", "unknown"])
+def test_a_text_that_would_take_too_long_loses_its_layout_and_no_word(outer: str) -> None:
+    html = (
+        f"<{outer}>" * 40_000 + "<p>one</p>two<style>hidden</style><!-- hidden > --> &amp; three" + " four</x>" * 40_000
+    )
+    words = html_to_text(html).split()
+    assert words == ["one", "two", "&", "three"] + ["four"] * 40_000
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>one<br>two</p>three", "one\ntwo\nthree"),
+        ("a<b>b</b> <td>c</td><img src=x>d", "ab c d"),
+        ("a<script>hidden < </script>b<SCRIPT>hidden</Script >c", "abc"),
+        ("a<script>hidden", "a"),
+        ("a<!-- <b> > -->b<!-- open", "ab"),
+        ("a<open", "a"),
+        ("1 < 2 &lt;b&gt; &#128512; &#11111111111111111111111111;", "1 < 2 <b> \U0001f600 \ufffd"),
+        ("<div><div><div>a</div></div></div><p></p><p></p>b", "a\n\nb"),
+        ("<?php x ?><!DOCTYPE x></p>a", "a"),
+    ],
+)
+def test_stripping_leaves_the_text_in_lines(html: str, text: str) -> None:
+    assert stripped(html) == text
+
+
+def test_the_targets_of_links_can_be_left_out() -> None:
+    html = '<p>see <a href="https://a.example/?signature=1">the report</a></p>'
+    assert html_to_text(html, links=False) == "see the report"
+    assert html_to_text(html) == "see the report (https://a.example/?signature=1)"
 
 
 def test_threads_do_not_disturb_each_other() -> None:

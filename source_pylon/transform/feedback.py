@@ -1,14 +1,15 @@
-"""What the connector adds to a record: public messages, feedback text, ids for joins. No HTTP, no private message.
+"""What the connector adds to a record: public messages, feedback text, and flat columns for joins and filters.
 
-Everything here takes plain records as the API gives them and gives new ones; fields of an unexpected type are left
+Everything here takes plain records as the API gives them and returns new ones; fields of an unexpected type are left
 as they are and contribute nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from source_pylon.timestamps import EPOCH, parse
+from source_pylon.timestamps import EPOCH, parse, render
+from source_pylon.transform import privacy
 from source_pylon.transform.html_to_text import html_to_text
 from source_pylon.transform.truncation import issue_within, message_within
 
@@ -16,15 +17,12 @@ Record = dict[str, Any]
 
 _JOIN_IDS = (("account_id", "account"), ("requester_id", "requester"), ("assignee_id", "assignee"), ("team_id", "team"))
 _PARAGRAPH = "\n\n"
-
-
-def is_public(message: Mapping[str, Any]) -> bool:
-    """Whether a message is certainly visible to the requester.
-
-    `is_private` true marks internal notes. A message without a plain `false` there is not shown to be public, so it
-    counts as private.
-    """
-    return message.get("is_private") is False
+_CONVERSATION_COLUMNS = (
+    "public_message_count",
+    "customer_message_count",
+    "last_customer_message_at",
+    "last_team_message_at",
+)
 
 
 def with_join_ids(record: Record, fields: Iterable[tuple[str, str]] = _JOIN_IDS) -> Record:
@@ -32,8 +30,7 @@ def with_join_ids(record: Record, fields: Iterable[tuple[str, str]] = _JOIN_IDS)
     for name, nested in fields:
         if record.get(name) is None:
             value = record.get(nested)
-            found = value.get("id") if isinstance(value, dict) else None
-            record[name] = found if isinstance(found, str) else None
+            record[name] = _text_in(value, "id")
     return record
 
 
@@ -41,52 +38,62 @@ def _text(value: object) -> str | None:
     return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
 
 
-def public_messages(messages: list[Record]) -> list[Record]:
-    """The public ones of an issue's messages, oldest first, each with its plain text."""
-    public = [
-        {**message, "text": html_to_text(_text(message.get("message_html")))}
-        for message in messages
-        if is_public(message)
-    ]
-    # Pylon lists the oldest first; one that came late may stand elsewhere.
-    public.sort(key=lambda message: parse(message.get("timestamp")) or EPOCH)
-    return public
+class IssueRecord(NamedTuple):
+    """An issue as emitted, and its public messages."""
+
+    record: Record
+    public_messages: list[Record] | None
+    """All of them, oldest first, each with its `text`, also where the record is too large to hold them. None where they
+    were not read."""
 
 
-def issue_record(issue: Record, public: list[Record] | None, messages: list[Record] | None) -> Record:
-    """An issue as emitted, with its public messages. `messages` are all of them, None where they were not read.
+def issue_record(
+    issue: Record,
+    messages: list[Record] | None,
+    *,
+    trust_issue_body: bool = False,
+    read_at: datetime | None = None,
+) -> IssueRecord:
+    """Make the record of an issue, with its public messages, feedback text, and flat columns.
 
-    Private messages go no further. An attachment that belongs to a private message and to no public one is taken
-    out; where messages were not read, attachments cannot be judged, and the list is null.
+    `messages` are all messages of the issue, internal notes included; None where they were not read. `read_at` is when
+    they were read. What may leave is decided in `source_pylon.transform.privacy`. The issue and the messages that were
+    given are left as they are.
     """
     record = with_join_ids(dict(issue))
     if not record.get("latest_message_time"):
         record["latest_message_time"] = record.get("created_at")
+    if "body_html" in issue:
+        record["body_html"] = privacy.public_body(issue["body_html"], messages, trust_issue_body=trust_issue_body)
+    if "attachment_urls" in issue or messages is None:
+        record["attachment_urls"] = privacy.public_attachments(
+            issue.get("attachment_urls"), record.get("body_html"), messages
+        )
+    public = None if messages is None else _readable(privacy.public_messages(messages))
     record["messages"] = public
     record["messages_truncated"] = False
-    if messages is None:
-        record["attachment_urls"] = None
-    else:
-        _keep_public_attachments(record, messages)
-        _keep_public_body(record, messages)
-    texts = [message["text"] for message in public or () if message["text"]]
-    if texts:
-        record["feedback_text"], record["feedback_source"] = _PARAGRAPH.join(texts), "messages"
-    else:
-        body = html_to_text(_text(record.get("body_html")))
-        record["feedback_text"], record["feedback_source"] = (body, "body") if body else (None, "none")
-    return issue_within(record)
+    _add_feedback(record, public)
+    _add_columns(record, public)
+    record["issue_read_at"] = None if read_at is None else render(read_at)
+    return IssueRecord(issue_within(record), public)
 
 
-def message_records(issue: Record, public: Sequence[Record]) -> Iterator[Record]:
-    """The public messages of an emitted issue, as records of their own that name their issue."""
+def message_records(issue: Record, public: Iterable[Record]) -> Iterator[Record]:
+    """Yield the public messages of an issue as records of their own that name their issue.
+
+    `issue` is the record that `issue_record` made, `public` the messages that it gave. `issue_read_at` is the same for
+    all messages of one reading: a row that the issue's latest reading did not give is of a message that was deleted.
+    """
     for message in public:
         if message.get("id"):
             record = {
                 **message,
+                **_author_columns(message),
                 "issue_id": issue.get("id"),
                 "issue_number": issue.get("number"),
-                "issue_type": issue.get("type"),
+                "issue_type": issue.get("issue_type"),
+                "issue_updated_at": issue.get("updated_at"),
+                "issue_read_at": issue.get("issue_read_at"),
                 "account_id": issue.get("account_id"),
                 "latest_message_time": issue.get("latest_message_time"),
             }
@@ -94,49 +101,76 @@ def message_records(issue: Record, public: Sequence[Record]) -> Iterator[Record]
             yield message_within(record) if issue.get("messages_truncated") else record
 
 
-def _keep_public_attachments(record: Record, messages: list[Record]) -> None:
-    urls = record.get("attachment_urls")
-    if urls is None:
-        return
-    private: set[str] = set()
-    public: set[str] = set()
-    for message in messages:
-        if not is_public(message) and not _are_links(message.get("file_urls")):
-            # Files of a shape that is not known cannot be found among the issue's.
-            record["attachment_urls"] = None
-            return
-        (public if is_public(message) else private).update(_paths(message.get("file_urls")))
-    hidden = private - public
-    if not isinstance(urls, list):
-        record["attachment_urls"] = None
-    elif hidden:
-        record["attachment_urls"] = [url for url in urls if isinstance(url, str) and _path(url) not in hidden]
+def _readable(messages: list[Record]) -> list[Record]:
+    """Messages oldest first, each with its plain text."""
+    readable = [{**message, "text": html_to_text(_text(message.get("message_html")))} for message in messages]
+    # Pylon lists the oldest first; one that came late may stand elsewhere.
+    readable.sort(key=lambda message: parse(message.get("timestamp")) or EPOCH)
+    return readable
 
 
-def _keep_public_body(record: Record, messages: list[Record]) -> None:
-    # An issue's body is its first message. Where that one is an internal note, the body may be the note.
-    if not messages or is_public(messages[0]) or not record.get("body_html"):
-        return
-    body = html_to_text(_text(record["body_html"]))
-    note = html_to_text(_text(messages[0].get("message_html")))
-    if body and body == note:
-        record["body_html"] = None
+def _add_feedback(record: Record, public: list[Record] | None) -> None:
+    texts = [message["text"] for message in public or () if message["text"]]
+    if texts:
+        record["feedback_text"], record["feedback_source"] = _PARAGRAPH.join(texts), "messages"
+    else:
+        body = html_to_text(_text(record.get("body_html")))
+        record["feedback_text"], record["feedback_source"] = (body, "body") if body else (None, "none")
 
 
-def _are_links(urls: object) -> bool:
-    return not urls or (isinstance(urls, list) and all(isinstance(url, str) for url in urls))
+def _add_columns(record: Record, public: list[Record] | None) -> None:
+    """Add the flat columns that people filter and join on; null where the API's value has another shape."""
+    record["assignee_email"] = _text_in(record.get("assignee"), "email")
+    record["requester_email"] = _text_in(record.get("requester"), "email")
+    kind = record.get("type")
+    record["issue_type"] = (kind.lower() or None) if isinstance(kind, str) else None
+    record["csat_score"] = _csat_score(record.get("csat_responses"))
+    record.update(_conversation_columns(public))
 
 
-def _paths(urls: object) -> Iterable[str]:
-    return (_path(url) for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()
+def _csat_score(responses: object) -> int | float | None:
+    """The score of the last CSAT response. Responses carry no times, so the last one is taken for the latest."""
+    last = responses[-1] if isinstance(responses, list) and responses else None
+    score = last.get("score") if isinstance(last, dict) else None
+    return score if isinstance(score, (int, float)) and not isinstance(score, bool) else None
 
 
-def _path(url: str) -> str:
-    # A file's link is signed: its query string is another one at every read.
-    try:
-        return unquote(urlsplit(url).path)
-    except ValueError:
-        return unquote(url.split("?", 1)[0])
+def _conversation_columns(public: list[Record] | None) -> Record:
+    """How many public messages there are and when each side wrote last: a contact is the customer, a user the team."""
+    if public is None:
+        return dict.fromkeys(_CONVERSATION_COLUMNS)
+    times: dict[str | None, list[datetime]] = {"contact": [], "user": []}
+    customer_messages = 0
+    for message in public:
+        side = _author_columns(message)["author_type"]
+        customer_messages += side == "contact"
+        moment = parse(message.get("timestamp"))
+        if side is not None and moment is not None:
+            times[side].append(moment)
+    last = {side: render(max(moments)) if moments else None for side, moments in times.items()}
+    return dict(
+        zip(_CONVERSATION_COLUMNS, (len(public), customer_messages, last["contact"], last["user"]), strict=True)
+    )
+
+
+def _author_columns(message: Mapping[str, Any]) -> Record:
+    """Who wrote a message, in flat columns. An author who is both contact and user counts as a contact."""
+    author = message.get("author")
+    author = author if isinstance(author, dict) else {}
+    kind = next((kind for kind in ("contact", "user") if isinstance(author.get(kind), dict)), None)
+    person = author.get(kind) if kind else None
+    return {
+        "author_id": _text_in(person, "id"),
+        "author_email": _text_in(person, "email"),
+        "author_name": _text_in(author, "name"),
+        "author_type": kind,
+    }
+
+
+def _text_in(value: object, name: str) -> str | None:
+    """A text field of a nested object; None where there is none."""
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, str) and found else None
 
 
 def weight(record: Mapping[str, Any]) -> int:

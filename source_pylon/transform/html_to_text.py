@@ -24,23 +24,31 @@ links; seconds for 10 MB, and for 100,000 nested elements.
 | markdownify 1.2 | 2024 | 3011 | > 30 | | Markdown escapes; slow |
 | selectolax 1.0, parsing alone | 38 | 43 | 0.4 | 34 | quadratic in the depth |
 
-lxml's event interface builds no tree: time is linear in the input and the depth is unbounded. Version 6 is
-the first whose wheels hold libxml2 2.14, which cuts HTML into tokens as browsers do.
+lxml's event interface builds no tree, and the depth is unbounded. Version 6 is the first whose wheels hold libxml2
+2.14, which cuts HTML into tokens as browsers do. libxml2 searches all open elements for the one that an end tag closes,
+which takes quadratic time where many are open and many end tags close none of them. Such a text, which no mail program
+writes, is only stripped of its tags: without list markers, quote marks and targets of links.
 """
 
 from __future__ import annotations
 
 import re
 import threading
+from html import unescape
 from typing import Any
 
-from source_pylon.transform.text_layout import Layout
+from source_pylon.transform.clean import clean_text
+from source_pylon.transform.text_layout import INVISIBLE, LINES, PARAGRAPHS, PREFORMATTED, SPACES, Layout
 
 # What makes a text HTML; "<3" and "a < b" do not.
 _MARKUP = re.compile(r"<[A-Za-z/!?]")
-_AT_ONCE = 65_536
-"""Characters that the parser gets at once: whole, a text of 15 MB takes 260 MB for a moment."""
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_AT_ONCE = 16_384
+"""Characters that the parser gets at once. A text of 15 MB in one piece takes 260 MB for a moment, and the most that
+one piece can cost bounds the time per character."""
+_WORK_AT_LEAST = 10_000_000
+_WORK_PER_CHARACTER = 64
+"""How many comparisons of a tag with an open element the parser may do: about 3 ns each, so 0.03 s, and as much again
+as parsing usual HTML takes."""
 
 
 class _Converter(threading.local):
@@ -50,22 +58,70 @@ class _Converter(threading.local):
         self._parser: Any = None
         self._layout = Layout()
 
-    def convert(self, html: str, *, preformatted: bool) -> str:
-        self._layout.reset(preformatted=preformatted)
+    def convert(self, html: str, *, preformatted: bool, links: bool) -> str:
+        self._layout.reset(preformatted=preformatted, links=links)
         if self._parser is None:
             from lxml import etree  # type: ignore[import-untyped]  # imported when the first message needs it
 
             # huge_tree lifts the limits on depth and length; an HTML parser loads no entity and no file.
             self._parser = etree.HTMLParser(target=self._layout, encoding="utf-8", huge_tree=True)
         parser, self._parser = self._parser, None  # a parser that was interrupted in a text is not used again
+        work = 0
         for start in range(0, len(html), _AT_ONCE):
-            parser.feed(html[start : start + _AT_ONCE].encode("utf-8"))
+            piece = html[start : start + _AT_ONCE]
+            parser.feed(piece.encode("utf-8"))
+            work += self._layout.depth * piece.count("<")
+            if work > _WORK_AT_LEAST + _WORK_PER_CHARACTER * start:
+                return stripped(html)
         text: str = parser.close()
         self._parser = parser
         return text
 
 
 _CONVERTER = _Converter()
+
+
+_TAG = re.compile(r"<(?:!--|(/?)([A-Za-z][^\s/>]*)|[!?/])")
+_BREAKS = frozenset((*LINES, *PARAGRAPHS, *PREFORMATTED, "blockquote", "br", "dd", "li", "ol", "tr", "ul"))
+_GAPS = frozenset(("img", "td", "th"))
+_LONG_NUMBER = re.compile("&#[0-9]{20,};?")
+
+
+def stripped(html: str) -> str:
+    """Make text of HTML by leaving out tags and invisible contents, in linear time for any input.
+
+    Blocks begin lines; nothing else is kept of the layout.
+    """
+    parts: list[str] = []
+    end = 0
+    while (tag := _TAG.search(html, end)) is not None:
+        parts.append(html[end : tag.start()])
+        slash, name = tag.group(1), (tag.group(2) or "").lower()
+        closing = "-->" if tag.group() == "<!--" else ">"
+        end = html.find(closing, tag.end()) + len(closing)
+        if end < len(closing):  # not found
+            break
+        if name in INVISIBLE and not slash:
+            hidden = re.compile(f"</{name}", re.IGNORECASE).search(html, end)
+            if hidden is None:
+                break
+            end = hidden.start()
+        elif name in _BREAKS:
+            parts.append("\n")
+        elif name in _GAPS:
+            parts.append(" ")
+    else:
+        parts.append(html[end:])
+    text = decode_entities("".join(parts))
+    return _normalise("\n".join(SPACES.sub(" ", line).strip() for line in text.split("\n")).strip("\n"))
+
+
+def decode_entities(text: str) -> str:
+    """Replace the character references of HTML by their characters, as `html.unescape` does, for any text.
+
+    Numbers of very many digits are no character, and take quadratic time or an error where Python converts them.
+    """
+    return unescape(_LONG_NUMBER.sub("\ufffd", text)) if "&" in text else text
 
 
 def _normalise(text: str) -> str:
@@ -80,14 +136,14 @@ def _normalise(text: str) -> str:
     return "\n".join(lines).rstrip("\n")
 
 
-def html_to_text(html: str | None) -> str:
-    """Make readable plain text of HTML; text without a tag keeps its line breaks, null gives an empty one."""
+def html_to_text(html: str | None, *, links: bool = True) -> str:
+    """Make readable plain text of HTML; text without a tag keeps its line breaks, null gives an empty one.
+
+    `links=False` leaves out the targets of links.
+    """
     if not html:
         return ""
-    if not html.isascii() and _SURROGATE.search(html):
-        html = html.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if "\0" in html:
-        html = html.replace("\0", "")  # invisible, and PostgreSQL refuses it in a text
+    html = clean_text(html)
     if "<" not in html and "&" not in html:
         return _normalise(html)
-    return _CONVERTER.convert(html, preformatted=_MARKUP.search(html) is None)
+    return _CONVERTER.convert(html, preformatted=_MARKUP.search(html) is None, links=links)

@@ -15,12 +15,12 @@ _Handler = Callable[[_Attributes], None]
 
 # HTML's own white space and the no-break space. Not str.split(): other scripts' spaces (U+3000) are text.
 _SPACE_CHARACTERS = " \t\n\r\f\xa0"
-_SPACES = re.compile(f"[{_SPACE_CHARACTERS}]+")
+SPACES = re.compile(f"[{_SPACE_CHARACTERS}]+")
 
-_INVISIBLE = ("iframe", "noembed", "noframes", "script", "style", "template", "title", "xml")
-_PREFORMATTED = ("listing", "plaintext", "pre", "textarea", "xmp")
-_PARAGRAPHS = ("dl", "figure", "form", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "p", "table")
-_LINES = (
+INVISIBLE = ("iframe", "noembed", "noframes", "script", "style", "template", "title", "xml")
+PREFORMATTED = ("listing", "plaintext", "pre", "textarea", "xmp")
+PARAGRAPHS = ("dl", "figure", "form", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "p", "table")
+LINES = (
     "address", "article", "aside", "body", "caption", "center", "details", "div", "dt", "fieldset",
     "figcaption", "footer", "header", "html", "legend", "main", "nav", "optgroup", "option", "section",
     "summary",
@@ -29,9 +29,10 @@ _LINES = (
 # Deeper quotes and lists are not indented further: a prefix as long as the nesting is deep, on every line,
 # would make gigabytes of a few megabytes.
 _LONGEST_PREFIX = 16
-# A link's text is compared with its target only when it is made of at most so many pieces: nested links would
-# take quadratic time otherwise.
+# A link's text is compared with its target only when it is made of at most so many pieces and is hardly longer than
+# the target: nested links around a long text would take quadratic time otherwise.
 _COMPARED_PIECES = 8
+_COMPARED_SPACE = 100
 
 
 class Layout:
@@ -43,10 +44,10 @@ class Layout:
 
     def __init__(self) -> None:
         self._starts: dict[str, _Handler] = {
-            **dict.fromkeys(_INVISIBLE, self._invisible_start),
-            **dict.fromkeys(_PREFORMATTED, self._preformatted_start),
-            **dict.fromkeys(_PARAGRAPHS, self._paragraph_start),
-            **dict.fromkeys(_LINES, self._line_start),
+            **dict.fromkeys(INVISIBLE, self._invisible_start),
+            **dict.fromkeys(PREFORMATTED, self._preformatted_start),
+            **dict.fromkeys(PARAGRAPHS, self._paragraph_start),
+            **dict.fromkeys(LINES, self._line_start),
             **dict.fromkeys(("ul", "menu", "dir"), self._list_start),
             **dict.fromkeys(("td", "th"), self._cell_start),
             "ol": self._numbered_start, "li": self._item_start, "dd": self._indent_start,
@@ -54,10 +55,10 @@ class Layout:
             "a": self._link_start, "img": self._image,
         }  # fmt: skip
         self._ends: dict[str, Callable[[], None]] = {
-            **dict.fromkeys(_INVISIBLE, self._invisible_end),
-            **dict.fromkeys(_PREFORMATTED, self._preformatted_end),
-            **dict.fromkeys(_PARAGRAPHS, self._paragraph_end),
-            **dict.fromkeys(_LINES, self._line_end),
+            **dict.fromkeys(INVISIBLE, self._invisible_end),
+            **dict.fromkeys(PREFORMATTED, self._preformatted_end),
+            **dict.fromkeys(PARAGRAPHS, self._paragraph_end),
+            **dict.fromkeys(LINES, self._line_end),
             **dict.fromkeys(("ul", "ol", "menu", "dir"), self._list_end),
             **dict.fromkeys(("td", "th"), self._cell_end),
             "tr": self._row_end, "li": self._item_end, "dd": self._indent_end,
@@ -65,8 +66,11 @@ class Layout:
         }  # fmt: skip
         self.reset(preformatted=False)
 
-    def reset(self, *, preformatted: bool) -> None:
-        """Forget everything; `preformatted` keeps the line breaks of what comes (text without tags)."""
+    def reset(self, *, preformatted: bool, links: bool = True) -> None:
+        """Forget everything; `preformatted` keeps the line breaks of what comes (text without tags).
+
+        `links` tells whether the targets of links are written.
+        """
         self._lines: list[str] = []
         self._line: list[str] = []
         self._line_prefix = ""
@@ -79,6 +83,9 @@ class Layout:
         self._tight = False  # at the beginning of a list item or cell: inner paragraphs begin no new line
         self._hidden = 0
         self._preformatted = int(preformatted)
+        self._targets = links
+        self.depth = 0
+        """How many elements are open: libxml2 searches them all for the one that an end tag closes."""
         self._lists: list[int | None] = []  # next number of each open list, null for bullets
         self._rows: list[int] = []  # for each open table row: pieces written when it began
         self._links: list[tuple[str, int, int, int]] = []
@@ -88,14 +95,16 @@ class Layout:
 
     def start(self, tag: str, attributes: _Attributes) -> None:
         """Take an opening tag; within something invisible only invisible ones count."""
+        self.depth += 1
         handler = self._starts.get(tag)
-        if handler is not None and (not self._hidden or tag in _INVISIBLE):
+        if handler is not None and (not self._hidden or tag in INVISIBLE):
             handler(attributes)
 
     def end(self, tag: str) -> None:
         """Take a closing tag, also one that closes nothing."""
+        self.depth -= 1
         handler = self._ends.get(tag)
-        if handler is not None and (not self._hidden or tag in _INVISIBLE):
+        if handler is not None and (not self._hidden or tag in INVISIBLE):
             handler()
 
     def data(self, text: str) -> None:
@@ -105,7 +114,7 @@ class Layout:
         if self._preformatted:
             self._preformatted_data(text)
             return
-        collapsed = " ".join(text.split()) if text.isascii() else _SPACES.sub(" ", text).strip(" ")
+        collapsed = " ".join(text.split()) if text.isascii() else SPACES.sub(" ", text).strip(" ")
         if not collapsed or collapsed.isspace():
             self._space = True
             return
@@ -298,16 +307,18 @@ class Layout:
         if not self._links:
             return
         target, written, lines, pieces = self._links.pop()
-        if self._written == written or not _is_readable_target(target):
+        if not self._targets or self._written == written or not _is_readable_target(target):
             return
         target = target[7:] if target[:7].lower() == "mailto:" else target
-        text = self._line[pieces:] if len(self._lines) == lines else self._line[1:]
-        if len(text) <= _COMPARED_PIECES and _shows("".join(text), target):
-            return
+        first = pieces if len(self._lines) == lines else 1
+        if len(self._line) - first <= _COMPARED_PIECES:
+            text = self._line[first:]
+            if sum(map(len, text)) <= len(target) + _COMPARED_SPACE and _shows("".join(text), target):
+                return
         self._line.append(f" ({target})")
 
     def _image(self, attributes: _Attributes) -> None:
-        text = _SPACES.sub(" ", attributes.get("alt") or "").strip()
+        text = SPACES.sub(" ", attributes.get("alt") or "").strip()
         if text and not _is_pixel(attributes):
             self._write(text)
 

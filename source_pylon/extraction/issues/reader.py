@@ -29,7 +29,7 @@ from source_pylon.extraction.stream import (
     SyncContext,
 )
 from source_pylon.timestamps import SECOND, TICK, parse
-from source_pylon.transform import feedback
+from source_pylon.transform import feedback, privacy
 
 logger = logging.getLogger("airbyte")
 
@@ -135,6 +135,7 @@ class IssueReader:
         self._history = IssueHistory(context.client, wide, self._estimate)
         self._listed = self._done = self._deleted = self._expected = 0
         self._failures_in_a_row = 0
+        self._warned_of_contradiction = False
 
     def read(self) -> Iterator[Event]:
         """Read everything that the recipients want."""
@@ -290,12 +291,26 @@ class IssueReader:
                 return _Finished(work)
             except _ISSUE_ERRORS as error:
                 return _Finished(work, error=error)
-        public = None if messages is None else feedback.public_messages(messages)
-        record = feedback.issue_record(work.listed.issue, public, messages)
+        self._warn_of_contradictions(messages)
+        config = self._context.config
+        record, public = feedback.issue_record(
+            work.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
+        )
         if not any(recipient.stream.emits_messages for recipient in work.recipients):
             public = None
         turn.weight = feedback.weight({**record, "messages": public or record["messages"]})
         return _Finished(work, record, public or (), turn.weight)
+
+    def _warn_of_contradictions(self, messages: Iterable[Record] | None) -> None:
+        """Log once in a sync that Pylon contradicts itself, or does not say, whether a message is private."""
+        if self._warned_of_contradiction:
+            return
+        if any(privacy.contradicts_itself(message) or "is_private" not in message for message in messages or ()):
+            self._warned_of_contradiction = True
+            logger.warning(
+                "Pylon sent messages that do not say clearly whether they are private (no is_private, or public with "
+                "the thread of an internal note). Such messages are treated as private and left out."
+            )
 
     def _emit(self, finished: _Finished, pages: _Pages) -> Iterator[Event]:
         listed, recipients = finished.work.listed, finished.work.recipients

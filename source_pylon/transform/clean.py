@@ -1,0 +1,183 @@
+"""Records as lines that every destination takes: valid JSON, no character that a database refuses, times in UTC.
+
+Three things in Pylon's records break loads elsewhere. PostgreSQL refuses U+0000 in a text or a JSON value. A lone
+surrogate (`"\\ud83d"`, half of an emoji) is no Unicode text and cannot be written as UTF-8. In a column that is
+declared as a timestamp, DuckDB refuses an empty text, and a time with an offset loses it.
+
+Nearly all records have none of it, so a record is written by orjson first, and only the line is searched. Times are
+checked by their length and two characters.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from functools import cache
+from math import isfinite
+from typing import Any, NamedTuple
+
+import orjson
+from pydantic import BaseModel
+
+from source_pylon.schemas import json_schema
+from source_pylon.timestamps import parse, render
+
+logger = logging.getLogger("airbyte")
+
+Record = dict[str, Any]
+
+_MAX_DEPTH = 500
+"""Levels of nesting that are written. Parsers refuse more: Java's Jackson, which Airbyte uses, 1,000; BigQuery 500."""
+
+_MAX_INTEGER_BITS = 13_000
+"""About 3,900 digits. Python converts no integer of more than 4,300 digits to text."""
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+class TimeFields(NamedTuple):
+    """Where a record of one type holds times."""
+
+    names: tuple[str, ...]
+    """Fields that are times."""
+    nested: tuple[tuple[str, TimeFields], ...]
+    """Fields that hold an object, or a list of objects, with times."""
+
+
+@cache
+def time_fields(model: type[BaseModel]) -> TimeFields:
+    """Return which fields of a record model are declared as timestamps, those of nested objects included."""
+    return _time_fields(json_schema(model))
+
+
+def _time_fields(schema: dict[str, Any]) -> TimeFields:
+    names, nested = [], []
+    for name, field in schema.get("properties", {}).items():
+        if field.get("airbyte_type") == "timestamp_with_timezone":
+            names.append(name)
+            continue
+        inner = _time_fields(field.get("items", field))
+        if any(inner):
+            nested.append((name, inner))
+    return TimeFields(tuple(names), tuple(nested))
+
+
+def clean(record: Record, fields: TimeFields) -> Record:
+    """Write a record's declared times in UTC with `Z`, and empty ones as null. Changes the record and returns it.
+
+    A time without an offset is taken as UTC. What is no time stays as it is. Characters are cleaned by `dump_line`.
+    """
+    names, nested = fields
+    for name in names:
+        value = record.get(name)
+        if value is not None and not (type(value) is str and value[-1:] == "Z" and value[10:11] == "T"):
+            record[name] = _in_utc(value)
+    for name, inner in nested:
+        held = record.get(name)
+        if isinstance(held, dict):
+            clean(held, inner)
+        elif isinstance(held, list):
+            for item in held:
+                if isinstance(item, dict):
+                    clean(item, inner)
+    return record
+
+
+def _in_utc(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    moment = parse(value)
+    if moment is not None:
+        return render(moment)
+    return value if value.strip() else None
+
+
+def dump_line(stream: str, record: Mapping[str, Any], emitted_at: int, namespace: str | None = None) -> bytes:
+    """Return an Airbyte RECORD message as one line with its end; `emitted_at` in milliseconds.
+
+    U+0000 is left out, in keys too. Lone surrogates become U+FFFD, and pairs of them the character that they stand for.
+    Integers of any size are written as they are, floats that are no number as null. Objects deeper than 500 levels are
+    written as null, with a warning.
+
+    The CDK's own serializer leaves out nulls at the top level of a record, and walks through all of it.
+    """
+    named = {"stream": stream} if namespace is None else {"namespace": namespace, "stream": stream}
+    message = {"type": "RECORD", "record": {**named, "data": record, "emitted_at": emitted_at}}
+    try:
+        line = orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        line = None  # orjson takes no lone surrogate, no integer beyond 64 bits, and 254 levels of nesting
+    # Looking for a single byte first is cheap: most small records hold no escape at all.
+    if line is not None and (b"\\" not in line or b"\\u0000" not in line):
+        return line
+    line, is_whole = _dump(message)
+    if not is_whole:
+        logger.warning(
+            f"Record {record.get('id')} of stream {stream} is nested deeper than {_MAX_DEPTH} levels; what lies deeper "
+            "was written as null."
+        )
+    return line + b"\n"
+
+
+def size(value: Any) -> int:
+    """Return how many bytes a value takes in a line."""
+    try:
+        return len(orjson.dumps(value))
+    except TypeError:
+        return len(_dump(value)[0])
+
+
+def clean_text(text: str) -> str:
+    """Return a text without U+0000 and lone surrogates."""
+    if not text.isascii() and _SURROGATE.search(text):
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.replace("\0", "") if "\0" in text else text
+
+
+def _dump(value: Any) -> tuple[bytes, bool]:
+    """Write any value made of JSON's types, cleaned; and whether all of it, that is, nothing lies too deep."""
+    written = bytearray()
+    is_whole = True
+    depth = 0
+    # Bytes are text that is ready: a record holds none. The end of an object is waiting for as long as it is open.
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, bytes):
+            written += item
+            depth -= item in (b"}", b"]")
+        elif isinstance(item, (dict, list)) and item:
+            if depth == _MAX_DEPTH:
+                written += b"null"
+                is_whole = False
+                continue
+            depth += 1
+            if isinstance(item, dict):
+                written += b"{"
+                waiting.append(b"}")
+                fields = {clean_text(name): field for name, field in item.items()}
+                for number, (name, field) in enumerate(reversed(fields.items()), 1):
+                    waiting += (field, orjson.dumps(name) + b":")
+                    if number < len(fields):
+                        waiting.append(b",")
+            else:
+                written += b"["
+                waiting.append(b"]")
+                for number, element in enumerate(reversed(item), 1):
+                    waiting.append(element)
+                    if number < len(item):
+                        waiting.append(b",")
+        else:
+            written += _scalar(item)
+    return bytes(written), is_whole
+
+
+def _scalar(value: Any) -> bytes:
+    if isinstance(value, str):
+        return orjson.dumps(clean_text(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value).encode() if value.bit_length() <= _MAX_INTEGER_BITS else b"null"
+    if isinstance(value, float) and not isfinite(value):
+        return b"null"
+    return orjson.dumps(value)

@@ -1,0 +1,261 @@
+"""What is public about an issue: which messages, whether its body, and which of its files. Nothing else decides that.
+
+Pylon marks internal notes twice: `is_private` is true, and `thread_id` is set. A message is public only if both say so.
+An issue's `body_html` and `attachment_urls` carry no mark at all, although both can come from an internal note, so they
+are compared with the issue's messages:
+
+- The **body** leaves only if the issue's messages were read and no internal note equals it, contains it or is contained
+  in it. Texts are compared without white space, URLs, punctuation and upper case, because the links of one text are
+  signed anew at every read, and because a note can quote or decorate what the body repeats.
+- An **attachment** leaves only if a public message, or a body that leaves, refers to the same file. Files are compared
+  by host, path and the part of the query that is no signature.
+
+Where the messages were not read there is nothing to compare with, and neither leaves. `trust_issue_body` is the user's
+statement that bodies are public in this organisation; it counts only where there is nothing to compare with.
+
+In doubt the answer is always "private": an unknown shape, an unknown query parameter or an unreadable URL is withheld.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from source_pylon.transform.html_to_text import decode_entities, html_to_text
+
+Message = Mapping[str, Any]
+
+_SHORT = 20
+"""A body of fewer characters (without white space and URLs) is not searched for within notes: "Thanks" is in many."""
+
+# --- Messages
+
+
+def is_public(message: Message) -> bool:
+    """Return whether a message is certainly visible to the requester.
+
+    True only if `is_private` is plain `false` and `thread_id`, which Pylon sets for internal notes only, is null, empty
+    or missing.
+    """
+    return message.get("is_private") is False and message.get("thread_id") in (None, "")
+
+
+def contradicts_itself(message: Message) -> bool:
+    """Return whether a message says that it is public and has the thread of an internal note. It counts as private."""
+    return message.get("is_private") is False and not is_public(message)
+
+
+def public_messages(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the public ones of an issue's messages, unchanged and in the same order."""
+    return [message for message in messages if is_public(message)]
+
+
+# --- The body
+
+
+def public_body(body: Any, messages: Sequence[Message] | None, *, trust_issue_body: bool = False) -> Any:
+    """Return an issue's `body_html` if it may leave, else None.
+
+    `messages` are all messages of the issue, internal notes included; None where they were not read.
+    """
+    if messages is None:
+        return body if trust_issue_body else None
+    notes = [message for message in messages if not is_public(message)]
+    if not body or not notes:
+        return body
+    content = _as_text(body)
+    if content is None:
+        return None
+    files = _files_in(content)
+    shown = {file for message in messages if is_public(message) for file in _files_of(message)} if files else set()
+    compared = _comparable(content)
+    if not compared.compact and not (files and files <= shown):
+        return None  # only an image, or nothing: no text tells whose it is
+    for note in notes:
+        # A page that both link to tells nothing; an image or a file of the note does.
+        if files and not files.isdisjoint(set(_files_of(note, linked=False)) - shown):
+            return None
+        written = _as_text(note.get("message_html"))
+        if written is None or _overlap(compared, written):
+            return None
+    return body
+
+
+class _Comparable(NamedTuple):
+    """A text in the two forms in which texts are compared."""
+
+    compact: str
+    """Without URLs and white space."""
+    letters: str
+    """Letters and digits alone, without case: layout, quote marks and typography do not count."""
+
+
+# A scheme of at most 15 characters keeps the search linear. Only printable ASCII belongs to a URL: Chinese or Japanese
+# text can follow without a space.
+_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,14}://|www\.)[!-~]*")
+_NOT_LETTERS = re.compile(r"[\W_]+")
+
+
+def _comparable(content: str) -> _Comparable:
+    return _forms(html_to_text(content, links=False))
+
+
+def _forms(text: str) -> _Comparable:
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    text = _URL.sub(" ", text).casefold()
+    return _Comparable("".join(text.split()), _NOT_LETTERS.sub("", text))
+
+
+def _overlap(body: _Comparable, note: str) -> bool:
+    """Whether a body equals a note, contains it or is contained in it; a short body: whether it equals the note, or one
+    line of it, such as the one above a signature.
+    """
+    text = html_to_text(note, links=False)
+    whole = _forms(text)
+    if _equal(body, whole):
+        return True
+    if len(body.compact) < _SHORT:
+        return any(_equal(body, _forms(line)) for line in text.split("\n") if line)
+    return _one_holds_the_other(body.compact, whole.compact) or _one_holds_the_other(body.letters, whole.letters)
+
+
+def _one_holds_the_other(one: str, other: str) -> bool:
+    # An empty text tells nothing: a note that is only an image is no part of every body.
+    return bool(one and other) and (one in other or other in one)
+
+
+def _equal(one: _Comparable, other: _Comparable) -> bool:
+    return one.compact == other.compact or bool(one.letters and one.letters == other.letters)
+
+
+def _as_text(value: object) -> str | None:
+    """A field's text; None where it has a shape that cannot be compared."""
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, (str, int, float)) else None
+
+
+# --- Attachments
+
+
+def public_attachments(urls: Any, body: Any, messages: Sequence[Message] | None) -> list[str] | None:
+    """Return those of an issue's `attachment_urls` that belong to a public message or to `body`.
+
+    `body` is the issue's body if it leaves, else None; `messages` as of `public_body`. The result is None where neither
+    is given and for a value that is not a list: the attachments cannot be judged.
+    """
+    if not isinstance(urls, list) or (messages is None and not body):
+        return None
+    shown = Counter(_files_in(body) if isinstance(body, str) else ())
+    hidden: set[_Place] = set()
+    for message in messages or ():
+        if is_public(message):
+            shown.update(set(_files_of(message)))
+        else:
+            hidden.update(note_file.place for note_file in _files_of(message))
+    places = Counter[_Place]()
+    for shown_file, times in shown.items():
+        places[shown_file.place] += times
+    listed = [(url, file) for url in urls if isinstance(url, str) and (file := _file(url)) is not None]
+    asked = Counter(file.place for _, file in listed)
+
+    def belongs(file: _File) -> bool:
+        if file in shown:
+            return True
+        if file.place not in places:
+            return False
+        # A token is the signature of a link, or else the only name of its file. It counts as a signature only where
+        # that cannot mix up two files.
+        return not file.tokens or (file.place not in hidden and asked[file.place] <= places[file.place])
+
+    return [url for url, file in listed if belongs(file)]
+
+
+_Place = tuple[str, str, tuple[tuple[str, str], ...]]
+
+
+class _File(NamedTuple):
+    """What identifies the file that a URL leads to."""
+
+    place: _Place
+    """Host, path, and the query without signature and tokens."""
+    tokens: tuple[tuple[str, str], ...]
+    """Query parameters that may be a signature or may name the file."""
+
+
+_SIGNATURE_PREFIXES = ("x-amz-", "x-goog-")
+"""Amazon S3 (Signature Version 4) and Google Cloud Storage (V4)."""
+_SIGNATURES = {"signature", "x-signature"}
+_SIGNED_WITH = {
+    # Amazon CloudFront, S3 (Signature Version 2), Google Cloud Storage (V2).
+    "signature": {"expires", "policy", "key-pair-id", "awsaccesskeyid", "googleaccessid"},
+    "x-signature": {"expires", "x-expires"},
+    # Azure Storage: shared access signatures.
+    "sig": {
+        "sig", "se", "sp", "sv", "sr", "st", "spr", "sip", "si", "ss", "srt", "sdd", "ses", "saoid", "suoid", "scid",
+        "skoid", "sktid", "skt", "ske", "sks", "skv",
+    },
+}  # fmt: skip
+"""Parameters that belong to a signature only beside the one that holds it: alone they can name a file."""
+_TOKENS = {"token", "access_token", "auth", "expires", "exp", "expiry", "hash", "hmac", "jwt", "sig"}
+
+
+def _file(url: str) -> _File | None:
+    """Make a URL comparable; None where it cannot be read as one."""
+    try:
+        parts = urlsplit(url.strip())
+        host = parts.netloc.rpartition("@")[2].lower()
+        pairs = [(name.lower(), value) for name, value in parse_qsl(parts.query, keep_blank_values=True)]
+        path = unquote(parts.path)
+    except ValueError:
+        return None
+    names = {name for name, _ in pairs}
+    signed = _SIGNATURES.union(*(_SIGNED_WITH[name] for name in names & _SIGNED_WITH.keys()))
+    named = [pair for pair in pairs if pair[0] not in signed and not pair[0].startswith(_SIGNATURE_PREFIXES)]
+    tokens = tuple(sorted(pair for pair in named if pair[0] in _TOKENS))
+    return _File((host, path, tuple(sorted(pair for pair in named if pair[0] not in _TOKENS))), tokens)
+
+
+def _files_of(message: Message, *, linked: bool = True) -> Iterator[_File]:
+    """The files of a message: those that it lists, those that its HTML shows, and those that it links to."""
+    for url in _strings(message.get("file_urls")):
+        if (file := _file(url)) is not None:
+            yield file
+    content = message.get("message_html")
+    if isinstance(content, str):
+        yield from _files_in(content, linked=linked)
+
+
+def _strings(value: object) -> Iterator[str]:
+    """All strings within a value: files that are listed in a shape that is not documented are files, too."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+
+
+_VALUE = r"""\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))"""
+_SHOWN = re.compile(rf"(?<![\w-])(?:src|poster|background){_VALUE}", re.IGNORECASE)
+_LINKED = re.compile(rf"""https?://[^\s"'<>]+|(?<![\w-])(?:src|poster|background|href){_VALUE}""", re.IGNORECASE)
+
+
+def _files_in(content: str, *, linked: bool = True) -> set[_File]:
+    """What HTML refers to: images, and if `linked` also the targets of links and the URLs that stand in its text."""
+    found: set[_File] = set()
+    for match in (_LINKED if linked else _SHOWN).finditer(content):
+        address = next((group for group in match.groups() if group is not None), None)
+        url = decode_entities(match.group().rstrip(".,;:!?)]") if address is None else address)
+        # A link within the page, or to a host alone, names no file.
+        if (file := _file(url)) is not None and (file.place[1].strip("/") or file.place[2] or file.tokens):
+            found.add(file)
+    return found
