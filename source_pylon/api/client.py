@@ -33,9 +33,6 @@ class Observer(Protocol):
     def retrying(self, endpoint: Endpoint, seconds: float, error: errors.PylonError) -> None:
         """A call of `endpoint` failed with `error` and is tried again in `seconds`."""
 
-    def about_to_wait(self) -> None:
-        """This thread is going to wait for an answer."""
-
 
 class NullObserver:
     """An observer that does nothing."""
@@ -47,9 +44,6 @@ class NullObserver:
         """Does nothing."""
 
     def retrying(self, endpoint: Endpoint, seconds: float, error: errors.PylonError) -> None:
-        """Does nothing."""
-
-    def about_to_wait(self) -> None:
         """Does nothing."""
 
 
@@ -146,7 +140,6 @@ class PylonClient:
         Obeys 429 without counting it as an attempt, tries again after 5xx and broken connections with growing,
         jittered waits, and raises a PylonError when that does not help.
         """
-        self.observer.about_to_wait()
         path = endpoint.path_for(*ids)
         attempts = 0
         bad_answers = 0
