@@ -20,7 +20,6 @@ from source_pylon.files import BadFile, read_catalog
 from source_pylon.schemas import json_schema
 from source_pylon.streams import STREAMS
 
-
 SUGGESTED_STREAMS = (
     "issues",
     "call_recordings",

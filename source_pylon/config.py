@@ -61,37 +61,6 @@ class Config(BaseModel):
             "pattern_descriptor": "YYYY-MM-DD or YYYY-MM-DDTHH:mm:ssZ",
         },
     )
-    include_messages: bool = Field(
-        default=True,
-        title="Include Messages",
-        description=(
-            "Sync the public messages of issues, conversations and tickets. This takes one request for each new or "
-            "changed issue, and most of the time of a first sync. Without messages, issues have no feedback text, body "
-            "or attachments, unless Trust Issue Bodies is on."
-        ),
-        json_schema_extra={"order": 1, "group": "scope"},
-    )
-    custom_object_types: list[str] = Field(
-        default=[],
-        title="Custom Object Types",
-        description=(
-            "Types of custom objects for the stream custom_objects, by their slug in Pylon. Leave it empty if you do "
-            "not sync custom objects."
-        ),
-        examples=[["contract", "subscription"]],
-        json_schema_extra={"order": 2, "group": "scope"},
-    )
-    trust_issue_body: bool = Field(
-        default=False,
-        title="Trust Issue Bodies",
-        description=(
-            "Turn this on only if issues in your organisation never begin with an internal note. Pylon does not say "
-            "whether the body of an issue is public. By default, a body that resembles an internal note of its issue "
-            "is not synced, nor is any body or attachment of an issue whose messages are not read. With this option, "
-            f'those are synced too. <a href="{DOCUMENTATION_URL}">What that means for privacy</a>.'
-        ),
-        json_schema_extra={"order": 3, "group": "scope"},
-    )
     call_recordings_lookback_days: int = Field(
         default=7,
         ge=0,
@@ -115,6 +84,27 @@ class Config(BaseModel):
         ),
         json_schema_extra={"order": 1, "group": "advanced"},
     )
+    include_messages: bool = Field(
+        default=True,
+        title="Include Messages",
+        description=(
+            "Sync the public messages of issues, conversations and tickets. This takes one request for each new or "
+            "changed issue, and most of the time of a first sync. Without messages, issues have no feedback text, body "
+            "or attachments, unless Trust Issue Bodies is on."
+        ),
+        json_schema_extra={"order": 1, "group": "scope"},
+    )
+    trust_issue_body: bool = Field(
+        default=False,
+        title="Trust Issue Bodies",
+        description=(
+            "Turn this on only if issues in your organisation never begin with an internal note. Pylon does not say "
+            "whether the body of an issue is public. By default, a body that resembles an internal note of its issue "
+            "is not synced, nor is any body or attachment of an issue whose messages are not read. With this option, "
+            f'those are synced too. <a href="{DOCUMENTATION_URL}">What that means for privacy</a>.'
+        ),
+        json_schema_extra={"order": 3, "group": "scope"},
+    )
     num_workers: int = Field(
         default=10,
         ge=1,
@@ -137,6 +127,16 @@ class Config(BaseModel):
             f'<a href="{_PYLON_DOCS}/api-reference">Pylon\'s rate limits</a>.'
         ),
         json_schema_extra={"order": 3, "group": "advanced"},
+    )
+    custom_object_types: list[str] = Field(
+        default=[],
+        title="Custom Object Types",
+        description=(
+            "Types of custom objects for the stream custom_objects, by their slug in Pylon. Leave it empty if you do "
+            "not sync custom objects."
+        ),
+        examples=[["contract", "subscription"]],
+        json_schema_extra={"order": 2, "group": "scope"},
     )
     api_url: str | None = Field(
         default=None,
