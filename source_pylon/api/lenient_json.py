@@ -1,0 +1,115 @@
+"""JSON that orjson alone would refuse or change: lone surrogates, integers beyond 64 bits, deep nesting."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 200
+"""Nesting that is kept where a parser or serializer gives up: orjson writes 254 levels, and records are wrapped in a
+message. Deeper values are replaced by null."""
+
+_REPLACEMENT = "\\ufffd"
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+_DIGITS_AS_ZERO = bytes(ord("0") if chr(code).isdecimal() and code < 128 else ord(" ") for code in range(256))
+_LONG_RUN = b"0" * 19
+_LONG_INTEGER = re.compile(rb"[:,\[\s]-?[0-9]{19,}\s*[,\]}]")
+_MAX_DIGITS = 4_000
+"""Python refuses to convert longer texts to integers, because the time grows with the square of their length."""
+
+
+def loads(body: bytes) -> tuple[Any, str | None]:
+    """Parse a body; returns the value, and what had to be changed to read it (None in almost every case).
+
+    - Lone surrogates and bytes that are not UTF-8 become U+FFFD.
+    - Integers of any size stay integers; orjson alone makes floats of those beyond 64 bits.
+    - Values nested more than 1,024 levels deep are replaced by null from level 200 on.
+
+    Raises ValueError for what is not JSON.
+    """
+    changed = None
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        body, changed = _repaired(body)
+        value = orjson.loads(body)
+    # Faster than a regular expression by far, and the answer is almost always no.
+    if _LONG_RUN in body.translate(_DIGITS_AS_ZERO) and _LONG_INTEGER.search(body):
+        # A whole page is parsed once more for one such integer, by a parser that is slower.
+        value = _with_long_integers(body, value)
+    return value, changed
+
+
+def dumps(value: Any) -> bytes:
+    """Serialize a value that `loads` gave, or a record made of it, as valid JSON in UTF-8.
+
+    As `orjson.dumps`, but integers of any size are written in full, lone surrogates become U+FFFD, and nesting beyond
+    what the serializer takes is cut at level 200.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        pass
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (RecursionError, ValueError):
+        text = json.dumps(_cut(value, MAX_DEPTH), ensure_ascii=False, separators=(",", ":"))
+    return _LONE_SURROGATE.sub("\ufffd", text).encode()
+
+
+def _repaired(body: bytes) -> tuple[bytes, str]:
+    text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").encode()
+    text = _ESCAPE.sub(lambda found: _REPLACEMENT.encode() if found["lone"] else found[0], text)
+    changed = "text that is not valid Unicode was replaced by U+FFFD"
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        text, changed = b"".join(_cut_text(text)), f"values nested more than {MAX_DEPTH} levels deep were left out"
+    return text, changed
+
+
+def _cut_text(body: bytes) -> Iterator[bytes]:
+    """The pieces of a body with every container at the greatest depth replaced by null."""
+    depth, end = 0, 0
+    for found in _STRING_OR_BRACKET.finditer(body):
+        token = found[0]
+        if token in (b"[", b"{"):
+            depth += 1
+            if depth == MAX_DEPTH + 1:
+                yield body[end : found.start()]
+        elif token in (b"]", b"}"):
+            if depth == MAX_DEPTH + 1:
+                yield b"null"
+                end = found.end()
+            depth -= 1
+    if depth <= MAX_DEPTH:
+        yield body[end:]
+
+
+def _with_long_integers(body: bytes, value: Any) -> Any:
+    try:
+        return json.loads(body, parse_int=_integer)
+    except (RecursionError, ValueError):
+        # Nested too deeply for Python's parser: the integer stays a float, as orjson reads it.
+        return value
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MAX_DIGITS else digits
+
+
+def _cut(value: Any, levels: int) -> Any:
+    if isinstance(value, dict):
+        return {key: _cut(item, levels - 1) for key, item in value.items()} if levels > 0 else None
+    if isinstance(value, list):
+        return [_cut(item, levels - 1) for item in value] if levels > 0 else None
+    # JSON has neither infinity nor NaN.
+    return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
