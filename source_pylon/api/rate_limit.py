@@ -19,14 +19,22 @@ _MAX_LATE_INTERVALS = 2.0
 _FIRST_TRIAL_MINUTES = 1.0
 _TRIAL_PAUSE_MINUTES = 5.0
 _MAX_TRIAL_PAUSE_MINUTES = 60.0
+_CALLS_AFTER_FAILED_TRIAL = 200
+"""A trial that fails costs a refusal or two: at most one call in a hundred."""
 _STEP_MINUTES = 0.25
 _STEP_GROWTH = 1.35
 """A trial grows by half in a quarter of a minute, fiftyfold in less than four minutes."""
+_SUCCESS = 1.1
+"""A trial that raises the limit by less than this factor has failed."""
+_NOTABLE = 0.95
+"""A trial that meets a rate below this share of the limit before it shows that less is allowed than before."""
 _FULL_SHARE = 0.8
 """A step of a trial is taken only if this share of the previous one was used."""
 
 _MAX_CUT = 0.25
 """One refusal does not lower the limit below this share of it: it may come from a burst of another client."""
+_SAFE_SHARE = 0.1
+"""The limit does not fall below this share of the rate that a refusal's own wait means."""
 _CAUTION = 0.03
 """A refusal without a cause that is understood lowers the limit by this share, and by one call at least."""
 
@@ -78,6 +86,7 @@ class AdaptiveLimit:
         self._before_trial: float | None = None
         self._next_trial = float("-inf")
         self._failed_trials = 0
+        self._accepted_since_trial = 0
 
     @property
     def limit(self) -> int:
@@ -133,6 +142,7 @@ class AdaptiveLimit:
         """A call came back, or failed in a way that Pylon may have counted."""
         self._in_flight -= 1
         self._accepted_since += 1
+        self._accepted_since_trial += 1
         self._answered.append(now)
         self._forget(now)
 
@@ -158,29 +168,35 @@ class AdaptiveLimit:
         self._full_since = None
 
     def _learn(self, now: float, wait: float) -> None:
-        allowed = self._allowed_rate(now, wait)
+        allowed = self._allowed_rate(now, wait) * self._share
         if self._before_trial is not None:
-            self._places = max(self._before_trial, min(self._places, allowed))
-            self._failed_trials = self._failed_trials + 1 if self._places < 1.1 * self._before_trial else 0
-            self._before_trial = None
-            if allowed < self._places:
-                self._lower(allowed, wait)
-        elif allowed < self._places:
-            self._lower(allowed, wait)
-        elif self._bursts:
+            self._end_trial(self._before_trial, allowed, wait)
+        elif allowed >= self._places and self._bursts and self._has_burst:
             self._has_burst = False
+            return
         else:
-            self._lower(self._places, wait)
-        pause = min(_TRIAL_PAUSE_MINUTES * 2.0**self._failed_trials, _MAX_TRIAL_PAUSE_MINUTES)
-        if self._places < self._table:
-            pause = min(pause, _TRIAL_PAUSE_MINUTES)
-        self._next_trial = now + pause * self._minute
+            before = self._places
+            self._lower(allowed, wait)
+            if self._places < before / 2:
+                # Not what trials have met so far: another client has begun, and it may end.
+                self._failed_trials = 0
+        longest = _TRIAL_PAUSE_MINUTES if self._places < self._table else _MAX_TRIAL_PAUSE_MINUTES
+        self._next_trial = now + min(_TRIAL_PAUSE_MINUTES * 2.0**self._failed_trials, longest) * self._minute
+
+    def _end_trial(self, before: float, allowed: float, wait: float) -> None:
+        self._before_trial, self._accepted_since_trial = None, 0
+        self._places = max(before, min(self._places, allowed))
+        self._failed_trials = self._failed_trials + 1 if self._places < _SUCCESS * before else 0
+        if self._places > before:
+            self.learned = self.limit
+        elif allowed < _NOTABLE * before:
+            self._lower(allowed, wait)
 
     def _lower(self, allowed: float, wait: float) -> None:
         careful = min(self._places - 1, self._places * (1 - _CAUTION))
-        # A server that takes the next call in two seconds does not allow fewer than thirty a minute. Half of that is
-        # safe, and without this a client that is refused for another's calls would slow down without end.
-        safe = min(self._places, 0.5 * self._minute / max(wait, self._minute / 60))
+        # A server that takes the next call in two seconds does not allow fewer than thirty a minute. Without a limit to
+        # how low it gets, a client that is refused because of another's calls would slow down without end.
+        safe = min(self._places, _SAFE_SHARE * self._minute / max(wait, self._minute / 60))
         self._places = max(min(allowed, careful), self._places * _MAX_CUT, safe, 1.0)
         self.learned = self.limit
 
@@ -195,6 +211,8 @@ class AdaptiveLimit:
 
     def _grow(self, now: float) -> None:
         if self._full_since is None or self._places >= self._ceiling or now < self._next_trial:
+            return
+        if self._failed_trials and self._before_trial is None and self._accepted_since_trial < _CALLS_AFTER_FAILED_TRIAL:
             return
         minutes = (now - self._full_since) / self._minute
         if minutes < (_FIRST_TRIAL_MINUTES if self._before_trial is None else _STEP_MINUTES):
