@@ -1,4 +1,4 @@
-"""How well the rate limiter uses what a server allows, simulated: servers of three kinds, wrong beliefs, a second client.
+"""How well the rate limiter uses what a server allows, simulated.
 
 python -m benchmarks.rate_limiter
 """
@@ -206,11 +206,13 @@ def main() -> None:
     report = Report("rate_limiter", "The rate limiter against servers of all kinds")
     found = list(rows())
     report.add(
-        "Simulated, with the limiter's own code, in virtual time: a client that always has another call to make, for an "
-        "hour; latency between 0 and 0.3 s each way. *Allowed* is what the server grants in a minute, *believed* "
-        "what the connector's table says. The second client calls evenly, a third of what is allowed, and drops what is "
-        "refused; *used* is then measured against the remaining two thirds. A token bucket with a burst of 1 "
-        "refuses every call that arrives a little early, so latency that varies costs refusals or rate.",
+        "Simulated, with the limiter's own code, in virtual time: a client that always has another call to make, for "
+        "an hour; latency between 0 and 0.3 s each way. *Allowed* is what the server grants in a minute, *believed* "
+        "what the connector's table says. The second client calls evenly, a third of what is allowed, and drops what "
+        "is refused; *used* is then measured against the remaining two thirds.",
+        "A bucket with a burst of 1 refuses every call that arrives earlier than the last one plus its interval. With "
+        "latencies that vary by more than the interval, a client has the choice between refusals and a lower rate; "
+        "beside a second client it is refused a third of its calls at any rate.",
         table(
             ["Server", "Allowed", "Believed", "Second client", "Used, min 0-10", "Used, min 10-60",
              "Refused, min 0-10", "Refused, min 10-60", "Refused to the second"],

@@ -166,7 +166,7 @@ class SourcePylon(AbstractSource):
         outlet = MessageOutlet(repository, queue)
         progress = Progress(self._timing, outlet)
         client = self._client(config, progress)
-        progress.held_back, progress.unanswered = client.held_back, client.unanswered
+        progress.held_back, progress.unanswered = client.waiting_endpoints, client.in_flight
         sync = Sync(client, config, self._timing, progress, selections)
         generators = [self._generator(sync, selection, repository, queue) for selection in selections]
         outlet.generators = generators
@@ -208,13 +208,13 @@ class SourcePylon(AbstractSource):
         for secret in {config.api_token, json.dumps(config.api_token)[1:-1]}:
             add_to_secrets(secret)
         connections = config.num_workers + 4 * len(STREAMS)
-        transport = Transport(config.base_url, config.api_token, timing, connections)
+        transport = Transport(config.base_url, config.api_token, timing, connections=connections)
         return PylonClient(
             transport,
             region=config.region,
             timing=timing,
             share_percent=config.rate_limit_percent,
-            allowance=self._allowance,
+            limits=self._allowance,
             observer=observer,
         )
 

@@ -34,9 +34,7 @@ class Clock:
     carries the gateway's time.
     """
 
-    def __init__(
-        self, now: Callable[[], datetime] = utc_now, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, now: Callable[[], datetime] = utc_now, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._began, self._began_at = now(), monotonic()
         self._offset: timedelta | None = None

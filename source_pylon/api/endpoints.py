@@ -40,9 +40,7 @@ class Endpoint:
         Raises UnusableId for an empty id and for `.` and `..`, quoted or not: they would lead to another endpoint.
         """
         values = iter(ids)
-        return "/".join(
-            self._quoted(next(values)) if part.startswith("{") else part for part in self.path.split("/")
-        )
+        return "/".join(self._quoted(next(values)) if part.startswith("{") else part for part in self.path.split("/"))
 
     def _quoted(self, value: str) -> str:
         if value in ("", ".", ".."):

@@ -128,7 +128,7 @@ class Rule:
     text: str = "Pylon answered {endpoint} with status {status}."
 
 
-_TOKEN = (
+_NOT_ACCEPTED = (
     "Pylon does not accept the API token: it may be mistyped, revoked or replaced. An admin can create one "
     "in Pylon under Settings, API Tokens. If the token is right, try Region {other_region}."
 )
@@ -171,7 +171,7 @@ status. The codes that Pylon's SDK lists are compared with this table by unit_te
 
 BY_STATUS: Mapping[int, Rule] = {
     400: Rule(Action.FAIL, Rejected, "Pylon refused a request to {endpoint}."),
-    401: Rule(Action.FAIL, Unauthorized, _TOKEN),
+    401: Rule(Action.FAIL, Unauthorized, _NOT_ACCEPTED),
     402: Rule(Action.FAIL, Forbidden, _FORBIDDEN),
     403: Rule(Action.FAIL, Forbidden, _FORBIDDEN),
     404: Rule(Action.FAIL, NotFound, "Pylon has no {endpoint} for what was requested."),
@@ -197,9 +197,7 @@ BY_STATUS_CLASS: Mapping[int, Rule] = {
 }
 """The first digit of every other status; what is none of these (a 1xx, a 6xx of a gateway) is handled as 5xx."""
 
-_CA_HINT = (
-    "If a proxy or firewall inspects TLS, set REQUESTS_CA_BUNDLE to a PEM file with its certificate authority."
-)
+_CA_HINT = "If a proxy or firewall inspects TLS, set REQUESTS_CA_BUNDLE to a PEM file with its certificate authority."
 BY_FAILURE: Mapping[str, Rule] = {
     "proxy": Rule(
         Action.RETRY,
@@ -213,9 +211,7 @@ BY_FAILURE: Mapping[str, Rule] = {
         Unreachable,
         "The name of {host} cannot be resolved. Check the API URL, DNS and the network.",
     ),
-    "connection": Rule(
-        Action.RETRY, Unreachable, "No connection to {host}. Check the network, firewall and proxy."
-    ),
+    "connection": Rule(Action.RETRY, Unreachable, "No connection to {host}. Check the network, firewall and proxy."),
     "broken": Rule(Action.RETRY, Unreachable, "The connection to {host} broke while an answer was read."),
     "deadline": Rule(Action.RETRY, Unreachable, "Pylon's answer took too long to arrive."),
     "too large": Rule(

@@ -62,16 +62,20 @@ def paginate(endpoint: Endpoint, fetch: Fetch, key: Callable[[dict[str, Any]], o
 
 
 def _new_records(records: Page, key: Callable[[dict[str, Any]], object], seen: set[int]) -> Page:
+    identities = list(map(key, records))
+    # 64-bit hashes keep a million records within some tens of megabytes; that two of them collide has a chance of
+    # one in ten million.
+    digests = list(map(hash, identities))
+    new = set(digests)
+    if None not in identities and len(new) == len(digests) and new.isdisjoint(seen):
+        # Almost every page.
+        seen |= new
+        return records
     page = []
-    for record in records:
-        identity = key(record)
+    for record, identity, digest in zip(records, identities, digests, strict=True):
         if identity is None:
             page.append(record)
-            continue
-        # 64-bit hashes keep a million records within some tens of megabytes; that two of them collide has a chance of
-        # one in ten million.
-        digest = hash(identity)
-        if digest not in seen:
+        elif digest not in seen:
             seen.add(digest)
             page.append(record)
     return page

@@ -40,7 +40,9 @@ _CAUTION = 0.03
 
 
 class AdaptiveLimit:
-    """The calls of one endpoint, and when the next one may leave. Pure: time is passed in, in seconds. Not thread-safe.
+    """The calls of one endpoint, and when the next one may leave. Not thread-safe.
+
+    Pure: the time is passed in, in seconds of any clock.
 
     Three rules hold a call back:
 
@@ -54,9 +56,9 @@ class AdaptiveLimit:
     - A refusal says how many calls were accepted within the last minute, and when the next one would be; this
       gives the rate that Pylon allows. If that is not lower than the limit, the burst was too large for Pylon
       and is given up; if there was none, calls are spaced a little wider.
-    - When the limit has been the only thing that held calls back for a while, it grows in quick steps until Pylon refuses
-      or the calls stop using it (a trial). After a trial that failed, the next one waits longer, up to an hour; below
-      the table's limit it never waits longer than five minutes, since another client may have stopped.
+    - When nothing but the limit has held calls back for a while, it grows in quick steps until Pylon refuses or the
+      calls stop using it (a trial). After a trial that failed, the next one waits longer, up to an hour; below the
+      table's limit it waits five minutes and 200 calls at most, since another client may have stopped.
     """
 
     def __init__(self, table: int, minute: float, share: float = 1.0) -> None:
@@ -212,7 +214,11 @@ class AdaptiveLimit:
     def _grow(self, now: float) -> None:
         if self._full_since is None or self._places >= self._ceiling or now < self._next_trial:
             return
-        if self._failed_trials and self._before_trial is None and self._accepted_since_trial < _CALLS_AFTER_FAILED_TRIAL:
+        if (
+            self._failed_trials
+            and self._before_trial is None
+            and self._accepted_since_trial < _CALLS_AFTER_FAILED_TRIAL
+        ):
             return
         minutes = (now - self._full_since) / self._minute
         if minutes < (_FIRST_TRIAL_MINUTES if self._before_trial is None else _STEP_MINUTES):

@@ -11,6 +11,7 @@ import orjson
 from source_pylon.api import errors, lenient_json
 from source_pylon.api.clock import http_date
 from source_pylon.api.endpoints import Endpoint
+from source_pylon.api.transport import Exchange
 
 logger = logging.getLogger("airbyte")
 
@@ -21,7 +22,7 @@ _MAX_ID_LENGTH = 64
 
 @dataclass(frozen=True)
 class ErrorBody:
-    """Pylon's error envelope; empty fields where the body was none. `code` is the stable part; older answers have none."""
+    """Pylon's error envelope. `code` is the stable part; older answers have none."""
 
     code: str = ""
     request_id: str = ""
@@ -43,6 +44,12 @@ def _identifier(value: object) -> str:
     if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH and _ID_CHARACTERS.issuperset(value):
         return value
     return ""
+
+
+def action_for(exchange: Exchange) -> errors.Action:
+    """What follows from an answer, by its status and, in an error, its code."""
+    code = "" if 200 <= exchange.status < 300 else ErrorBody.parse(exchange.body).code
+    return errors.rule_for(exchange.status, code).action
 
 
 def failure(endpoint: Endpoint, status: int, body: bytes, region: str) -> errors.PylonError:

@@ -20,8 +20,8 @@ from source_pylon.api.watchdog import Watchdog, watched
 from source_pylon.timing import Timing
 
 MAX_BODY = 256 * 1024 * 1024
-"""The most bytes of an answer, decoded. A page of issues has about ten megabytes, the largest record 16; a few megabytes
-of gzip can hold gigabytes."""
+"""The most bytes of an answer, decoded. A page of issues has about ten megabytes; two megabytes of gzip can hold six
+gigabytes."""
 
 _CHUNK = 1 << 16
 _LARGE = 1_000_000
@@ -82,6 +82,7 @@ class Transport:
         token: str,
         timing: Timing,
         connections: int,
+        *,
         monotonic: Callable[[], float] = time.monotonic,
         max_body: int = MAX_BODY,
     ) -> None:
@@ -143,17 +144,18 @@ class Transport:
         query: Mapping[str, Any] | None,
         content: Mapping[str, Any] | None,
         on_large: Callable[[], None] | None = None,
+        *,
         time_limit: float = float("inf"),
     ) -> Exchange:
         """Send one request and read the whole answer.
 
-        `on_large` is called once a megabyte of the answer has come and there is more. The time that it takes is not held
-        against the answer, but if it takes long, ReadStalled is raised: servers close connections that nobody reads
-        from. `time_limit` in seconds shortens the deadline of this answer.
+        `on_large` is called once a megabyte of the answer has come and there is more. The time that it takes is not
+        held against the answer, but if it takes long, ReadStalled is raised: servers close connections that nobody
+        reads from. `time_limit` in seconds shortens the deadline of this answer.
 
         Raises Unreachable for whatever kept the answer from arriving whole, ResponseTooLarge for more than the
-        transport's `max_body`, and Misconfigured where the environment cannot be used. Redirects are not followed, so the
-        token goes nowhere else.
+        transport's `max_body`, and Misconfigured where the environment cannot be used. Redirects are not followed,
+        so the token goes nowhere else.
         """
         if self._unusable is not None:
             raise self._unusable

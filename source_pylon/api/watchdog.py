@@ -1,5 +1,6 @@
 """Ends exchanges that take too long, whatever they are blocked in, by shutting their sockets down."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -84,11 +85,9 @@ class Watchdog:
 
 
 def _shut_down(held: socket.socket) -> None:
-    try:
+    # The other side may have closed it already.
+    with contextlib.suppress(OSError):
         held.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        # The other side was faster.
-        pass
 
 
 class WatchedConnection:

@@ -73,7 +73,7 @@ class IssueReading:
             return reading
 
     def _calls_per_minute(self) -> int:
-        return self._sync.client.gate(MESSAGES).window.limit
+        return self._sync.client.limiter(MESSAGES).limit.limit
 
     def _count_keyless(self, count: int) -> None:
         for name in self.feed.streams:
