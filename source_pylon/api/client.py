@@ -135,7 +135,7 @@ class PylonClient:
 
         Raises PylonError.
         """
-        if self.clock.offset is None:
+        if not self.clock.has_learned:
             with contextlib.suppress(errors.Forbidden):
                 self.request(ME)
         return self.clock.latest()

@@ -38,15 +38,12 @@ class Clock:
         self._monotonic = monotonic
         self._began, self._began_at = now(), monotonic()
         self._offset: timedelta | None = None
+        self.has_learned = False
+        """Whether a good answer has come yet, with or without a usable date."""
 
     def machine(self) -> datetime:
         """This machine's time in UTC."""
         return self._began + timedelta(seconds=self._monotonic() - self._began_at)
-
-    @property
-    def offset(self) -> timedelta | None:
-        """How far Pylon's time is ahead of this machine's; None until an answer has told it."""
-        return self._offset
 
     def learn(self, date_header: str | None) -> None:
         """Learn Pylon's time from the `Date` header of an answer that has just arrived.
@@ -54,6 +51,7 @@ class Clock:
         The smallest offset of all answers counts. An answer out of a cache can make Pylon's time too early, which
         costs reading something again; a time that is too late would lose records.
         """
+        self.has_learned = True
         date = http_date(date_header)
         if date is None:
             return

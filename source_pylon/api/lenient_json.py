@@ -12,7 +12,7 @@ MAX_DEPTH = 200
 """Nesting that is kept where a parser or serializer gives up: orjson writes 254 levels, and records are wrapped in a
 message. Deeper values are replaced by null."""
 
-_REPLACEMENT = "\\ufffd"
+_REPLACEMENT = b"\\ufffd"
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -32,21 +32,32 @@ def loads(body: bytes) -> tuple[Any, str | None]:
     """Parse a body; returns the value, and what had to be changed to read it (None in almost every case).
 
     - Lone surrogates and bytes that are not UTF-8 become U+FFFD.
-    - Integers of any size stay integers; orjson alone makes floats of those beyond 64 bits.
-    - Values nested more than 1,024 levels deep are replaced by null from level 200 on.
+    - Integers of any size stay integers; orjson alone makes floats of those beyond 64 bits. One of more than 4,000
+      digits becomes a text.
+    - Values nested more than about 1,000 levels deep are replaced by null from level 200 on.
 
     Raises ValueError for what is not JSON.
     """
-    changed = None
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        body, changed = _repaired(body)
-        value = orjson.loads(body)
-    if _has_long_integer(body):
-        # A whole page is parsed once more for one such integer, by a parser that is slower.
-        value = _with_long_integers(body, value)
-    return value, changed
+        return _loads_irregular(body)
+    # The page is parsed once more for one such integer, by a parser that is slower.
+    return _read_or_cut(body, None) if _has_long_integer(body) else (value, None)
+
+
+def _loads_irregular(body: bytes) -> tuple[Any, str | None]:
+    text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").encode()
+    text = _ESCAPE.sub(lambda found: _REPLACEMENT if found["lone"] else found[0], text)
+    return _read_or_cut(text, "text that is not valid Unicode was replaced by U+FFFD" if text != body else None)
+
+
+def _read_or_cut(text: bytes, changed: str | None) -> tuple[Any, str | None]:
+    try:
+        return _python_loads(text), changed
+    except RecursionError:
+        cut = b"".join(_cut_text(text))
+        return _python_loads(cut), f"values nested more than {MAX_DEPTH} levels deep were left out"
 
 
 def dumps(value: Any) -> bytes:
@@ -64,17 +75,6 @@ def dumps(value: Any) -> bytes:
     except (RecursionError, ValueError):
         text = json.dumps(_cut(value, MAX_DEPTH), ensure_ascii=False, separators=(",", ":"))
     return _LONE_SURROGATE.sub("\ufffd", text).encode()
-
-
-def _repaired(body: bytes) -> tuple[bytes, str]:
-    text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").encode()
-    text = _ESCAPE.sub(lambda found: _REPLACEMENT.encode() if found["lone"] else found[0], text)
-    changed = "text that is not valid Unicode was replaced by U+FFFD"
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        text, changed = b"".join(_cut_text(text)), f"values nested more than {MAX_DEPTH} levels deep were left out"
-    return text, changed
 
 
 def _cut_text(body: bytes) -> Iterator[bytes]:
@@ -112,16 +112,21 @@ def _has_long_integer(body: bytes) -> bool:
     return False
 
 
-def _with_long_integers(body: bytes, value: Any) -> Any:
-    try:
-        return json.loads(body, parse_int=_integer)
-    except (RecursionError, ValueError):
-        # Nested too deeply for Python's parser: the integer stays a float, as orjson reads it.
-        return value
+def _python_loads(body: bytes) -> Any:
+    return json.loads(body, parse_int=_integer, parse_float=_float, parse_constant=_refuse)
 
 
 def _integer(digits: str) -> int | str:
     return int(digits) if len(digits) <= _MAX_DIGITS else digits
+
+
+def _float(text: str) -> float | str:
+    value = float(text)
+    return value if math.isfinite(value) else text
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _cut(value: Any, levels: int) -> Any:

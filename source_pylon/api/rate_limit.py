@@ -81,7 +81,7 @@ class AdaptiveLimit:
         self._has_burst = True
         self._burst_left = self._burst_size
         self._bursts: deque[float] = deque()
-        self._held = False
+        self._held_until = float("-inf")
 
         self._full_since: float | None = None
         self._accepted_since = 0
@@ -105,7 +105,7 @@ class AdaptiveLimit:
         """Seconds until a call may be sent: 0 for at once, infinity while only an answer under way can tell."""
         seconds = self._seconds_to_wait(now)
         if seconds > 0:
-            self._held = True
+            self._held_until = now + (seconds if seconds < float("inf") else 0.0)
             if self._full_since is None and now >= self._blocked_until:
                 self._full_since, self._accepted_since = now, 0
         return seconds
@@ -129,15 +129,14 @@ class AdaptiveLimit:
             self._burst_left -= 1
             self._bursts.append(now)
         else:
+            idle = now - max(self._next_at, self._held_until)
+            if idle > _MAX_LATE_INTERVALS * interval:
+                # Nobody wanted to call: calls that could have been made may be made up for.
+                self._burst_left = min(self._burst_size, self._burst_left + idle / interval)
+                self._full_since = None
             if late > _MAX_LATE_INTERVALS * interval:
-                if not self._held:
-                    # Nobody wanted to call: the calls that could have been made may be made up for.
-                    unused = self._burst_left + late / interval
-                    self._burst_left = min(self._burst_size, unused)
-                    self._full_since = None
                 self._next_at = now
             self._next_at += interval
-        self._held = False
         self._in_flight += 1
 
     def answer(self, now: float) -> None:
