@@ -120,8 +120,9 @@ class Transport:
             self._unusable = error
         except requests.exceptions.InvalidSchema as error:
             self._unusable = errors.failure("socks", type(error).__name__, variable=_proxy_variable())
-        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-            # The text of the exception can quote the proxy's credentials.
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, TypeError) as error:
+            # `requests` raises TypeError for credentials without a host.
+            # The text can quote the proxy's credentials, so only its type is kept.
             self._unusable = errors.failure("proxy address", type(error).__name__, variable=_proxy_variable())
 
     def _settings_of_environment(self) -> dict[str, Any]:
