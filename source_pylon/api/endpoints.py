@@ -73,7 +73,7 @@ _SLOWEST = {
     "GET /activity-types",
     "POST /audit-logs/search",
 }
-_SLOW_LISTS = {"messages", "threads", "voice-calls", "articles", "collections", "article-feedback"}
+_SLOW_LISTS = {"search", "messages", "threads", "voice-calls", "articles", "collections", "article-feedback"}
 
 
 def calls_per_minute(endpoint: Endpoint) -> int:
@@ -83,13 +83,16 @@ def calls_per_minute(endpoint: Endpoint) -> int:
     """
     if endpoint.key in _SLOWEST:
         return 30
-    last = endpoint.path.rsplit("/", 1)[-1]
-    return 120 if last == "search" or last in _SLOW_LISTS else 300
+    return 120 if _is_slow(endpoint) else 300
 
 
 def calls_per_minute_july_2026(endpoint: Endpoint) -> int:
     """Calls a minute that Pylon published in July 2026, to measure what an outdated table costs."""
     if endpoint.key in _SLOWEST:
         return 10
-    last = endpoint.path.rsplit("/", 1)[-1]
-    return 20 if last == "search" or last in _SLOW_LISTS else 60
+    return 20 if _is_slow(endpoint) else 60
+
+
+def _is_slow(endpoint: Endpoint) -> bool:
+    # A single collection has the limit of their list, unlike any other object.
+    return endpoint.path.rsplit("/", 1)[-1] in _SLOW_LISTS or "/collections/" in endpoint.path
