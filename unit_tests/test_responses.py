@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from source_pylon.api import errors, lenient_json
+from source_pylon.api import errors
 from source_pylon.api.clock import http_date
 from source_pylon.api.endpoints import get_paginated
 from source_pylon.api.errors import Action, rule_for
@@ -190,26 +190,22 @@ def test_what_was_changed_is_logged_with_the_endpoint(caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize("depth", [300, 1_000, 5_000, 100_000])
-def test_deep_nesting_ends_no_page_and_can_be_written_again(depth: int) -> None:
+def test_deep_nesting_ends_no_page(depth: int) -> None:
     found = envelope(ENDPOINT, page_with("[" * depth + '"x]["' + "]" * depth))["data"]
     assert found[0]["id"] == "a"
-    assert json.loads(lenient_json.dumps(found))[0]["id"] == "a"
+    assert isinstance(found[0]["title"], list)
 
 
 def test_a_long_integer_beside_deep_nesting_does_no_harm() -> None:
     found = title_in(page_with("[" * 1_010 + "1" * 30 + "]" * 1_010))
-    assert lenient_json.dumps(found)
+    assert isinstance(found, list)
 
 
 def test_nesting_of_300_levels_is_kept() -> None:
     found = title_in(page_with("[" * 300 + '"x"' + "]" * 300))
-    assert lenient_json.dumps(found) == b"[" * 300 + b'"x"' + b"]" * 300
-
-
-@pytest.mark.parametrize("value", [2**64, -(2**80), {"a": [2**70, "\ufffd", None, True, 1.5]}, "\ud83d", {"\ud83d": 1}])
-def test_what_orjson_cannot_write_is_written_as_valid_json(value: Any) -> None:
-    text = lenient_json.dumps(value).decode("utf-8")
-    assert json.loads(text) == json.loads(json.dumps(value).replace("\\ud83d", "\\ufffd"))
+    for _ in range(300):
+        (found,) = found
+    assert found == "x"
 
 
 @pytest.mark.parametrize(

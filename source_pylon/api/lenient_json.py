@@ -9,15 +9,13 @@ from typing import Any
 import orjson
 
 MAX_DEPTH = 200
-"""Nesting that is kept where a parser or serializer gives up: orjson writes 254 levels, and records are wrapped in a
-message. Deeper values are replaced by null."""
+"""Nesting that is kept where a body is nested deeper than a parser takes."""
 
 _REPLACEMENT = b"\\ufffd"
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 _DIGITS_AS_ZERO = bytes(ord("0") if chr(code).isdecimal() and code < 128 else ord(" ") for code in range(256))
@@ -58,23 +56,6 @@ def _read_or_cut(text: bytes, changed: str | None) -> tuple[Any, str | None]:
     except RecursionError:
         cut = b"".join(_cut_text(text))
         return _python_loads(cut), f"values nested more than {MAX_DEPTH} levels deep were left out"
-
-
-def dumps(value: Any) -> bytes:
-    """Serialize a value that `loads` gave, or a record made of it, as valid JSON in UTF-8.
-
-    As `orjson.dumps`, but integers of any size are written in full, lone surrogates become U+FFFD, and nesting beyond
-    what the serializer takes is cut at level 200.
-    """
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        pass
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except (RecursionError, ValueError):
-        text = json.dumps(_cut(value, MAX_DEPTH), ensure_ascii=False, separators=(",", ":"))
-    return _LONE_SURROGATE.sub("\ufffd", text).encode()
 
 
 def _cut_text(body: bytes) -> Iterator[bytes]:
@@ -127,12 +108,3 @@ def _float(text: str) -> float | str:
 
 def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
-
-
-def _cut(value: Any, levels: int) -> Any:
-    if isinstance(value, dict):
-        return {key: _cut(item, levels - 1) for key, item in value.items()} if levels > 0 else None
-    if isinstance(value, list):
-        return [_cut(item, levels - 1) for item in value] if levels > 0 else None
-    # JSON has neither infinity nor NaN.
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,5 +1,6 @@
 """Records as lines of the Airbyte protocol, one by one or some hundred together."""
 
+import json
 from typing import Any
 
 import orjson
@@ -13,7 +14,12 @@ def record_line(stream: str, data: Any, emitted_at: int) -> bytes:
     The CDK's serializer leaves out nulls at the top level of a record, and walks through all of it.
     """
     record = {"stream": stream, "data": data, "emitted_at": emitted_at}
-    return orjson.dumps({"type": "RECORD", "record": record}, option=orjson.OPT_APPEND_NEWLINE)
+    message = {"type": "RECORD", "record": record}
+    try:
+        return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        # orjson takes no integer beyond 64 bits and 254 levels of nesting.
+        return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def pack(lines: list[bytes]) -> dict[str, Any]:
