@@ -227,8 +227,8 @@ BY_FAILURE: Mapping[str, Rule] = {
     "proxy address": Rule(
         Action.FAIL,
         Misconfigured,
-        "The proxy in {variable} is not an address that can be used. Write it as http://host:port, or with "
-        "credentials as http://user:password@host:port.",
+        "The proxy in {variable} is not an address that can be used. It must have a scheme, a host and a port, such as "
+        "http://proxy.example:3128.",  # ignore-https-check
     ),
     "socks": Rule(
         Action.FAIL,
