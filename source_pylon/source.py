@@ -145,7 +145,7 @@ class SourcePylon(Source):
         if streams:
             progress = Progress(self._timing)
             client = self._client(settings, progress)
-            progress.held_back, progress.unanswered = client.held_back, client.unanswered
+            progress.held_back, progress.unanswered = client.waiting_endpoints, client.in_flight
             context = SyncContext(client, settings, self._timing, progress.estimate, progress.set_details)
             progress.outlet = runner = SyncRunner(context, streams, progress, before_waiting)
             yield from runner.outputs()
@@ -157,13 +157,13 @@ class SourcePylon(Source):
         for secret in {config.api_token, json.dumps(config.api_token)[1:-1]}:
             add_to_secrets(secret)
         connections = config.num_workers + 4 * len(STREAMS)
-        transport = Transport(config.base_url, config.api_token, timing, connections)
+        transport = Transport(config.base_url, config.api_token, timing, connections=connections)
         return PylonClient(
             transport,
             region=config.region,
             timing=timing,
             share_percent=config.rate_limit_percent,
-            allowance=self._allowance,
+            limits=self._allowance,
             observer=observer,
         )
 

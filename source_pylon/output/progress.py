@@ -94,9 +94,6 @@ class Progress:
         """Takes what a long reading adds to each line: how many of how many, and how much time is left."""
         self.details = details
 
-    def about_to_wait(self) -> None:
-        """Does nothing."""
-
     def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
         """Logs a refusal by Pylon at most once a minute and endpoint, and tells Airbyte which streams it concerns."""
         now = self._monotonic()
