@@ -245,12 +245,6 @@ class IssueFeed:
         try:
             messages = self._reader.read(str(issue["id"]), on_large=lambda: self._room.await_turn(entry))
             finished = self.finish(issue, messages)
-            if finished.record["messages_truncated"]:
-                kept, read = len(finished.record["messages"] or ()), len(finished.public_messages or ())
-                logger.warning(
-                    f"Issue {issue['id']} is larger than destinations take: its messages' HTML is left out, "
-                    f"and all but {kept} of {read} messages."
-                )
             if not self._keep_messages:
                 finished = IssueRecord(finished.record, None)
             held = finished.public_messages or finished.record["messages"]
