@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from source_pylon.timestamps import EPOCH, parse, render
 from source_pylon.transform import privacy
-from source_pylon.transform.html_to_text import html_to_text
+from source_pylon.transform.html_to_text import html_to_text, plain_text
 from source_pylon.transform.truncation import issue_within, message_within
 
 Record = dict[str, Any]
@@ -40,10 +40,10 @@ def contact_record(contact: Record) -> Record:
 
 
 def call_recording_record(recording: Record) -> Record:
-    """A call recording as emitted: feedback text from the summary, else the title."""
+    """A call recording as emitted: feedback text from the summary, else the title, which are plain text."""
     record = dict(recording)
     for source in ("summary", "title"):
-        text = html_to_text(_text(record.get(source)))
+        text = plain_text(_text(record.get(source)))
         if text:
             record["feedback_text"], record["feedback_source"] = text, source
             return record
@@ -52,7 +52,7 @@ def call_recording_record(recording: Record) -> Record:
 
 
 def survey_response_record(response: Record, survey: Mapping[str, Any]) -> Record:
-    """A survey's response as emitted: whose survey it is, and its questions and answers as text."""
+    """A survey's response as emitted: whose survey it is, and its questions and answers, which are plain text."""
     record = dict(response)
     record["survey_id"] = survey.get("id")
     record["survey_name"] = survey.get("name")
@@ -64,8 +64,8 @@ def survey_response_record(response: Record, survey: Mapping[str, Any]) -> Recor
 
 
 def _answer(answer: Mapping[str, Any]) -> str:
-    value = html_to_text(_text(answer.get("value")))
-    prompt = html_to_text(_text(answer.get("prompt")))
+    value = plain_text(_text(answer.get("value")))
+    prompt = plain_text(_text(answer.get("prompt")))
     return f"{prompt}\n{value}" if prompt and value else value
 
 
@@ -113,13 +113,13 @@ def issue_record(
     return IssueRecord(issue_within(record), public)
 
 
-def message_records(issue: Record, public: Iterable[Record]) -> Iterator[Record]:
+def message_records(issue: Record, public: Iterable[Record] | None) -> Iterator[Record]:
     """Yield the public messages of an issue as records of their own that name their issue.
 
     `issue` is the record that `issue_record` made, `public` the messages that it gave. `issue_read_at` is the same for
     all messages of one reading: a row that the issue's latest reading did not give is of a message that was deleted.
     """
-    for message in public:
+    for message in public or ():
         if message.get("id"):
             record = {
                 **message,
