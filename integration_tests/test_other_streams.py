@@ -84,11 +84,11 @@ def messages_read(requests: list[Seen]) -> Counter[str]:
 
 
 def with_messages(pylon: Sandbox) -> set[str]:
-    """The issues whose messages are asked for: those that have one, and those with files, which may be a note's."""
+    """The issues whose messages are asked for: those with a message, a body or files. The latter two may be a note's."""
     return {
         issue["id"]
         for issue in pylon.expected("issues")
-        if issue.get("latest_message_time") or issue.get("attachment_urls")
+        if issue.get("latest_message_time") or issue.get("body_html") or issue.get("attachment_urls")
     }
 
 
