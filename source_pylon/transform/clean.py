@@ -74,8 +74,10 @@ def clean(record: Record, fields: TimeFields) -> Record:
     names, nested = fields
     for name in names:
         value = record.get(name)
-        if value is not None and not (type(value) is str and value[-1:] == "Z" and value[10:11] == "T"):
-            record[name] = _in_utc(value)
+        # Nearly all times look like "2026-07-01T12:00:00Z" and need no more than this.
+        if value is None or (type(value) is str and len(value) == 20 and value[19] == "Z" and value[10] == "T"):
+            continue
+        record[name] = _in_utc(value)
     for name, inner in nested:
         held = record.get(name)
         if isinstance(held, dict):
@@ -88,8 +90,8 @@ def clean(record: Record, fields: TimeFields) -> Record:
 
 
 def _in_utc(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+    if not isinstance(value, str) or (value[-1:] == "Z" and value[10:11] == "T"):
+        return value  # in UTC already, with as many digits as Pylon gives
     moment = parse(value)
     if moment is not None:
         return render(moment)

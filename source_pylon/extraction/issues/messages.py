@@ -11,6 +11,7 @@ from source_pylon.api.client import PylonClient, identity
 from source_pylon.api.endpoints import MESSAGES
 from source_pylon.api.pagination import paginate
 from source_pylon.extraction.issues.listing import SEARCH
+from source_pylon.transform.privacy import contradicts_itself
 
 logger = logging.getLogger("airbyte")
 
@@ -31,6 +32,7 @@ class MessageReader:
         self._readable: str | None = None
         self._readable_asked = float("-inf")
         self._unflagged = 0
+        self._contradictions = 0
 
     def read(self, issue_id: str, on_large: Callable[[], None] | None = None) -> list[dict[str, Any]] | None:
         """All messages of an issue, private ones too; None when Pylon refuses those of this issue alone.
@@ -98,3 +100,10 @@ class MessageReader:
         if count and not self._unflagged:
             logger.warning("Pylon sent messages that do not say whether they are private: they are left out.")
         self._unflagged += count
+        contradictions = sum(map(contradicts_itself, messages))
+        if contradictions and not self._contradictions:
+            logger.warning(
+                "Pylon sent messages that say that they are public and have the thread of internal notes: they are "
+                "treated as private and left out."
+            )
+        self._contradictions += contradictions
