@@ -10,6 +10,7 @@ import gc
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -292,13 +293,14 @@ def complete(command: Sequence[str], **options: Any) -> Output:
 
 
 def without_signatures(value: Any) -> Any:
-    """A record without the query strings of its file links, which differ at every read."""
+    """A record without the query strings of its file links and the time of its reading, which differ at every read."""
     if isinstance(value, dict):
         return {
             key: [_path_of(url) for url in item]
             if key in ("attachment_urls", "file_urls") and isinstance(item, list)
             else without_signatures(item)
             for key, item in value.items()
+            if key != "issue_read_at"
         }
     return [without_signatures(item) for item in value] if isinstance(value, list) else value
 
@@ -325,25 +327,60 @@ def expected_issue(pylon: Sandbox, stored: Record, *, include_messages: bool = T
     """What a stored issue must be emitted as, without the signatures of links."""
     record = {**stored, **join_ids(stored, ("account", "requester", "assignee", "team")), "messages_truncated": False}
     record["latest_message_time"] = stored.get("latest_message_time") or stored["created_at"]
+    record["assignee_email"] = (stored.get("assignee") or {}).get("email")
+    record["requester_email"] = (stored.get("requester") or {}).get("email")
+    record["issue_type"] = type_of(stored) or None
+    record["csat_score"] = next((one["score"] for one in reversed(stored.get("csat_responses") or ())), None)
     texts: list[str] = []
-    if include_messages:
-        messages = pylon.messages(stored["id"])
-        public = [{**one, "text": html_to_text(one["message_html"])} for one in messages if not one["is_private"]]
+    messages = pylon.messages(stored["id"]) if include_messages else None
+    public = [{**one, "text": html_to_text(one["message_html"])} for one in messages or () if not one["is_private"]]
+    if messages is not None:
         record["messages"] = public
         texts = [message["text"] for message in public]
-        files = {True: set[str](), False: set[str]()}
-        for message in messages:
-            files[message["is_private"]].update(_path_of(url) for url in message.get("file_urls") or ())
-        hidden = files[True] - files[False]
+        files = {_path_of(url) for message in public for url in message.get("file_urls") or ()}
         if stored.get("attachment_urls"):
-            record["attachment_urls"] = [url for url in stored["attachment_urls"] if _path_of(url) not in hidden]
+            record["attachment_urls"] = [url for url in stored["attachment_urls"] if _path_of(url) in files]
     else:
         record["messages"] = record["attachment_urls"] = None
-    from_messages, from_body = _feedback(texts), html_to_text(stored.get("body_html")) or None
+    if "body_html" in stored and not body_is_public(stored["body_html"], messages):
+        record["body_html"] = None
+    record.update(_conversation(public if messages is not None else None))
+    from_messages, from_body = _feedback(texts), html_to_text(record.get("body_html")) or None
     record["feedback_text"] = from_messages or from_body
     record["feedback_source"] = "messages" if from_messages else "body" if from_body else "none"
     cleaned: Record = without_signatures(record)
     return cleaned
+
+
+def body_is_public(body: str | None, messages: list[Record] | None) -> bool:
+    """Whether a body may leave: the messages were read, and no internal note equals it, holds it, or is held by it.
+
+    Bodies and notes of the sandbox have more than 20 characters and refer to no file.
+    """
+    if messages is None:
+        return False
+    notes = [_letters(message["message_html"]) for message in messages if message["is_private"]]
+    own = _letters(body or "")
+    return not body or not any(own in note or (note and note in own) for note in notes)
+
+
+def _letters(html: str) -> str:
+    return "".join(filter(str.isalnum, re.sub(r"\S*://\S*", "", html_to_text(html)))).casefold()
+
+
+CONVERSATION = ("public_message_count", "customer_message_count", "last_customer_message_at", "last_team_message_at")
+"""Columns of issues that are made from their public messages."""
+
+
+def _conversation(public: list[Record] | None) -> Record:
+    if public is None:
+        return dict.fromkeys(CONVERSATION)
+    times = {
+        side: [message["timestamp"] for message in public if (message.get("author") or {}).get(side)]
+        for side in ("contact", "user")
+    }
+    last = [max(times[side], default=None) for side in ("contact", "user")]
+    return dict(zip(CONVERSATION, (len(public), len(times["contact"]), *last), strict=True))
 
 
 def type_of(issue: Record) -> str:
