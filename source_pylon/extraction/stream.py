@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel
 
@@ -67,6 +67,15 @@ class ConfiguredStream:
         return self.stream.name
 
 
+class ReadingProgress(NamedTuple):
+    """How far a long reading is, in words; both are empty where it is not known."""
+
+    done: str
+    """How much has been read, of how much."""
+    left: str
+    """How much time is left."""
+
+
 @dataclass
 class SyncContext:
     """What every stream of one sync is given."""
@@ -78,8 +87,8 @@ class SyncContext:
     """When the sync began, by this machine's clock."""
     on_estimate: Callable[[str, int], None] = lambda stream, rows: None
     """Is told about how many records a stream will emit, where that is known before it is read."""
-    on_details: Callable[[Callable[[], str]], None] = lambda details: None
-    """Is given a function that says how far a long reading is."""
+    on_reading: Callable[[Callable[[], ReadingProgress]], None] = lambda reading: None
+    """Is given a function that returns how far a long reading is."""
 
     def __post_init__(self) -> None:
         self.started_at = self.client.now()

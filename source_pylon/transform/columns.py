@@ -3,7 +3,6 @@
 Every function takes values as the API gives them. A value of an unexpected type stays where it is and adds nothing.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from source_pylon.transform import html_to_text
