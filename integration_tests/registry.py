@@ -128,7 +128,7 @@ def owed_messages(pylon: Sandbox, issue: Record) -> list[Record]:
         "issue_id": issue["id"],
         "issue_number": issue["number"],
         "issue_type": harness.type_of(issue) or None,
-        "issue_updated_at": issue.get("updated_at"),
+        "issue_updated_at": issue["updated_at"],
         "account_id": (issue.get("account") or {}).get("id"),
         "latest_message_time": issue.get("latest_message_time") or issue["created_at"],
     }
@@ -143,13 +143,13 @@ def owed_messages(pylon: Sandbox, issue: Record) -> list[Record]:
 
 
 def _author(message: Record) -> Record:
-    author = message.get("author") or {}
-    kind = "contact" if author.get("contact") else "user" if author.get("user") else None
+    """The columns that say who wrote a message."""
+    author, kind = message.get("author") or {}, harness.author_type(message)
     person = author[kind] if kind else {}
     return {
         "author_id": person.get("id"),
         "author_email": person.get("email"),
-        "author_name": author.get("name"),
+        "author_name": author.get("name") or None,
         "author_type": kind,
     }
 
