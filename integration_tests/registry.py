@@ -127,15 +127,31 @@ def owed_messages(pylon: Sandbox, issue: Record) -> list[Record]:
     context = {
         "issue_id": issue["id"],
         "issue_number": issue["number"],
-        "issue_type": issue.get("type"),
+        "issue_type": harness.type_of(issue) or None,
+        "issue_updated_at": issue["updated_at"],
         "account_id": (issue.get("account") or {}).get("id"),
         "latest_message_time": issue.get("latest_message_time") or issue["created_at"],
     }
     messages = public_messages(pylon, issue["id"])
     cleaned: list[Record] = harness.without_signatures(
-        [{**message, **context, "text": html_to_text(message["message_html"])} for message in messages]
+        [
+            {**message, **context, **_author(message), "text": html_to_text(message["message_html"])}
+            for message in messages
+        ]
     )
     return cleaned
+
+
+def _author(message: Record) -> Record:
+    """The columns that say who wrote a message."""
+    author, kind = message.get("author") or {}, harness.author_type(message)
+    person = author[kind] if kind else {}
+    return {
+        "author_id": person.get("id"),
+        "author_email": person.get("email"),
+        "author_name": author.get("name") or None,
+        "author_type": kind,
+    }
 
 
 def _search_result(record: Record) -> Record:

@@ -85,11 +85,11 @@ def messages_read(requests: list[Seen]) -> Counter[str]:
 
 
 def with_messages(pylon: Sandbox) -> set[str]:
-    """The issues whose messages are asked for: those that have one, and those with files, which may be a note's."""
+    """The issues whose messages are asked for: those with a message, or with a body or files, which may be a note's."""
     return {
         issue["id"]
         for issue in pylon.expected("issues")
-        if issue.get("latest_message_time") or issue.get("attachment_urls")
+        if issue.get("latest_message_time") or issue.get("body_html") or issue.get("attachment_urls")
     }
 
 
@@ -495,7 +495,7 @@ def test_messages_are_the_public_ones_alone_and_name_their_issue(still: Sandbox,
         issue = issues[record["issue_id"]]
         assert record["is_private"] is False
         assert record["issue_number"] == issue["number"]
-        assert record["issue_type"] == issue.get("type")
+        assert record["issue_type"] == issue["issue_type"]
         assert record["account_id"] == issue["account_id"]
         assert record["latest_message_time"] == issue["latest_message_time"]
     emitted = Counter(record["issue_id"] for record in whole.records("issue_messages"))

@@ -151,7 +151,7 @@ class SourcePylon(Source):
         if streams:
             progress = Progress(self._timing)
             client = self._client(settings, progress)
-            progress.waiting_endpoints, progress.in_flight = client.held_back, client.unanswered
+            progress.waiting_endpoints, progress.in_flight = client.waiting_endpoints, client.in_flight
             context = SyncContext(client, settings, self._timing, progress.estimate, progress.follow)
             progress.sink = runner = SyncRunner(context, streams, progress, before_waiting, should_stop)
             yield from runner.outputs()
@@ -163,13 +163,13 @@ class SourcePylon(Source):
         for secret in {config.api_token, json.dumps(config.api_token)[1:-1]}:
             add_to_secrets(secret)
         connections = config.num_workers + 4 * len(STREAMS)
-        transport = Transport(config.base_url, config.api_token, timing, connections)
+        transport = Transport(config.base_url, config.api_token, timing, connections=connections)
         return PylonClient(
             transport,
             region=config.region,
             timing=timing,
             share_percent=config.rate_limit_percent,
-            allowance=self._allowance,
+            limits=self._allowance,
             observer=observer,
         )
 

@@ -186,28 +186,24 @@ class KeyGuard:
     """
 
     def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+        self._names = stream.primary_key
         self.missing = 0
 
     def keep(self, page: list[Record]) -> list[Record]:
         """Return the records of a page that have their primary key, and count the others."""
-        kept = [record for record in page if self.key(record) is not None]
+        kept = [record for record in page if all(map(record.get, self._names))]
         self.missing += len(page) - len(kept)
         return kept
 
     def key(self, record: Record) -> object:
         """Return the record's primary key, None where a part of it is missing."""
-        names = self._stream.primary_key
-        if len(names) == 1:
-            # A tuple of one for each record would cost a tenth of reading a list.
-            return record.get(names[0]) or None
-        values = tuple(record.get(name) for name in names)
+        values = tuple(map(record.get, self._names))
         return values if all(values) else None
 
     def raise_if_missing(self) -> None:
         """Raise InvalidResponse if any record came without its primary key."""
         if self.missing:
-            raise missing_primary_key(self.missing, self._stream.primary_key)
+            raise missing_primary_key(self.missing, self._names)
 
 
 def missing_primary_key(count: int, names: Sequence[str] = ("id",)) -> InvalidResponse:

@@ -128,7 +128,7 @@ class IssueReader:
         self._start = recipients[0].start
         self._messages = MessageReader(context.client)
         # A checkpoint is about a minute of message requests away.
-        per_minute = context.client.gate(MESSAGES).window.limit
+        per_minute = context.client.limiter(MESSAGES).limit.limit
         self._chunk = min(_MAX_ISSUES_PER_CHECKPOINT, max(_MIN_ISSUES_PER_CHECKPOINT, per_minute))
         self._per_minute = per_minute
         wide = LIST.page_size if not _messages(context) else _MAX_ISSUES_PER_CHECKPOINT
