@@ -114,7 +114,7 @@ def test_messages_that_are_not_wanted_need_no_permission(pylon: Sandbox) -> None
 
 
 def test_permissions_missing_on_all_streams_fail(pylon: Sandbox) -> None:
-    for template in (SEARCH, *ENDPOINTS.values()):
+    for template in (SEARCH, "GET /issues", "GET /article-feedback", *ENDPOINTS.values()):
         pylon.forbid(template)
     output = check(pylon)
     assert output.connection_status["status"] == "FAILED"
@@ -168,9 +168,11 @@ def test_a_token_revoked_in_the_middle_of_a_read_is_a_config_error(pylon: Sandbo
     )
     output = read(pylon, ISSUE_STREAMS, succeeds=False)
     assert output.code == 1
-    streams = [e for e in output.errors if e.get("stream_descriptor")]
-    assert {error["failure_type"] for error in streams} == {"config_error"}
-    assert all("does not accept the API token" in error["message"] for error in streams)
+    (error,) = output.errors
+    assert error["failure_type"] == "config_error"
+    assert "does not accept the API token" in error["message"]
+    for stream in ISSUE_STREAMS:
+        assert output.statuses(stream)[-1] == "INCOMPLETE"
 
 
 def test_an_endpoint_that_fails_for_good_ends_its_stream_alone_as_a_transient_error(pylon: Sandbox) -> None:
