@@ -88,12 +88,11 @@ def messages_read(requests: list[Seen]) -> Counter[str]:
 
 
 def with_messages(pylon: Sandbox) -> set[str]:
-    """The issues whose messages are asked for: those that have one, and those with a body or files, which may be a
-    note's."""
+    """The issues whose messages are asked for: those with a message, or with a body or files, which may be a note's."""
     return {
         issue["id"]
         for issue in pylon.expected("issues")
-        if issue.get("latest_message_time") or issue.get("attachment_urls") or issue.get("body_html")
+        if issue.get("latest_message_time") or issue.get("body_html") or issue.get("attachment_urls")
     }
 
 

@@ -8,7 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from integration_tests.faults.harness import Run
-from integration_tests.harness import CURSORS, ISSUE_STREAMS, Record, expected, moment, newest, without_signatures
+from integration_tests.harness import (
+    CONVERSATION,
+    CURSORS,
+    ISSUE_STREAMS,
+    Record,
+    expected,
+    moment,
+    newest,
+    without_signatures,
+)
 from integration_tests.sandbox import Sandbox
 from source_pylon.timestamps import parse
 
@@ -58,8 +67,9 @@ def assert_complete_and_fresh(
             have = without_signatures(kept[identity])
             if stream in ISSUE_STREAMS and identity in unread:
                 assert have.get("messages") is None
-                assert have["feedback_source"] in ("body", "none")
-                own = ("messages", "attachment_urls", "feedback_text", "feedback_source")
+                assert have.get("body_html") is None
+                assert have["feedback_source"] == "none"
+                own = ("messages", "body_html", "attachment_urls", "feedback_text", "feedback_source", *CONVERSATION)
                 have, record = _without(have, own), _without(record, own)  # noqa: PLW2901
             differences = _differences(_without(have, changed), _without(record, changed))
             assert not differences, f"{stream} {identity}, emitted and stored: {differences}"

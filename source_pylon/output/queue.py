@@ -37,6 +37,11 @@ class OutputQueue:
         """Whether there is nothing to take now."""
         return not self._items
 
+    def wait(self, seconds: float) -> bool:
+        """Wait for an item, at most so many seconds; return whether there is one."""
+        with self._changed:
+            return bool(self._changed.wait_for(lambda: self._items, seconds))
+
     def get(self) -> Output | None:
         """Take the oldest item; blocks while there is none."""
         with self._changed:
@@ -45,6 +50,12 @@ class OutputQueue:
             self._bytes -= _size(item)
             self._changed.notify_all()
             return item
+
+    def seal(self) -> None:
+        """Keep what waits, drop what comes from now on, and release whoever waits for room."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Drop what waits and what comes, and release whoever waits for room."""

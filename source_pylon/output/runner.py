@@ -42,7 +42,7 @@ from source_pylon.extraction.stream import (
     readings,
 )
 from source_pylon.output.lines import Output, batch
-from source_pylon.output.progress import Outlet, Progress
+from source_pylon.output.progress import Progress, ProgressSink
 from source_pylon.output.queue import OutputQueue
 from source_pylon.transform.clean import clean, dump_line, time_fields
 from source_pylon.transform.truncation import MOST_BYTES, record_within
@@ -54,8 +54,11 @@ _NO_CURSOR: State = {"__ab_no_cursor_state_message": True}
 
 _MAX_BATCH_BYTES = 1_000_000
 
+_SECONDS_BETWEEN_LOOKS = 0.25
+"""How soon a sync that waits for Pylon notices that it has to stop."""
 
-class SyncRunner(Outlet):
+
+class SyncRunner(ProgressSink):
     """One sync. Each reading has a thread; what they put out meets in one queue, in the order of each stream."""
 
     def __init__(
@@ -64,11 +67,16 @@ class SyncRunner(Outlet):
         streams: Sequence[ConfiguredStream],
         progress: Progress,
         before_waiting: Callable[[], None] = lambda: None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`before_waiting` is called before the caller's thread has to wait, so that it can hand on what it holds."""
+        """`before_waiting` is called before the caller's thread has to wait, so that it can hand on what it holds.
+
+        `should_stop` is asked often; once it returns true, the sync stops in order.
+        """
         self._context = context
         self._progress = progress
         self._before_waiting = before_waiting
+        self._should_stop = should_stop
         self._queue = OutputQueue()
         self._streams = {configured.name: _StreamRun(configured, self._queue, context) for configured in streams}
         self._readings = readings(streams)
@@ -78,7 +86,10 @@ class SyncRunner(Outlet):
         self._stopped = False
 
     def outputs(self) -> Iterator[Output]:
-        """Yield everything that the sync puts out; raises AirbyteTracedException when a stream was not read whole."""
+        """Yield everything that the sync puts out; raises AirbyteTracedException when a stream was not read whole.
+
+        When the sync has to stop, this yields what has been read, then the last state of each stream, and ends.
+        """
         self._progress.begin({run.name: run.configured.stream.endpoints for run in self._streams.values()})
         try:
             for number, reading in enumerate(self._readings):
@@ -88,6 +99,11 @@ class SyncRunner(Outlet):
             while finished < len(self._readings):
                 if self._queue.is_empty():
                     self._before_waiting()
+                    while not self._queue.wait(_SECONDS_BETWEEN_LOOKS) and not self._should_stop():
+                        pass
+                if self._should_stop():
+                    yield from self._last_outputs()
+                    return
                 item = self._queue.get()
                 if item is None:
                     finished += 1
@@ -98,6 +114,15 @@ class SyncRunner(Outlet):
             self._progress.end()
             self._queue.close()
         self._raise_if_incomplete()
+
+    def _last_outputs(self) -> Iterator[Output]:
+        self._stopped = True
+        for run in self._streams.values():
+            run.end(is_cut_short=True)
+        self._queue.seal()
+        while not self._queue.is_empty():
+            if (item := self._queue.get()) is not None:
+                yield item
 
     def _run(self, reading: Reading) -> None:
         runs = [self._streams[configured.name] for configured in reading.streams]
@@ -124,7 +149,7 @@ class SyncRunner(Outlet):
                 run.fail(error)
         finally:
             for run in runs:
-                run.end(is_cut_short=self._unauthorized is not None)
+                run.end(is_cut_short=self._unauthorized is not None or self._stopped)
                 self._progress.finished(run.name)
             self._queue.put(None)
 
@@ -195,11 +220,14 @@ class _StreamRun:
         self._emitted: State | None = None
         self._emitted_at = time.monotonic()
         self._has_records = False
-        self._is_ended = False
+        self._is_started = self._is_ended = False
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        self._put_status(AirbyteStreamStatus.STARTED)
+        with self._lock:
+            if not self._is_ended:
+                self._is_started = True
+                self._put_status(AirbyteStreamStatus.STARTED)
 
     def emit(self, records: Sequence[Record]) -> None:
         if records and not self._has_records:
@@ -225,6 +253,8 @@ class _StreamRun:
         if not self._is_resumable:
             return False
         with self._lock:
+            if self._is_ended:
+                return False
             self._state = state
             is_due = time.monotonic() - self._emitted_at >= self._interval
             if is_due and state != self._emitted:
@@ -242,9 +272,13 @@ class _StreamRun:
             self.error = error
 
     def end(self, *, is_cut_short: bool) -> None:
-        """Put out the last state, then the error if there is one, then the last status."""
+        """Put out the last state, then the error if there is one, then the last status. Only the first call counts."""
         with self._lock:
+            if self._is_ended:
+                return
             self._is_ended = True
+            if not self._is_started:
+                return
             if self._state != self._emitted and (self._is_resumable or not (is_cut_short or self.error)):
                 self._put_state()
         if self.error is not None:
@@ -260,9 +294,7 @@ class _StreamRun:
         self._emitted_at = time.monotonic()
 
     def _put_status(self, status: AirbyteStreamStatus) -> None:
-        stream = AirbyteStream(
-            name=self.name, namespace=self.namespace, json_schema={}, supported_sync_modes=[]
-        )
+        stream = AirbyteStream(name=self.name, namespace=self.namespace, json_schema={}, supported_sync_modes=[])
         self._queue.put(status_message(stream, status))
 
 

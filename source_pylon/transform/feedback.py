@@ -78,13 +78,13 @@ def issue_record(
     return IssueRecord(issue_within(record), public)
 
 
-def message_records(issue: Record, public: Iterable[Record]) -> Iterator[Record]:
+def message_records(issue: Record, public: Iterable[Record] | None) -> Iterator[Record]:
     """Yield the public messages of an issue as records of their own that name their issue.
 
     `issue` is the record that `issue_record` made, `public` the messages that it gave. `issue_read_at` is the same for
     all messages of one reading: a row that the issue's latest reading did not give is of a message that was deleted.
     """
-    for message in public:
+    for message in public or ():
         if message.get("id"):
             record = {
                 **message,

@@ -24,6 +24,7 @@ from source_pylon.extraction.stream import (
     Failure,
     Page,
     Reading,
+    ReadingProgress,
     Record,
     State,
     SyncContext,
@@ -127,7 +128,7 @@ class IssueReader:
         self._start = recipients[0].start
         self._messages = MessageReader(context.client)
         # A checkpoint is about a minute of message requests away.
-        per_minute = context.client.gate(MESSAGES).window.limit
+        per_minute = context.client.limiter(MESSAGES).limit.limit
         self._chunk = min(_MAX_ISSUES_PER_CHECKPOINT, max(_MIN_ISSUES_PER_CHECKPOINT, per_minute))
         self._per_minute = per_minute
         wide = LIST.page_size if not _messages(context) else _MAX_ISSUES_PER_CHECKPOINT
@@ -139,7 +140,7 @@ class IssueReader:
 
     def read(self) -> Iterator[Event]:
         """Read everything that the recipients want."""
-        self._context.on_details(self._details)
+        self._context.on_reading(self._progress)
         prefetch = Prefetch(self._finish, self._context.config.num_workers, needs_thread=self._needs_messages)
         pages = _Pages()
         for result in prefetch.results(self._work()):
@@ -355,12 +356,13 @@ class IssueReader:
             if not recipient.had_state and self._start is None:
                 self._context.on_estimate(recipient.stream.name, issues)
 
-    def _details(self) -> str:
+    def _progress(self) -> ReadingProgress:
         expected = max(self._expected, self._listed)
-        text = f"{self._done:,} of about {expected:,} issues read"
-        if _messages(self._context) and expected > self._done:
-            text += f", {duration((expected - self._done) / self._per_minute)} left"
-        return text
+        is_timed = _messages(self._context) and expected > self._done
+        return ReadingProgress(
+            done=f"{self._done:,} of about {expected:,} issues read",
+            left=f"{duration((expected - self._done) / self._per_minute)} left" if is_timed else "",
+        )
 
 
 class _Pages:
