@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from integration_tests.sandbox import MISSING, Fault, Sandbox, Size, faults
+from integration_tests.sandbox import MISSING, Fault, History, Sandbox, Size, faults
 from integration_tests.sandbox.clock import parse, precise, shown
 from integration_tests.sandbox.dataset import KINDS
 from integration_tests.sandbox.document import read_document
@@ -438,6 +438,71 @@ def test_internal_notes_carry_unique_markers_in_text_and_files(shared: Client) -
     # An attachment list is left out of some records, as other optional fields are.
     assert listed > 50
     assert in_attachments > 0.7 * listed
+
+
+def test_irregular_records_are_the_share_that_was_asked_for() -> None:
+    for share, fewest, most in ((0.0, 0, 0), (0.3, 20, 40), (1.0, 100, 100)):
+        pylon = Sandbox(size=Size(issues=100, accounts=100, contacts=100, tasks=100), limits=None, irregular=share)
+        for kind in ("issues", "accounts", "contacts", "tasks"):
+            unknown = sum(any(name.startswith("unknown_") for name in row) for row in pylon.expected(kind))
+            assert fewest <= unknown <= most, (share, kind)
+
+
+def test_imported_issues_have_messages_older_than_themselves() -> None:
+    for share in (0.0, 1.0):
+        pylon = Sandbox(size=Size(issues=200), limits=None, history=History(imported=share))
+        older = 0
+        for row in pylon.expected("issues"):
+            stamps = [message["timestamp"] for message in pylon.messages(row["id"])]
+            assert row["latest_message_time"] == max(stamps, default=None)
+            older += bool(stamps) and max(stamps) < row["created_at"]
+        assert (older == 0) if share == 0 else (older > 150)
+
+
+def test_a_message_can_contradict_itself(client: Client) -> None:
+    issue = client.pylon.store.add_issue()
+    client.pylon.store.add_message(issue, html="<p>Which?</p>", thread_id="thread")
+    client.pylon.store.add_message(issue, is_private=MISSING)
+    first, second = client.get(f"/issues/{issue}/messages").json()["data"]
+    assert (first["is_private"], first["thread_id"]) == (False, "thread")
+    assert "is_private" not in second
+
+
+def test_comments_that_are_not_said_to_be_public_carry_markers() -> None:
+    for irregular, spelled in ((0.0, {True, False}), (0.5, {True, False, "missing"})):
+        pylon = Sandbox(size=Size(tasks=30), limits=None, irregular=irregular)
+        comments = [comment for _, comment in pylon.expected("task_comments")]
+        assert {comment.get("is_internal", "missing") for comment in comments} == spelled
+        markers = pylon.private_markers()
+        for comment in comments:
+            found = set(re.findall("PRIVATE-[0-9a-f]{16}", json.dumps(comment)))
+            if comment.get("body_html"):
+                assert bool(found & markers) is (comment.get("is_internal") is not False)
+
+
+def test_groups_and_their_issues_name_each_other(shared: Client) -> None:
+    rows = {row["id"]: row for row in shared.pylon.expected("issues")}
+    groups = [row for row in rows.values() if row["is_issue_group"]]
+    named = {child["id"]: group["id"] for group in groups for child in group["child_issues"]}
+    assert named == {key: row["parent_issue_group"]["id"] for key, row in rows.items() if row["parent_issue_group"]}
+    assert len(named) == 2 * len(groups) > 20
+    found = shared.search({"field": "issue_is_issue_group", "operator": "equals", "value": "true"})
+    assert {row["id"] for row in found} == {group["id"] for group in groups}
+
+
+def test_reopened_issues_were_resolved_before_they_were_resolved_or_opened_again(shared: Client) -> None:
+    found = shared.search({"field": "reopened", "operator": "equals", "value": "true"})
+    assert found
+    assert all(row["first_resolution_time"] and row["first_resolution_time"] != row["resolution_time"] for row in found)
+
+
+def test_people_of_issues_have_addresses(shared: Client) -> None:
+    rows = shared.pylon.expected("issues")
+    agents = {user["id"]: user["email"] for user in shared.pylon.expected("users")}
+    assert all(row["requester"]["email"].endswith("@customer.example") for row in rows)
+    assigned = [row["assignee"] for row in rows if row["assignee"]]
+    assert len(assigned) > 400
+    assert all(agents[user["id"]] == user["email"] for user in assigned)
 
 
 def test_bodies_of_issues_hold_nothing_private(shared: Client) -> None:

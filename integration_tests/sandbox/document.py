@@ -177,7 +177,7 @@ def _required(annotation: Any) -> Any:
     parts = typing.get_args(annotation)
     if typing.get_origin(annotation) is typing.Union and type(None) in parts:
         rest = [part for part in parts if part is not type(None)]
-        return rest[0] if len(rest) == 1 else typing.Union.__getitem__(tuple(rest))
+        return rest[0] if len(rest) == 1 else annotation
     return annotation
 
 
