@@ -461,7 +461,8 @@ def test_imported_issues_have_messages_older_than_themselves() -> None:
 
 def test_a_message_can_contradict_itself(client: Client) -> None:
     issue = client.pylon.store.add_issue()
-    client.pylon.store.add_message(issue, html="<p>Which?</p>", thread_id="thread")
+    before = client.pylon.clock.now() - timedelta(minutes=1)
+    client.pylon.store.add_message(issue, html="<p>Which?</p>", thread_id="thread", at=before)
     client.pylon.store.add_message(issue, is_private=MISSING)
     first, second = client.get(f"/issues/{issue}/messages").json()["data"]
     assert (first["is_private"], first["thread_id"]) == (False, "thread")

@@ -69,12 +69,11 @@ class Answers:
         else:
             versions = None if parent is None else collection.children_of(parent)
             keys = _select(view, condition, view.order if versions is None else [one.key for one in versions])
-        if not search and not operation.paginated and parent is not None:
-            page, more = list(keys), False
-        else:
-            cursor = arguments.get("cursor")
-            after = None if cursor is None else cursors.decode(cursor, collection.known)
-            page, more = cursors.newest_first(keys, after, arguments.get("limit") or len(keys))
+        cursor = arguments.get("cursor")
+        after = None if cursor is None else cursors.decode(cursor, collection.known)
+        # Children that come in one answer come in the order of their creation.
+        oldest_first = parent is not None and not operation.paginated
+        page, more = cursors.page(keys, after, arguments.get("limit"), oldest_first=oldest_first)
         if search and not page and self._store.behaviour.empty_search_bare:
             return b"{"
         rows = (_shown(operation, view.versions[key[1]], arguments) for key in page)
@@ -106,7 +105,7 @@ class Answers:
             low, high = _time(arguments, "submitted_after", -math.inf), _time(arguments, "submitted_before", math.inf)
             condition = condition.also(submitted_at=between(low, high, behaviour.inclusive_bounds))
         if operation.template == "GET /users" and not arguments.get("include_deactivated"):
-            condition = condition.also(lambda version: not version.record()["is_deactivated"])
+            condition = condition.also(lambda version: not version.record().get("is_deactivated"))
         for name, value in arguments.items():
             if name in _TEXT and value:
                 needle = orjson.dumps(value.casefold())[1:-1]
@@ -160,7 +159,8 @@ class Answers:
         limit, cursor = arguments.get("limit"), arguments.get("cursor")
         after = None if cursor is None else cursors.decode(cursor)
         everything = limit is None and cursor is None
-        page, more = cursors.oldest_first(list(thread), after, len(thread) if everything else limit or _MESSAGES_PAGE)
+        limit = limit if limit or everything else _MESSAGES_PAGE
+        page, more = cursors.page(list(thread), after, limit, oldest_first=True)
         return self._page((orjson.dumps(thread[key].record) for key in page), page, more, paginated=not everything)
 
 

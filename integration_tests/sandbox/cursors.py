@@ -32,14 +32,17 @@ def decode(cursor: str, known: Container[str] | None = None) -> Key:
     return key
 
 
-def newest_first(keys: Sequence[Key], after: Key | None, limit: int) -> tuple[list[Key], bool]:
-    """A page from keys in ascending order, read backwards; and whether there is another page."""
+def page(
+    keys: Sequence[Key], after: Key | None, limit: int | None, *, oldest_first: bool = False
+) -> tuple[list[Key], bool]:
+    """A page of keys that stand in ascending order, newest first unless told otherwise; and whether more follow.
+
+    A `limit` of None asks for all.
+    """
+    size = len(keys) if limit is None else limit
+    if oldest_first:
+        start = 0 if after is None else bisect_right(keys, after)
+        return list(keys[start : start + size]), start + size < len(keys)
     end = len(keys) if after is None else bisect_left(keys, after)
-    start = max(0, end - limit)
+    start = max(0, end - size)
     return list(reversed(keys[start:end])), start > 0
-
-
-def oldest_first(keys: Sequence[Key], after: Key | None, limit: int) -> tuple[list[Key], bool]:
-    """A page from keys in ascending order; and whether there is another page."""
-    start = 0 if after is None else bisect_right(keys, after)
-    return list(keys[start : start + limit]), start + limit < len(keys)

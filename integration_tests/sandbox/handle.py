@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from integration_tests.sandbox.clock import SandboxClock, millis
@@ -87,9 +86,7 @@ class Sandbox:
         """Starts the server; from now on `url` is set."""
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Stops the server."""
         self.stop()
 
