@@ -18,9 +18,9 @@ from integration_tests.sandbox import cursors
 from integration_tests.sandbox.arguments import Note
 from integration_tests.sandbox.clock import DAY
 from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES, KINDS
-from integration_tests.sandbox.document import Operation
 from integration_tests.sandbox.errors import ApiError, not_found
 from integration_tests.sandbox.filters import Compiler, Condition, between, time
+from integration_tests.sandbox.operations import Operation
 from integration_tests.sandbox.store import Store, sign
 from integration_tests.sandbox.text import identity
 from integration_tests.sandbox.versions import Key, Version, View

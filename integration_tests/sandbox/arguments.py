@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from integration_tests.sandbox.document import Operation, Parameter
 from integration_tests.sandbox.errors import ApiError
+from integration_tests.sandbox.operations import Operation, Parameter
 
 _TYPES: dict[str, type] = {"string": str, "integer": int, "object": dict, "array": list, "boolean": bool}
 

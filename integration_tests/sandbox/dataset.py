@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from integration_tests.sandbox import text
 from integration_tests.sandbox.clock import DAY, HOUR, SECOND, parse, precise, shown
-from integration_tests.sandbox.document import read_document
 from integration_tests.sandbox.issues import STATES, IssueFactory
+from integration_tests.sandbox.operations import read_operations
 from integration_tests.sandbox.options import Behaviour, History, Size
 from integration_tests.sandbox.templates import roughen, template
 from integration_tests.sandbox.versions import MISSING, Version, encode, merged
@@ -82,7 +82,7 @@ def models() -> dict[str, Any]:
     """The SDK's model of each kind."""
     return {
         kind: operation.model
-        for operation in read_document().operations.values()
+        for operation in read_operations().values()
         if (kind := KINDS.get(operation.model.__name__))
     }
 
@@ -92,7 +92,7 @@ def times_of(kind: str) -> frozenset[str]:
     """The names of the times by which objects of a kind are filtered."""
     return frozenset(
         name
-        for operation in read_document().operations.values()
+        for operation in read_operations().values()
         if KINDS.get(operation.model.__name__) == kind
         for name, known in operation.filterable.items()
         if "time_range" in known.operators

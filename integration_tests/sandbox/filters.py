@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from integration_tests.sandbox.clock import DAY, parse
-from integration_tests.sandbox.document import Filterable, Operation
 from integration_tests.sandbox.errors import ApiError
+from integration_tests.sandbox.operations import Filterable, Operation
 from integration_tests.sandbox.options import Behaviour
 from integration_tests.sandbox.versions import Version
 

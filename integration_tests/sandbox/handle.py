@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from integration_tests.sandbox.clock import SandboxClock, millis
 from integration_tests.sandbox.control import Control
-from integration_tests.sandbox.document import read_document
 from integration_tests.sandbox.evolve import Change, evolve
 from integration_tests.sandbox.faults import Faults, Seen
 from integration_tests.sandbox.limits import DEFAULT_TABLE, Limiter
 from integration_tests.sandbox.mutations import MutableStore
+from integration_tests.sandbox.operations import read_operations
 from integration_tests.sandbox.options import Behaviour, History, Size
 from integration_tests.sandbox.server import Server
 
@@ -55,7 +55,7 @@ class Sandbox:
         """Makes the data; serves nothing until it is entered."""
         if region not in REGIONS:
             raise ValueError(f"region must be one of {REGIONS}")
-        document = read_document()
+        operations = read_operations()
         other = next(name for name in REGIONS if name != region)
         self.clock = SandboxClock()
         self.token = f"pylon_sandbox_{region}_{seed}"
@@ -69,9 +69,9 @@ class Sandbox:
             base=None if base_time is None else millis(base_time),
             history=history or History(),
         )
-        self.limiter = Limiter(document, limits, minute, taken)
+        self.limiter = Limiter(operations, limits, minute, taken)
         self.server = Server(
-            document,
+            operations,
             self.store,
             self.limiter,
             self.clock,
@@ -125,7 +125,7 @@ class Sandbox:
 
     def forbid(self, template: str) -> None:
         """Takes the permission for an endpoint away from the token. Raises ValueError for an unknown one."""
-        if template not in self.server.document.operations:
+        if template not in self.server.operations:
             raise ValueError(f"no endpoint {template!r}")
         self.server.forbidden.add(template)
 

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from integration_tests.sandbox.document import Document, Operation
+from integration_tests.sandbox.operations import Operation, Operations
 
 
 def _july(operation: Operation) -> int:
@@ -41,7 +41,7 @@ class Limiter:
     """
 
     def __init__(
-        self, document: Document, limits: str | Mapping[str, int] | None, minute: float = 60.0, taken: float = 0.0
+        self, operations: Operations, limits: str | Mapping[str, int] | None, minute: float = 60.0, taken: float = 0.0
     ) -> None:
         self.minute = minute
         self.taken = taken
@@ -51,7 +51,7 @@ class Limiter:
         if table not in TABLES:
             raise ValueError(f"no table of limits named {table!r}; there are {sorted(TABLES)}")
         if limits is not None:
-            self.calls = {name: TABLES[table](operation) for name, operation in document.operations.items()}
+            self.calls = {name: TABLES[table](operation) for name, operation in operations.items()}
         for template, calls in ({} if limits is None or isinstance(limits, str) else limits).items():
             self.set(template, calls)
 
