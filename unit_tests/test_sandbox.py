@@ -540,6 +540,19 @@ def test_data_are_equal_for_equal_seed_size_and_base_time() -> None:
     assert [change.id for change in first.evolve(7, 60)] == [change.id for change in second.evolve(7, 60)]
 
 
+def test_data_are_equal_in_every_process() -> None:
+    program = """if True:
+        from datetime import datetime, timezone
+        from integration_tests.sandbox import Sandbox, Size
+        from integration_tests.sandbox.dataset import KINDS
+        pylon = Sandbox(size=Size(issues=20), base_time=datetime(2026, 10, 1, tzinfo=timezone.utc))
+        print([version.raw for kind in KINDS.values() for version in pylon.store.collection(kind).newest_first()])
+    """
+    first, second = (subprocess.run([sys.executable, "-c", program], capture_output=True, check=True) for _ in range(2))
+    assert first.stdout == second.stdout
+    assert len(first.stdout) > 100_000
+
+
 def test_an_empty_organisation_answers_everything() -> None:
     with Sandbox(size=Size.empty(), limits=None) as pylon:
         client = Client(pylon)

@@ -99,6 +99,9 @@ def times_of(kind: str) -> frozenset[str]:
     ) | {"submitted_at", "happened_at"}
 
 
+_FIXED = {"issue_statuses": STATES, "task_statuses": TASK_STATES, "custom_fields": _CUSTOM_FIELDS}
+"""Kinds of which there are as many as these name."""
+
 Record = dict[str, Any]
 
 
@@ -160,18 +163,15 @@ class Dataset:
 
     def count(self, kind: str) -> int:
         """How many objects of a kind the data set holds."""
-        size, fixed = (
-            self.size,
-            {"issue_statuses": STATES, "task_statuses": TASK_STATES, "custom_fields": _CUSTOM_FIELDS},
-        )
+        size = self.size
         if kind == "survey_responses" and not size.surveys:
             return 0
         if hasattr(size, kind):
             return int(getattr(size, kind))
         if kind in PARENTS:
             return 2 * min(self.count(PARENTS[kind]), 15 if PARENTS[kind] == "issues" else 50)
-        if kind in fixed:
-            return len(fixed[kind]) if size.others else 0
+        if kind in _FIXED:
+            return len(_FIXED[kind]) if size.others else 0
         return size.others * (len(CUSTOM_OBJECT_TYPES) if kind == "custom_objects" else 1)
 
     def _parent(self, kind: str, number: int) -> str | None:

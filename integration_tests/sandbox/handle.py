@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from integration_tests.sandbox.clock import SandboxClock, millis
 from integration_tests.sandbox.control import Control
 from integration_tests.sandbox.evolve import Change, evolve
-from integration_tests.sandbox.faults import Faults, Seen
 from integration_tests.sandbox.limits import DEFAULT_TABLE, Limiter
 from integration_tests.sandbox.mutations import MutableStore
 from integration_tests.sandbox.operations import read_operations
@@ -33,6 +31,9 @@ class Sandbox:
     port: 0 for any free one.
     history: the shape of the past.
     behaviour, or its fields by name: answers to what Pylon's documents leave open.
+
+    `url` is set once it is entered. `faults` are the faults in force, `log` all requests seen, oldest first, and
+    `unknown_keys` how often each key came that Pylon ignores, such as `POST /issues/search body:sort`.
     """
 
     def __init__(
@@ -79,6 +80,9 @@ class Sandbox:
             region=region,
             latency=latency,
         )
+        self.faults = self.server.faults
+        self.log = self.server.log
+        self.unknown_keys = self.server.unknown_keys
         self.url = ""
         self._port = port
 
@@ -99,21 +103,6 @@ class Sandbox:
     def stop(self) -> None:
         """Stops the server; the data stays readable."""
         self.server.stop()
-
-    @property
-    def faults(self) -> Faults:
-        """The faults in force."""
-        return self.server.faults
-
-    @property
-    def log(self) -> list[Seen]:
-        """All requests seen, oldest first."""
-        return self.server.log
-
-    @property
-    def unknown_keys(self) -> Counter[str]:
-        """The keys of requests that Pylon ignores, as `POST /issues/search body:sort`, with how often each came."""
-        return self.server.unknown_keys
 
     def count(self, template: str, status: int | None = None) -> int:
         """How many requests an endpoint has seen, all or those answered with one status."""
