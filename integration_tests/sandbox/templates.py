@@ -77,7 +77,7 @@ def _templates(model: type[pydantic.BaseModel]) -> list[dict[str, Any]]:
     for record in templates[1:]:
         # What is optional is missing from many records; the first has everything.
         for name, field in model.model_fields.items():
-            if not field.is_required() and rng.random() < 0.5:
+            if not field.is_required() and rng.random() < 0.7:
                 record[name] = None
     return templates
 
