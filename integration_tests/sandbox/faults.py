@@ -115,10 +115,7 @@ class Faults(list[Fault]):
 
 
 def status(
-    code: int,
-    body: Any = None,
-    headers: Mapping[str, str] | None = None,
-    content_type: str = "application/json",
+    code: int, body: Any = None, headers: Mapping[str, str] | None = None, content_type: str = "application/json"
 ) -> Action:
     """Answers with a status; `body` is text, bytes, or JSON, and by default an error envelope."""
     if body is None:

@@ -93,15 +93,9 @@ class MutableStore(Store):
                 self._added_markers.add(marker)
             urls = [text.file_url(issue_id, marker or identity[:13], f"{n}-added.png") for n in range(files)]
             user = {"id": text.identity(self.seed, "users", 0), "email": "agent0@vendor.example"}
-            record = compose(
-                rng,
-                identity=identity,
-                at=moment,
-                author=author or {"name": "Ada Lovelace", "avatar_url": "", "user": user},
-                html=text.body(rng) if html is None else html,
-                marker=marker,
-                files=urls,
-            )
+            author = author or {"name": "Ada Lovelace", "avatar_url": "", "user": user}
+            html = text.body(rng) if html is None else html
+            record = compose(rng, identity, moment, author, html, marker, urls)
             thread.append(Message(moment, private, merged(record, fields)))
             thread.sort(key=lambda message: message.key)
             self._rethread(issue_id, thread, moment, urls)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -27,6 +28,7 @@ def encode(record: dict[str, Any]) -> bytes:
     return bytes(memoryview(orjson.dumps(record)))
 
 
+@dataclass(slots=True, eq=False)
 class Version:
     """One state of one object; never changed, only replaced.
 
@@ -36,20 +38,12 @@ class Version:
     generated data set, -1 for one that was added later.
     """
 
-    __slots__ = ("key", "kind", "origin", "parent", "raw", "times")
-
-    def __init__(
-        self,
-        key: Key,
-        raw: bytes,
-        times: dict[str, int],
-        *,
-        kind: str | None = None,
-        parent: str | None = None,
-        origin: int = -1,
-    ) -> None:
-        self.key, self.raw, self.times = key, raw, times
-        self.kind, self.parent, self.origin = kind, parent, origin
+    key: Key
+    raw: bytes
+    times: dict[str, int]
+    kind: str | None = None
+    parent: str | None = None
+    origin: int = -1
 
     @property
     def id(self) -> str:
