@@ -1,6 +1,6 @@
-"""What Pylon answers: every operation over the data of the store.
+"""Answers every operation from the data in the store.
 
-All lists and searches go one way: the objects of a kind, narrowed by a condition, in pages.
+All lists and searches work the same way: select the objects of a kind that match a condition, then cut a page.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Answers:
         self._searches: OrderedDict[tuple[str, bytes, int], list[Key]] = OrderedDict()
 
     def answer(self, operation: Operation, params: dict[str, str], arguments: Arguments, note: Note) -> bytes:
-        """The answer's JSON without its closing brace and its request id; raises ApiError."""
+        """Return the JSON of an answer without the closing brace and the request id; raises ApiError."""
         with self._store.lock:
             if operation.path == "/me":
                 found = b'{"data":' + orjson.dumps(self._me())
@@ -71,7 +71,7 @@ class Answers:
             keys = _select(view, condition, view.order if versions is None else [one.key for one in versions])
         cursor = arguments.get("cursor")
         after = None if cursor is None else cursors.decode(cursor, collection.known)
-        # Children that come in one answer come in the order of their creation.
+        # Lists of children that have no pages are sorted by creation, oldest first.
         oldest_first = parent is not None and not operation.paginated
         page, more = cursors.page(keys, after, arguments.get("limit"), oldest_first=oldest_first)
         if search and not page and self._store.behaviour.empty_search_bare:
@@ -90,7 +90,7 @@ class Answers:
         return keys
 
     def _condition(self, operation: Operation, arguments: Arguments, note: Note) -> Condition:
-        """What a request asks for: its filter, and everything else that narrows its list."""
+        """Compile the filter and the other arguments that narrow a list into one condition."""
         kind, behaviour = _kind(operation), self._store.behaviour
         slugs = self._store.custom_field_slugs(kind) if operation.custom_fields else frozenset()
         condition = Compiler(operation, slugs, behaviour, note).compile(arguments.get("filter"))
@@ -139,7 +139,7 @@ class Answers:
         return version
 
     def _find(self, kind: str, reference: str) -> Version:
-        """An object by its id; an issue by its number, an account by an external id, too."""
+        """Find an object by id, an issue also by number, an account also by external id."""
         if kind == "issues":
             return self._store.issue(reference)
         live = self._store.collection(kind).live
@@ -165,7 +165,7 @@ class Answers:
 
 
 def _kind(operation: Operation) -> str:
-    # Search answers of feature requests have a model of their own for the same objects.
+    # Searches for feature requests return the same objects in another model.
     return KINDS[operation.model.__name__.removesuffix("SearchResult")]
 
 
@@ -204,7 +204,7 @@ def _shown(operation: Operation, version: Version, arguments: Arguments) -> byte
 
 
 def _select(view: View, condition: Condition, among: list[Key]) -> list[Key]:
-    """The keys of all that matches, in ascending order, by the narrowest time range that has an index."""
+    """Return the keys of all matching objects in ascending order, using the index of the narrowest time range."""
     ranges, either = dict(condition.ranges), condition.either
     if among is view.order:
         created = ranges.pop("created_at", None)

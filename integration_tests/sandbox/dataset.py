@@ -65,7 +65,7 @@ PARENTS = {
     "threads": "issues",
     "voice_calls": "issues",
 }
-"""Kinds whose records are listed per parent, which they do not always name."""
+"""Kinds that are listed per parent, with the kind of the parent."""
 
 CUSTOM_OBJECT_TYPES = ("companies", "contracts")
 _CUSTOM_FIELDS = [
@@ -100,13 +100,13 @@ def times_of(kind: str) -> frozenset[str]:
 
 
 _FIXED = {"issue_statuses": STATES, "task_statuses": TASK_STATES, "custom_fields": _CUSTOM_FIELDS}
-"""Kinds of which there are as many as these name."""
+"""Kinds with a fixed number of objects."""
 
 Record = dict[str, Any]
 
 
 class Draft(NamedTuple):
-    """An object before its fields: the source of its draws, its number, its creation (milliseconds), its parent."""
+    """What the fields of a new object depend on; `created` is in milliseconds."""
 
     rng: Random
     number: int
@@ -143,7 +143,7 @@ class Dataset:
         created: int | None = None,
         parent: str | None = None,
     ) -> Version:
-        """An object of any kind but issues: a filled-in model with the fields that carry meaning on top."""
+        """Make an object of any kind except issues: a record of the SDK's model, with the meaningful fields set."""
         rng = Random(f"{self.seed}/{kind}/{number}")
         if identity is None:
             identity, parent = self.id(kind, number), self._parent(kind, number)
@@ -157,7 +157,7 @@ class Dataset:
             record = merged(record, own(Draft(rng, number, created, parent)))
         if rng.random() < self._irregular:
             roughen(record, rng)
-        # With the milliseconds that records do not show.
+        # Searches know milliseconds that records do not show.
         times = {name: int(parse(record[name])) + created % SECOND for name in times_of(kind) if record.get(name)}
         return Version((created, identity), encode(record), times, parent=parent)
 
@@ -184,7 +184,7 @@ class Dataset:
         return self.id(PARENTS[kind], (number if kind == "survey_responses" else number // 2 * 3) % parents)
 
     def _one(self, kind: str, number: int, **more: Any) -> Record | None:
-        """A reference to an object of a kind; None if there are none."""
+        """Return a reference to an object of a kind, or None if there are none."""
         count = self.count(kind)
         return {"id": self.id(kind, number % count), **more} if count else None
 

@@ -1,6 +1,6 @@
-"""Issues of the data set and their messages: when each happened, what its record shows.
+"""The issues of the data set and their messages.
 
-An issue's whole story is drawn from the seed and its number alone, so that its messages need not be kept.
+An issue and its messages depend only on the seed and the issue's number, so messages are generated when they are read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SOURCES = ("slack", "email", "chat_widget", "form", "microsoft_teams", "manual",
 STATES = ("new", "waiting_on_you", "waiting_on_customer", "on_hold", "closed", "escalated")
 TAGS = ("billing", "bug", "vip", "très urgent", "日本")
 _GROUP = 40
-"""Every 40th issue is a group, of the two issues before it."""
+"""Every 40th issue is an issue group with the two issues before it as children."""
 _BURST = 20
 """How many days before the end of the history the busy second lies."""
 
@@ -281,7 +281,7 @@ class IssueFactory:
             for number in range(planned.files)
         ]
         if not urls and story.created % 20 == 0:
-            # A file that no message holds: it came with the form that opened the issue.
+            # A file of no message: it was uploaded with the form that opened the issue.
             urls.append(text.file_url(identity, "form", text.FILES[0]))
         return urls
 

@@ -67,7 +67,7 @@ class Limiter:
         return None if calls is None else max(1, math.floor(calls * (1 - self.taken)))
 
     def wait(self, template: str, now: float | None = None) -> float:
-        """Takes one call from the allowance: 0 if it was granted, else the real seconds until one is free."""
+        """Take one call from the allowance; returns 0 if it was granted, else the real seconds until one is free."""
         allowed = self.allowed(template)
         if allowed is None:
             return 0.0
@@ -81,5 +81,5 @@ class Limiter:
         return seen[len(seen) - allowed] + self.minute - now
 
     def header(self, wait: float) -> str:
-        """A wait as its header shows it: whole seconds, rounded up; decimals only when the minute is scaled."""
+        """Format a wait for its header: whole seconds, rounded up; with decimals only if the minute is scaled."""
         return str(math.ceil(wait)) if self.minute == 60 else f"{wait:.3f}"

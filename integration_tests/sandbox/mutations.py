@@ -1,4 +1,4 @@
-"""Changes to the data: each is stamped with the sandbox's clock unless told otherwise."""
+"""Changes to the data, stamped with the sandbox's clock unless a test sets another time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from integration_tests.sandbox.versions import Version, encode, merged
 
 
 class MutableStore(Store):
-    """The data with its writing side.
+    """The data, with the methods that change it.
 
     `at` is the time that a change carries (default: now); searches know the change `search_lag` seconds after it is
     made, whatever time it carries. Fields are given as the API shows them; `MISSING` takes one away. Objects that do

@@ -166,12 +166,12 @@ def _path(declared: str) -> str:
     path = "/" + _IN_PATH.sub(r"{\1}", declared)
     if path.endswith("/relationships"):
         return path
-    # Pylon's documentation calls the first object of a path `id`, the SDK by its kind.
+    # Pylon's documentation names the first placeholder of a path `id`; the SDK names it after the kind of object.
     return re.sub(r"^(/[\w-]+/)\{\w+_id\}", r"\1{id}", path)
 
 
 def _required(annotation: Any) -> Any:
-    """What an optional annotation holds when it holds something."""
+    """Return the annotation inside an `Optional`."""
     parts = typing.get_args(annotation)
     if typing.get_origin(annotation) is typing.Union and type(None) in parts:
         rest = [part for part in parts if part is not type(None)]

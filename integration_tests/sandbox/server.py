@@ -29,7 +29,7 @@ from integration_tests.sandbox.operations import Operation, Operations
 from integration_tests.sandbox.store import Store
 
 CONTROL = "/_sandbox/"
-"""Where the sandbox itself is controlled; no path of Pylon's begins with it."""
+"""Prefix of the paths that control the sandbox; no path of Pylon's begins with it."""
 
 _SLICE = 0.05
 """Seconds between two pieces of a slow body, and between two looks whether a silent client has left."""

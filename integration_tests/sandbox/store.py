@@ -21,14 +21,14 @@ from integration_tests.sandbox.options import Behaviour, History, Size
 from integration_tests.sandbox.versions import Collection, Version, View
 
 ISSUE_TIMES = ("latest_message_activity_at", "updated_at")
-"""The times of issues that get an index: creation is the order of every list, the others are rarely asked for."""
+"""Times of issues with an index of their own; views are sorted by creation, and other times are rarely searched."""
 
 _MARKER = re.compile(re.escape(text.PRIVATE) + "[0-9a-f]{16}")
 
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    # Nothing of a data set is garbage, and looking through a million objects again and again takes half the time.
+    # Making a data set creates no garbage, but scanning a million new objects for some takes half the time.
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -44,7 +44,7 @@ def sign(raw: bytes) -> bytes:
 
 
 class Store:
-    """Reading side of the data; `Mutations` adds the writing side.
+    """The data, with the methods that read it; `MutableStore` adds those that change it.
 
     `search_lag` is how many seconds of the sandbox's clock pass before a search knows a change. All methods may be
     called from any thread; `lock` makes several calls one.
