@@ -21,7 +21,7 @@ import requests
 
 from integration_tests.sandbox import MISSING, Fault, History, Sandbox, Size, faults
 from integration_tests.sandbox.clock import parse, precise, shown
-from integration_tests.sandbox.dataset import KINDS
+from integration_tests.sandbox.dataset import KINDS, models
 from integration_tests.sandbox.filters import MAX_DEPTH
 from integration_tests.sandbox.operations import read_operations
 
@@ -544,7 +544,7 @@ def test_data_are_equal_in_every_process() -> None:
     program = """if True:
         from datetime import datetime, timezone
         from integration_tests.sandbox import Sandbox, Size
-        from integration_tests.sandbox.dataset import KINDS
+        from integration_tests.sandbox.dataset import KINDS, models
         pylon = Sandbox(size=Size(issues=20), base_time=datetime(2026, 10, 1, tzinfo=timezone.utc))
         print([version.raw for kind in KINDS.values() for version in pylon.store.collection(kind).newest_first()])
     """
@@ -946,6 +946,20 @@ def test_files_of_a_deleted_message_leave_the_attachments(client: Client) -> Non
     client.pylon.store.redact_message(issue)
     assert client.get(f"/issues/{issue}").json()["data"]["attachment_urls"] == []
     assert client.get(f"/issues/{issue}/messages").json()["data"][0]["message_html"] == ""
+
+
+def test_objects_of_every_kind_can_be_added_changed_and_deleted(client: Client) -> None:
+    store, added = client.pylon.store, client.pylon.clock.now() - timedelta(days=1)
+    for kind in KINDS.values():
+        identity = store.add_issue(at=added) if kind == "issues" else store.add(kind, at=added)
+        record = store.get(kind, identity).record()
+        models()[kind].model_validate(record)
+        if kind != "issues":
+            store.update(kind, identity)
+            moved = store.get(kind, identity).record().get("updated_at") != record.get("updated_at")
+            assert moved is ("updated_at" in record), kind
+        store.delete(kind, identity)
+        assert identity not in store.collection(kind).live.versions
 
 
 def test_merging_accounts_moves_issues_and_deletes_the_duplicate(client: Client) -> None:

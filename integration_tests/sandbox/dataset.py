@@ -145,8 +145,7 @@ class Dataset:
     ) -> Version:
         """Make an object of any kind except issues: a record of the SDK's model, with the meaningful fields set."""
         rng = Random(f"{self.seed}/{kind}/{number}")
-        if identity is None:
-            identity, parent = self.id(kind, number), self._parent(kind, number)
+        identity, parent = identity or self.id(kind, number), parent or self._parent(kind, number)
         if created is None:
             created = self._base - int(self._span * rng.random() ** 2)
         moment, record = shown(created), template(models()[kind], number)
@@ -200,10 +199,11 @@ class Dataset:
     def _accounts(self, new: Draft) -> Record:
         name = f"{text.COMPANIES[new.number % len(text.COMPANIES)]} {new.number}"
         domain = f"{name.lower().replace(' ', '')}.example"
-        changed = new.created + int(new.rng.expovariate(1 / (30 * DAY)))
+        # Those that a test adds have not changed since.
+        drift = int(new.rng.expovariate(1 / (30 * DAY))) if new.number < self.size.accounts else 0
         return {
             "name": name + (" 株式会社" if new.number % 9 == 0 else ""),
-            "updated_at": shown(max(new.created, min(self._base, changed))),
+            "updated_at": shown(max(new.created, min(self._base, new.created + drift))),
             **{"domain": domain, "domains": [domain], "primary_domain": domain},
             "owner": self._user(new.number) if new.number % 5 < 3 else None,
             "tags": ["enterprise"] if new.number % 3 == 0 else None,

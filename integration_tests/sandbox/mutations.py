@@ -118,7 +118,7 @@ class MutableStore(Store):
             self._rethread(issue_id, thread, self._stamp(at), [], old)
 
     def add(self, kind: str, *, parent: str | None = None, at: datetime | None = None, **fields: Any) -> str:
-        """Adds an object of any kind but issues, to its parent where the kind has one, and returns its id."""
+        """Adds an object of any kind except issues, by default to any parent, and returns its id."""
         return self._add(kind, parent, at, fields)
 
     def update(self, kind: str, identity: str, *, at: datetime | None = None, **fields: Any) -> None:
