@@ -14,7 +14,7 @@ import orjson
 
 from integration_tests.sandbox import text
 from integration_tests.sandbox.clock import SECOND, SandboxClock
-from integration_tests.sandbox.dataset import PARENTS, Dataset
+from integration_tests.sandbox.dataset import KINDS, PARENTS, Dataset
 from integration_tests.sandbox.errors import not_found
 from integration_tests.sandbox.issues import Message
 from integration_tests.sandbox.options import Behaviour, History, Size
@@ -22,6 +22,9 @@ from integration_tests.sandbox.versions import Collection, Version, View
 
 ISSUE_TIMES = ("latest_message_activity_at", "updated_at")
 """Times of issues with an index of their own; views are sorted by creation, and other times are rarely searched."""
+
+_LARGE = 200
+"""A collection with more objects is made at the start."""
 
 _MARKER = re.compile(re.escape(text.PRIVATE) + "[0-9a-f]{16}")
 
@@ -74,7 +77,10 @@ class Store:
         self._added_markers: set[str] = set()
         self._numbers: dict[int, str] = {}
         self._collections: dict[str, Collection] = {}
-        self.collection("issues")
+        for kind in KINDS.values():
+            # The others are made when they are first asked for; these would keep a request waiting.
+            if self.dataset.count(kind) > _LARGE:
+                self.collection(kind)
 
     def collection(self, kind: str) -> Collection:
         """The collection of one kind of object, which is made when it is first asked for."""
