@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 import requests
 
-from source_pylon.feedback import contact_record, issue_record, public_messages
+from source_pylon.transform.feedback import contact_record, issue_record, public_messages
 
 Record = dict[str, Any]
 

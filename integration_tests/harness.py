@@ -28,9 +28,9 @@ from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.sandbox.faults import Action, Reply, Seen, delay
 from source_pylon.run import main
 from source_pylon.source import SourcePylon
-from source_pylon.text import html_to_text
 from source_pylon.timestamps import parse
 from source_pylon.timing import Timing
+from source_pylon.transform.html_to_text import html_to_text
 
 Record = dict[str, Any]
 

@@ -14,10 +14,10 @@ from integration_tests import harness
 from integration_tests.harness import FAST, Files, Output, Record, config_for, public_messages, run
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES, PARENTS
-from source_pylon.streams.definition import StreamDefinition
-from source_pylon.streams.table import STREAMS
-from source_pylon.text import html_to_text
+from source_pylon.extraction.stream import Stream
+from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
+from source_pylon.transform.html_to_text import html_to_text
 
 NAMES = tuple(definition.name for definition in STREAMS)
 TYPES = list(CUSTOM_OBJECT_TYPES)
@@ -26,7 +26,7 @@ TYPES = list(CUSTOM_OBJECT_TYPES)
 Key = tuple[Any, ...]
 
 
-def definition_of(name: str) -> StreamDefinition:
+def definition_of(name: str) -> Stream:
     """A stream's row."""
     return next(definition for definition in STREAMS if definition.name == name)
 
@@ -70,7 +70,7 @@ def sync(
     return output
 
 
-def key_of(definition: StreamDefinition, record: Record) -> Key:
+def key_of(definition: Stream, record: Record) -> Key:
     """A record's primary key."""
     return tuple(record[name] for name in definition.primary_key)
 

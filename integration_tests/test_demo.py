@@ -14,8 +14,8 @@ from integration_tests.demo.connector import StreamRead, Sync
 from integration_tests.demo.outcome import faults, newest, stored
 from integration_tests.demo.table import SHARED, render, requests_by_stream
 from integration_tests.sandbox import Sandbox
-from source_pylon.streams.definition import StreamDefinition
-from source_pylon.streams.table import STREAMS
+from source_pylon.extraction.stream import Stream
+from source_pylon.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -55,7 +55,7 @@ def test_the_newest_emission_of_a_record_is_the_last_sync_s() -> None:
 
 
 @pytest.mark.parametrize("definition", STREAMS, ids=lambda definition: definition.name)
-def test_the_sandbox_can_tell_what_every_stream_should_hold(definition: StreamDefinition) -> None:
+def test_the_sandbox_can_tell_what_every_stream_should_hold(definition: Stream) -> None:
     pylon = Sandbox(size=_size(30))
     assert stored(pylon, definition.name, definition.primary_key)
 

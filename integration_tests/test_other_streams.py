@@ -32,10 +32,10 @@ from integration_tests.sandbox.dataset import PARENTS
 from integration_tests.sandbox.faults import Seen, status, transform
 from integration_tests.sandbox.text import PRIVATE
 from source_pylon.config import Config
-from source_pylon.streams.children import ChildStream
-from source_pylon.streams.issues.stream import IssueStream
-from source_pylon.streams.searched import SearchStream
-from source_pylon.streams.typed import TypedStream
+from source_pylon.extraction.issues.stream import IssueStream
+from source_pylon.extraction.per_type import TypedStream
+from source_pylon.extraction.search import SearchStream
+from source_pylon.extraction.substream import ChildStream
 from source_pylon.timestamps import render
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -1,7 +1,7 @@
 """Run the tests on two processes, then alone those that measure time or memory: python3 dev.py test [--fast] [...].
 
-Arguments are pytest's. `--fast` runs the unit tests and the tests of what each stream reads, without those marked `slow`
-or `serial`. If the arguments name files or folders, it leaves out the marked tests of those.
+Arguments are pytest's. `--fast` runs the unit tests and the tests of what each stream reads, without those marked
+`slow` or `serial`. If the arguments name files or folders, it leaves out the marked tests of those.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
-from source_pylon import feedback
-from source_pylon.feedback import is_public, issue_record, message_records, public_messages
-from source_pylon.size import MOST_BYTES, shortened
 from source_pylon.sync.packs import record_line
+from source_pylon.transform import feedback
+from source_pylon.transform.feedback import is_public, issue_record, message_records, public_messages
+from source_pylon.transform.truncation import MOST_BYTES, shortened
 
 
 def message(number: int, html: str | None = None, **fields: Any) -> dict[str, Any]:

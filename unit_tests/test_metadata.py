@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from source_pylon.config import DOCUMENTATION_URL, HOSTS
-from source_pylon.streams.table import STREAMS
+from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
 
 ROOT = Path(__file__).parents[1]

@@ -21,8 +21,8 @@ from integration_tests.harness import MESSAGES, SEARCH, Files, Record, ago, conf
 from integration_tests.registry import NAMES, keys, owed, sync
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import status
-from source_pylon.size import MOST_BYTES
-from source_pylon.text import html_to_text
+from source_pylon.transform.html_to_text import html_to_text
+from source_pylon.transform.truncation import MOST_BYTES
 
 
 class Ended(NamedTuple):
@@ -61,6 +61,7 @@ def _high_water_kib(pid: int) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.serial
 def test_two_hundred_thousand_issues_come_once_each_and_no_state_is_ahead(capsys: pytest.CaptureFixture[str]) -> None:
     count = 200_000
     with (
