@@ -371,11 +371,14 @@ def _letters(html: str | None) -> str:
     return re.sub(r"[\W_]+", "", (html_to_text(html, links=False) or "").casefold())
 
 
+CONVERSATION = ("public_message_count", "customer_message_count", "last_customer_message_at", "last_team_message_at")
+"""Columns of issues that are made from their public messages."""
+
+
 def _conversation_columns(public: list[Record] | None) -> Record:
     """How many public messages there are, how many of them contacts wrote, and when each side wrote last."""
     if public is None:
-        names = ("public_message_count", "customer_message_count", "last_customer_message_at", "last_team_message_at")
-        return dict.fromkeys(names)
+        return dict.fromkeys(CONVERSATION)
     customer = [message["timestamp"] for message in public if author_type(message) == "contact"]
     team = [message["timestamp"] for message in public if author_type(message) == "user"]
     return {

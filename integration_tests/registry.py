@@ -27,7 +27,6 @@ _PARENT_COLUMNS = {
     "account_activities": "account_id",
     "knowledge_base_articles": "knowledge_base_id",
     "knowledge_base_collections": "knowledge_base_id",
-    "task_comments": "task_id",
 }
 """The columns that name the parent of a record, whether or not the API does."""
 
@@ -100,6 +99,13 @@ def _owed(pylon: Sandbox, name: str) -> list[Record]:
         return [message for issue in pylon.expected("issues") for message in owed_messages(pylon, issue)]
     if name == "feature_requests":
         return [_search_result(record) for record in pylon.expected(name)]
+    if name == "task_comments":
+        tasks = {task["id"]: task for task in pylon.expected("tasks")}
+        return [
+            {**comment, "task_id": comment.get("task_id") or task, "task_updated_at": tasks[task].get("updated_at")}
+            for task, comment in pylon.expected(name)
+            if comment.get("is_internal") is False
+        ]
     if name in PARENTS:
         column = _PARENT_COLUMNS.get(name)
         return [

@@ -114,5 +114,5 @@ class IssueMessages(IssueStream):
             )
 
     def records(self, issue: Record, public_messages: Sequence[Record]) -> list[Record]:
-        """Return the issue's messages. One without an id stays in the list, so that it fails the stream."""
+        """Return the issue's messages. Those without an id are left out; the reader fails the stream for them."""
         return list(message_records(issue, public_messages))

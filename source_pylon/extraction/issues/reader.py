@@ -150,7 +150,8 @@ class IssueReader:
             yield from pages.flush()
             if isinstance(result, _Mark):
                 for recipient, cursor in result.cursors:
-                    yield recipient.checkpoint(cursor)
+                    if not recipient.missing_ids:
+                        yield recipient.checkpoint(cursor)
         yield from pages.flush()
         if self._deleted:
             noun = "issue was" if self._deleted == 1 else "issues were"
@@ -189,10 +190,12 @@ class IssueReader:
         after = self._changes_after()
         if not after:
             return
+        # What a stream without a state is given here is skipped by its history, so no messages are read twice.
+        fresh = [recipient for recipient in self._recipients if recipient.cursor is None]
         horizon = self._context.safe_horizon()
         for part in self._changes.windows(min(after.values()), horizon, after.values()):
             active = [recipient for recipient in after if after[recipient] <= part.window.after]
-            yield from self._issues(part.issues, active, Recipient.take_change)
+            yield from self._issues(part.issues, [*active, *fresh], Recipient.take_change)
             if part.last:
                 until = self._context.safe_horizon()
                 if part.window.until is not None:
@@ -332,6 +335,8 @@ class IssueReader:
             return
         for recipient in recipients:
             recipient.emitted(listed)
+            if recipient.stream.emits_messages:
+                recipient.missing_ids += sum(not message.get("id") for message in finished.public_messages)
             yield from pages.add(
                 recipient.stream.name,
                 recipient.stream.records(finished.record, finished.public_messages),
