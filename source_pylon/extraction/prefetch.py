@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -16,6 +16,11 @@ MAX_BYTES_HELD = 8_000_000
 _PATIENCE = 0.1
 """Seconds to wait for the next result before the caller hands on what it has. Without them, each small result would
 travel by itself, and that costs as much as reading it."""
+
+
+def thread_pool(workers: int) -> Executor:
+    """Return a pool of `workers` threads."""
+    return ThreadPoolExecutor(workers, thread_name_prefix="prefetch")
 
 
 class Turn:
@@ -97,12 +102,17 @@ class Prefetch(Generic[Item, Result]):
         *,
         needs_thread: Callable[[Item], bool] = lambda item: True,
         max_bytes: int = MAX_BYTES_HELD,
+        make_executor: Callable[[int], Executor] = thread_pool,
     ) -> None:
-        """Fetch with `workers` threads. Items for which `needs_thread` is false are made by the caller's thread."""
+        """Fetch with `workers` threads. Items for which `needs_thread` is false are made by the caller's thread.
+
+        `make_executor` returns what runs the fetches, given the number of workers.
+        """
         self._fetch = fetch
         self._needs_thread = needs_thread
         self._workers = workers
         self._max_bytes = max_bytes
+        self._make_executor = make_executor
 
     def results(self, items: Iterable[Item]) -> Iterator[Result | None]:
         """Yield the results in order, and None wherever the next one is not there yet.
@@ -115,7 +125,7 @@ class Prefetch(Generic[Item, Result]):
         source = iter(items)
         exhausted = False
         failure: Exception | None = None
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="prefetch")
+        pool = self._make_executor(self._workers)
         try:
             while True:
                 while not exhausted and budget.has_room(2 * self._workers):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.config import Config
+from source_pylon.extraction.prefetch import thread_pool
 from source_pylon.timing import Timing
 
 logger = logging.getLogger("airbyte")
@@ -80,6 +82,8 @@ class SyncContext:
     """Is told about how many records a stream will emit, where that is known before it is read."""
     on_details: Callable[[Callable[[], str]], None] = lambda details: None
     """Is given a function that says how far a long reading is."""
+    make_executor: Callable[[int], Executor] = thread_pool
+    """Returns what runs the requests that are made ahead, given the number of workers."""
 
     def __post_init__(self) -> None:
         self.started_at = self.client.now()

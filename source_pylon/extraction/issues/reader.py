@@ -140,7 +140,12 @@ class IssueReader:
     def read(self) -> Iterator[Event]:
         """Read everything that the recipients want."""
         self._context.on_details(self._details)
-        prefetch = Prefetch(self._finish, self._context.config.num_workers, needs_thread=self._needs_messages)
+        prefetch = Prefetch(
+            self._finish,
+            self._context.config.num_workers,
+            needs_thread=self._needs_messages,
+            make_executor=self._context.make_executor,
+        )
         pages = _Pages()
         for result in prefetch.results(self._work()):
             if isinstance(result, _Finished):
