@@ -62,7 +62,7 @@ class LineBuffer:
             sys.stdout.write(lines.tobytes().decode())
             return
         while (start := sum(taken)) < len(lines):
-            # A signal may raise before the result of a call is stored, and then lines would be written twice. A list that
-            # is extended by an iterator stores it without a step of Python in between.
+            # A signal may raise before the result of a call is stored, and then lines would be written twice. A list
+            # that is extended by an iterator stores it without a step of Python in between.
             taken.extend(map(os.write, (output,), (lines[start : start + _MAX_WRITE],)))
         self._in_progress = (memoryview(b""), [])
