@@ -305,9 +305,7 @@ class IssueReader:
         record, public = feedback.issue_record(
             work.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
         )
-        if not any(recipient.stream.emits_messages for recipient in work.recipients):
-            public = None
-        turn.weight = feedback.weight({**record, "messages": public or record["messages"]})
+        turn.weight = feedback.weight(record)
         return _Finished(work, record, public or (), turn.weight)
 
     def _warn_of_contradictions(self, messages: Iterable[Record] | None) -> None:
@@ -340,13 +338,10 @@ class IssueReader:
             return
         for recipient in recipients:
             recipient.emitted(listed)
-            if recipient.stream.emits_messages:
-                recipient.missing_ids += sum(not message.get("id") for message in finished.public_messages)
-            yield from pages.add(
-                recipient.stream.name,
-                recipient.stream.records(finished.record, finished.public_messages),
-                finished.weight,
-            )
+            records = recipient.stream.records(finished.record, finished.public_messages)
+            named = [record for record in records if record.get("id")]
+            recipient.missing_ids += len(records) - len(named)
+            yield from pages.add(recipient.stream.name, named, finished.weight)
 
     # --- progress -----------------------------------------------------------------------------------------------------
 
