@@ -371,11 +371,14 @@ def _letters(html: str | None) -> str:
     return re.sub(r"[\W_]+", "", (html_to_text(html, links=False) or "").casefold())
 
 
+CONVERSATION = ("public_message_count", "customer_message_count", "last_customer_message_at", "last_team_message_at")
+"""Columns of issues that are made from their public messages."""
+
+
 def _conversation_columns(public: list[Record] | None) -> Record:
     """How many public messages there are, how many of them contacts wrote, and when each side wrote last."""
     if public is None:
-        names = ("public_message_count", "customer_message_count", "last_customer_message_at", "last_team_message_at")
-        return dict.fromkeys(names)
+        return dict.fromkeys(CONVERSATION)
     customer = [message["timestamp"] for message in public if author_type(message) == "contact"]
     team = [message["timestamp"] for message in public if author_type(message) == "user"]
     return {
@@ -460,6 +463,21 @@ def assert_kept_equals_stored(kept: Mapping[str, Record], pylon: Sandbox, stream
     assert not different, (
         f"{stream}: {len(different)} records are not as stored, such as {next(iter(different.items()))}"
     )
+
+
+def is_covered(state: Mapping[str, Any], issue: Record) -> bool:
+    """Whether the state of an issue stream says that an issue has been emitted as it is now stored.
+
+    Its creation lies in the part of the history that has been read, none of its times is later than the changes that
+    have been read, and it is not among those that could not be read.
+    """
+    back_to, until = state.get("history_read_back_to"), parse(state.get("changes_read_until"))
+    if until is None or back_to is None or issue["id"] in state.get("unread_issues", ()):
+        return False
+    if back_to != "complete" and moment(issue["created_at"]) < moment(back_to):
+        return False
+    times = (issue["created_at"], issue["updated_at"], issue.get("latest_message_time"))
+    return all(moment(value) <= until for value in times if value)
 
 
 def moment(text: Any) -> datetime:

@@ -26,8 +26,8 @@ from integration_tests.harness import (
     config_for,
     configured_catalog,
     console_script,
+    is_covered,
     launcher,
-    moment,
     newest,
     read,
     stored_issues,
@@ -104,16 +104,6 @@ def claims(output: Output, stream: str) -> Iterable[tuple[Record, dict[str, Reco
             kept[line["record"]["data"]["id"]] = line["record"]["data"]
         elif line["type"] == "STATE" and line["state"]["stream"]["stream_descriptor"]["name"] == stream:
             yield line["state"]["stream"]["stream_state"], dict(kept)
-
-
-def is_covered(state: Record, issue: Record) -> bool:
-    """Whether a state says that an issue has been emitted in its stored version: its creation lies in the history that
-    has been read, and its last change is not later than the changes that have been."""
-    back_to = state["history_read_back_to"]
-    if back_to is None or (back_to != "complete" and moment(issue["created_at"]) < moment(back_to)):
-        return False
-    times = [issue["created_at"], issue["updated_at"], issue.get("latest_message_time")]
-    return all(moment(value) <= moment(state["changes_read_until"]) for value in times if value)
 
 
 def test_no_state_leaves_before_the_records_that_it_covers(large: Sandbox) -> None:

@@ -86,7 +86,7 @@ def _operation(call: ast.Call, doc: str) -> Operation:
 
 def _path(node: ast.expr) -> str:
     if isinstance(node, ast.JoinedStr):
-        return "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
     return str(ast.literal_eval(node))
 
 

@@ -221,3 +221,10 @@ def test_what_is_not_json_stays_an_error(body: bytes) -> None:
 def test_integers_of_any_length_are_read_in_no_time(digits: int) -> None:
     found = title_in(page_with("9" * digits))
     assert found == (int("9" * digits) if digits <= 4_000 else "9" * digits)
+
+
+@pytest.mark.parametrize("before", range((1 << 18) - 70, (1 << 18) - 40))
+def test_a_long_integer_is_found_wherever_it_stands(before: int) -> None:
+    number = 2**64 + before
+    answer = b'{"data": [{"x": "%s", "n": %d}], "request_id": "r"}' % (b"a" * before, number)
+    assert items(ENDPOINT, envelope(ENDPOINT, answer))[0]["n"] == number

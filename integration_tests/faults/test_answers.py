@@ -91,14 +91,17 @@ def test_server_errors_for_good_end_their_stream_alone_and_the_next_sync_complet
 
 # --- 429 ---
 
+# Without minutes and seconds, so that all processes that run tests in parallel give this test the same name.
+NOON = datetime.now(timezone.utc).replace(hour=12, minute=0, second=0)
+
 WAITS: list[dict[str, str]] = [
     {"X-Retry-After": "0.2"},
     {"Retry-After": "0.2"},
     {},
     {"X-Retry-After": "0"},
     {"X-Retry-After": "-5"},
-    {"Retry-After": format_datetime(datetime.now(timezone.utc) + timedelta(days=1), usegmt=True)},
-    {"Retry-After": format_datetime(datetime.now(timezone.utc) - timedelta(days=1), usegmt=True)},
+    {"Retry-After": format_datetime(NOON + timedelta(days=1), usegmt=True)},
+    {"Retry-After": format_datetime(NOON - timedelta(days=1), usegmt=True)},
     {"X-Retry-After": "86400"},
     {"X-Retry-After": "soon"},
     {"X-Retry-After": "inf"},

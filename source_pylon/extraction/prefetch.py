@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -110,6 +111,40 @@ class _Schedule:
             self._large = None
 
 
+class Threads:
+    """A few threads, started as they are needed. An executor costs more: each of its futures has locks of its own."""
+
+    def __init__(self, max_threads: int, make: Callable[[Turn], None]) -> None:
+        self._max_threads = max_threads
+        self._make = make
+        self._started = 0
+        self._turns: SimpleQueue[Turn | None] = SimpleQueue()
+
+    def run(self, turn: Turn) -> None:
+        """Make a turn's result, in one of the threads."""
+        if self._started < self._max_threads:
+            self._started += 1
+            threading.Thread(target=self._work, name=f"prefetch-{self._started}", daemon=True).start()
+        self._turns.put(turn)
+
+    def expect(self, turn: Turn) -> None:
+        """The caller is going to wait for this turn. Threads need no reminder; a simulation has none."""
+
+    def stop(self) -> None:
+        """Let the threads end; what has not been begun is dropped."""
+        with contextlib.suppress(Empty):
+            while True:
+                self._turns.get_nowait()
+        for _ in range(self._started):
+            self._turns.put(None)
+
+    def _work(self) -> None:
+        while (turn := self._turns.get()) is not None:
+            self._make(turn)
+            # The last result is not kept while the thread waits for its next item.
+            turn = None
+
+
 class Prefetch(Generic[Item, Result]):
     """Applies a function to items in a few threads and yields the results in the order of the items."""
 
@@ -120,12 +155,14 @@ class Prefetch(Generic[Item, Result]):
         *,
         needs_thread: Callable[[Item], bool] = lambda item: True,
         max_bytes: int = MAX_BYTES_HELD,
+        make_threads: Callable[[int, Callable[[Turn], None]], Threads] = Threads,
     ) -> None:
         """Fetch with `workers` threads. Items for which `needs_thread` is false are made by the caller's thread."""
         self._fetch = fetch
         self._needs_thread = needs_thread
         self._workers = workers
         self._max_bytes = max_bytes
+        self._make_threads = make_threads
 
     def results(self, items: Iterable[Item]) -> Iterator[Result | None]:
         """Yield the results in order, and None wherever the next one is not there yet.
@@ -134,37 +171,29 @@ class Prefetch(Generic[Item, Result]):
         `items` raises after everything before it. When the caller stops early, nothing further is begun.
         """
         schedule = _Schedule(2 * self._workers, self._max_bytes)
-        tasks: SimpleQueue[Turn | None] = SimpleQueue()
+        threads = self._make_threads(self._workers, lambda turn: self._make(turn, schedule))
         source = iter(items)
-        exhausted = False
         failure: Exception | None = None
-        threads = 0
+        is_exhausted = False
         try:
             while True:
-                while not exhausted and schedule.has_room():
+                while not is_exhausted and schedule.has_room():
                     try:
                         item = next(source)
                     except StopIteration:
-                        exhausted = True
+                        is_exhausted = True
                     except Exception as error:
-                        exhausted, failure = True, error
+                        is_exhausted, failure = True, error
                     else:
                         turn = schedule.begin(item)
                         if self._needs_thread(item):
-                            if threads < self._workers:
-                                threads += 1
-                                name = f"prefetch-{threads}"
-                                threading.Thread(
-                                    target=self._work, args=(tasks, schedule), name=name, daemon=True
-                                ).start()
-                            tasks.put(turn)
+                            threads.run(turn)
                         else:
                             self._make(turn, schedule)
                 head = schedule.head()
                 if head is None:
-                    if failure is not None:
-                        raise failure
-                    return
+                    break
+                threads.expect(head)
                 if not schedule.wait_for(head, _PATIENCE):
                     yield None
                     schedule.wait_for(head, None)
@@ -176,15 +205,9 @@ class Prefetch(Generic[Item, Result]):
                 schedule.used()
         finally:
             schedule.close()
-            for _ in range(threads):
-                tasks.put(None)
-
-    def _work(self, tasks: SimpleQueue[Turn | None], schedule: _Schedule) -> None:
-        while (turn := tasks.get()) is not None:
-            if schedule.head() is not None:
-                self._make(turn, schedule)
-            # The last item is not kept while the thread waits for its next one.
-            turn = None
+            threads.stop()
+        if failure is not None:
+            raise failure
 
     def _make(self, turn: Turn, schedule: _Schedule) -> None:
         try:

@@ -18,6 +18,7 @@ from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.config import Config
+from source_pylon.extraction.prefetch import Threads, Turn
 from source_pylon.timing import Timing
 
 logger = logging.getLogger("airbyte")
@@ -89,6 +90,9 @@ class SyncContext:
     """Is told about how many records a stream will emit, where that is known before it is read."""
     on_reading: Callable[[Callable[[], ReadingProgress]], None] = lambda reading: None
     """Is given a function that returns how far a long reading is."""
+
+    make_threads: Callable[[int, Callable[[Turn], None]], Threads] = Threads
+    """Returns what makes requests ahead; a simulation has its own."""
 
     def __post_init__(self) -> None:
         self.started_at = self.client.now()

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import orjson
-
 from source_pylon.api import errors, responses
 from source_pylon.api.client import PylonClient, identity
 from source_pylon.api.endpoints import Endpoint
@@ -17,6 +15,7 @@ from source_pylon.api.pagination import paginate
 from source_pylon.extraction.issues.endpoints import LIST, SEARCH
 from source_pylon.extraction.time_windows import TimeWindow, time_filter
 from source_pylon.timestamps import SECOND, TICK, parse, render
+from source_pylon.transform.clean import size as size_of
 
 logger = logging.getLogger("airbyte")
 
@@ -152,7 +151,7 @@ class IssueHistory:
         if not page:
             return
         sample = [page[0], page[len(page) // 2], page[-1]]
-        size = sum(len(orjson.dumps(issue)) for issue in sample) / len(sample)
+        size = sum(map(size_of, sample)) / len(sample)
         self._limit = int(max(1, min(_BYTES_PER_PAGE / size, self._max_page)))
         if not self._estimated:
             # Issues are numbered as they are created, so the newest number says about how many there are.

@@ -141,7 +141,12 @@ class IssueReader:
     def read(self) -> Iterator[Event]:
         """Read everything that the recipients want."""
         self._context.on_reading(self._progress)
-        prefetch = Prefetch(self._finish, self._context.config.num_workers, needs_thread=self._needs_messages)
+        prefetch = Prefetch(
+            self._finish,
+            self._context.config.num_workers,
+            needs_thread=self._needs_messages,
+            make_threads=self._context.make_threads,
+        )
         pages = _Pages()
         for result in prefetch.results(self._work()):
             if isinstance(result, _Finished):
