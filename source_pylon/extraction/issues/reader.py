@@ -182,12 +182,16 @@ class IssueReader:
                 for recipient in self._recipients:
                     recipient.forget(issue_id)
                 continue
-            except _ISSUE_ERRORS as error:
+            except (*_ISSUE_ERRORS, errors.Forbidden, errors.Rejected) as error:
                 for recipient in self._recipients:
                     if issue_id in recipient.unread:
                         recipient.keep_unread(issue_id, error)
                 continue
             if isinstance(issue, dict) and issue.get("id"):
+                for recipient in self._recipients:
+                    if not recipient.stream.accepts(ListedIssue.of(issue)):
+                        # Its type was changed in the meantime.
+                        recipient.forget(issue_id)
                 yield from self._issues([issue], self._recipients, Recipient.take_retry)
 
     def _change_pass(self) -> Iterator[_Issue | _Mark]:
