@@ -163,7 +163,7 @@ class Progress:
             if until > now
         }
         for key in self.waiting_endpoints():
-            waits.setdefault(key, f"{key} waits for its share of the rate limit")
+            waits.setdefault(key, f"{key} waits for its rate limit")
         slow = min(_SLOW_RESPONSE, self._timing.heartbeat)
         longest: dict[str, float] = {}
         for key, seconds in self.in_flight():
