@@ -16,9 +16,20 @@ with issues as (
                 else resolved_at
             end as date
         ) as first_resolved_on,
-        is_closed and resolved_at is null as is_closed_at_unknown_time
+        is_closed and resolved_at is null as is_closed_at_unknown_time,
+        not is_closed and first_resolution_at is not null as is_open_again
     from {{ ref('pylon__issue_metrics') }}
     where created_at is not null
+
+),
+
+range_of_days as (
+
+    select
+        min(issues.created_on) as first_day,
+        max(cast(as_of.as_of as date)) as last_day
+    from issues
+    cross join {{ ref('int_pylon__as_of') }} as as_of
 
 ),
 
@@ -30,31 +41,28 @@ events as (
         1 as opened,
         0 as resolved,
         0 as first_resolved,
+        0 as found_open_again,
         0 as closed_at_unknown_time
     from issues
     where not is_closed_at_unknown_time
     union all
-    select team_key, resolved_on, 0, 1, 0, 0
+    select team_key, resolved_on, 0, 1, 0, 0, 0
     from issues
     where resolved_on is not null
     union all
-    select team_key, first_resolved_on, 0, 0, 1, 0
+    select team_key, first_resolved_on, 0, 0, 1, 0, 0
     from issues
     where first_resolved_on is not null
     union all
-    select team_key, created_on, 0, 0, 0, 1
+    -- That an issue was reopened is certain only today, on the last day.
+    select issues.team_key, range_of_days.last_day, 0, 0, 0, 1, 0
+    from issues
+    cross join range_of_days
+    where issues.is_open_again
+    union all
+    select team_key, created_on, 0, 0, 0, 0, 1
     from issues
     where is_closed_at_unknown_time
-
-),
-
-range_of_days as (
-
-    select
-        min(issues.created_on) as first_day,
-        max(cast(as_of.as_of as date)) as last_day
-    from issues
-    cross join {{ ref('int_pylon__as_of') }} as as_of
 
 ),
 
@@ -80,6 +88,7 @@ daily as (
         coalesce(sum(events.opened), 0) as opened,
         coalesce(sum(events.resolved), 0) as resolved,
         coalesce(sum(events.first_resolved), 0) as first_resolved,
+        coalesce(sum(events.found_open_again), 0) as found_open_again,
         coalesce(sum(events.closed_at_unknown_time), 0) as closed_at_unknown_time
     from teams
     cross join days
@@ -93,7 +102,9 @@ added_up as (
     select
         daily.*,
         sum(opened - resolved) over (partition by team_key order by day rows unbounded preceding) as open_at_most,
-        sum(opened - first_resolved) over (partition by team_key order by day rows unbounded preceding) as open_at_least
+        sum(opened - first_resolved + found_open_again) over (
+            partition by team_key order by day rows unbounded preceding
+        ) as open_at_least
     from daily
 
 )

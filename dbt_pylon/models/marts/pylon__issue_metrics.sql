@@ -95,7 +95,9 @@ measured as (
         judged.number_of_touches,
         coalesce(messages.public_message_count, judged.public_message_count) as public_message_count,
         coalesce(messages.customer_message_count, judged.customer_message_count) as customer_message_count,
-        messages.team_message_count,
+        coalesce(
+            messages.team_message_count, judged.public_message_count - judged.customer_message_count
+        ) as team_message_count,
         coalesce(messages.last_customer_message_at, judged.last_customer_message_at) as last_customer_message_at,
         coalesce(messages.last_team_message_at, judged.last_team_message_at) as last_team_message_at,
         coalesce(judged.csat_score, csat.score) as csat_score,

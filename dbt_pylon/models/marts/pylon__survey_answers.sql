@@ -6,7 +6,7 @@ select
     {{ pylon.element_position('answer') }} as answer_position,
     {{ pylon.json_text(pylon.element('answer'), 'prompt') }} as prompt,
     {{ pylon.json_text(pylon.element('answer'), 'question_type') }} as question_type,
-    {{ pylon.json_text(pylon.element('answer'), 'value') }} as answer_text,
+    nullif({{ pylon.json_text(pylon.element('answer'), 'value') }}, '') as answer_text,
     {{ pylon.json_number(pylon.element('answer'), 'value') }} as answer_number,
     coalesce(scores.score_position = {{ pylon.element_position('answer') }}, false) as is_score_of_response,
     case when scores.score_position = {{ pylon.element_position('answer') }} then scores.nps_score end as nps_score,
