@@ -1,9 +1,9 @@
 """Loads a Pylon into a database by PyAirbyte, as its users do: python load.py '{"config": {...}, ...}'.
 
-Runs with the Python of `.venv-examples`, which has PyAirbyte and not this project's test environment. The one argument
-is JSON: `config` of the connector, `executable` (the connector's command), `streams`, the target (`duckdb`, a file, or
-`postgres`, an object with host, port, user, password, database), `schema`, and `folder` for PyAirbyte's own files. Streams in `replace` are
-written with the strategy of that name. Prints the number of records.
+Runs with the Python of `.venv-examples`, which has PyAirbyte. The argument is JSON: `config` of the connector,
+`executable` (the connector's command), `streams`, those of them in `replace` that are written with that strategy,
+`schema`, `folder` for PyAirbyte's own files, and where to write: `duckdb` (a file) or `postgres` (an object with host,
+port, username, password and database). Prints the number of records as JSON, on the last line.
 """
 
 import json
@@ -21,25 +21,22 @@ from airbyte.caches import DuckDBCache, PostgresCache
 
 
 def main(options: dict[str, Any]) -> None:
-    """Reads the streams into the target, only what is new where the target has a state."""
+    """Reads the streams into the database: everything the first time, then what is new."""
     source = airbyte.get_source(
         "source-pylon",
         config=options["config"],
         local_executable=Path(options["executable"]),
         streams=options["streams"],
     )
-    folder = Path(options["folder"])
+    where = {"schema_name": options["schema"], "cache_dir": Path(options["folder"])}
     cache: DuckDBCache | PostgresCache
     if "duckdb" in options:
-        cache = DuckDBCache(db_path=options["duckdb"], schema_name=options["schema"], cache_dir=folder)
+        cache = DuckDBCache(db_path=options["duckdb"], **where)
     else:
-        server = options["postgres"]
-        cache = PostgresCache(**server, schema_name=options["schema"], cache_dir=folder)
-    replaced = [name for name in options["streams"] if name in options.get("replace", ())]
-    merged = [name for name in options["streams"] if name not in replaced]
-    count = source.read(cache, streams=merged).processed_records
-    if replaced:
-        count += source.read(cache, streams=replaced, write_strategy="replace").processed_records
+        cache = PostgresCache(**options["postgres"], **where)
+    others = [name for name in options["streams"] if name not in options["replace"]]
+    count = source.read(cache, streams=others).processed_records
+    count += source.read(cache, streams=options["replace"], write_strategy="replace").processed_records
     print(json.dumps({"records": count}))
 
 

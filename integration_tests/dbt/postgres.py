@@ -44,8 +44,10 @@ def server(folder: Path) -> Iterator[Server]:
     port = free_port()
     if os.geteuid() == 0:
         shutil.chown(folder, SYSTEM_USER, SYSTEM_USER)
-    run("initdb", "--pgdata", data, "--username", "tester", "--auth", "trust", "--encoding", "UTF8", "--no-sync")
-    # Nothing here outlives the test, so the server need not wait for the disk.
+    login = ("--username", "tester", "--auth", "trust")
+    run("initdb", "--pgdata", data, *login, "--encoding", "UTF8", "--locale", "C", "--no-sync")
+    # Nothing here outlives the test, so the server need not wait for the disk. Its time zone is not UTC, so that a time
+    # which is taken for local shows.
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
     options += " -c full_page_writes=off -c synchronous_commit=off -c timezone=America/New_York"
     run("pg_ctl", "--pgdata", data, "--log", log, "--wait", "--timeout", "60", "--options", options, "start")

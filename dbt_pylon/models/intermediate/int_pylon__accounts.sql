@@ -1,13 +1,16 @@
 -- One row per account that any table knows, named where the stream `accounts` was loaded.
 with mentioned as (
 
-    select account_id from {{ ref('stg_pylon__accounts') }}
-    union
-    select account_id from {{ ref('stg_pylon__issues') }}
-    union
-    select account_id from {{ ref('stg_pylon__survey_responses') }}
-    union
-    select account_id from {{ ref('stg_pylon__call_recordings') }}
+    select distinct account_id
+    from (
+        select account_id from {{ ref('stg_pylon__accounts') }}
+        union all
+        select account_id from {{ ref('stg_pylon__issues') }}
+        union all
+        select account_id from {{ ref('stg_pylon__survey_responses') }}
+        union all
+        select account_id from {{ ref('stg_pylon__call_recordings') }}
+    ) as everywhere
 
 ),
 

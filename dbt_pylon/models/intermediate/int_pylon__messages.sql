@@ -35,7 +35,8 @@ elements as (
     select
         issues_without_rows.issue_id,
         issues_without_rows.account_id,
-        {{ pylon.element('message') }} as message
+        {{ pylon.element('message') }} as message,
+        {{ pylon.element_position('message') }} as position
     from issues_without_rows
     {{ pylon.unnest_array('issues_without_rows.messages', 'message') }}
 
@@ -46,7 +47,9 @@ parsed as (
     select
         issue_id,
         account_id,
-        {{ pylon.json_text('message', 'id') }} as message_id,
+        coalesce(
+            {{ pylon.json_text('message', 'id') }}, issue_id || ':' || cast(position as {{ pylon.type_of('text') }})
+        ) as message_id,
         {{ pylon.json_time('message', 'timestamp') }} as sent_at,
         {{ pylon.json_text('message', 'source') }} as source,
         {{ pylon.json_get('message', 'author') }} as author,

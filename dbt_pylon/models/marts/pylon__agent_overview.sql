@@ -78,13 +78,16 @@ active as (
 
 known as (
 
-    select user_id from {{ ref('stg_pylon__users') }}
-    union
-    select user_id from assigned
-    union
-    select user_id from sent
-    union
-    select user_id from active
+    select distinct user_id
+    from (
+        select user_id from {{ ref('stg_pylon__users') }}
+        union all
+        select user_id from assigned
+        union all
+        select user_id from sent
+        union all
+        select user_id from active
+    ) as everyone
 
 )
 

@@ -94,9 +94,15 @@ measured as (
         judged.active_business_seconds,
         judged.number_of_touches,
         coalesce(messages.public_message_count, judged.public_message_count) as public_message_count,
-        coalesce(messages.customer_message_count, judged.customer_message_count) as customer_message_count,
         coalesce(
-            messages.team_message_count, judged.public_message_count - judged.customer_message_count
+            messages.customer_message_count,
+            judged.customer_message_count,
+            case when judged.public_message_count = 0 then 0 end
+        ) as customer_message_count,
+        coalesce(
+            messages.team_message_count,
+            judged.public_message_count - judged.customer_message_count,
+            case when judged.public_message_count = 0 then 0 end
         ) as team_message_count,
         coalesce(messages.last_customer_message_at, judged.last_customer_message_at) as last_customer_message_at,
         coalesce(messages.last_team_message_at, judged.last_team_message_at) as last_team_message_at,
