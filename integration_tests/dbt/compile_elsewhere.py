@@ -1,4 +1,4 @@
-"""Compiles the dbt package for databases that cannot run here, and parses what comes out: python compile_elsewhere.py bigquery FOLDER.
+"""Compiles the dbt package for a database that cannot run here, and parses the SQL: python ... bigquery FOLDER.
 
 Runs with the Python of `.venv-dbt`. The database's own dbt adapter compiles, so its macros and quoting are the real
 ones; only its two questions to the database are answered from here: every stream is there, with every column that the

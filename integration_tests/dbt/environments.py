@@ -23,18 +23,21 @@ CONNECTOR = ROOT / ".venv" / "bin" / "source-pylon"
 def require(*needed: str) -> None:
     """Skips the test where one of `dbt`, `pyairbyte`, `postgres` is not installed; in CI that is an error."""
     reasons = {
-        "dbt": None
-        if DBT_PYTHON.exists()
-        else "dbt is not installed: python3 -m venv .venv-dbt && .venv-dbt/bin/pip install -r dbt_pylon/requirements.txt",
-        "pyairbyte": None
-        if PYAIRBYTE_PYTHON.exists()
-        else "PyAirbyte is not installed: python3 -m venv .venv-examples && "
-        ".venv-examples/bin/pip install -r examples/requirements.txt (Python 3.10 to 3.12)",
+        "dbt": missing(DBT_PYTHON, "dbt", "dbt_pylon/requirements.txt"),
+        "pyairbyte": missing(PYAIRBYTE_PYTHON, "PyAirbyte", "examples/requirements.txt"),
         "postgres": postgres.missing(),
     }
     for reason in (reasons[name] for name in needed):
         if reason:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+def missing(python: Path, what: str, requirements: str) -> str | None:
+    """How to install an environment, or None where it exists."""
+    if python.exists():
+        return None
+    folder = python.parents[1].name
+    return f"{what} is not installed: python3 -m venv {folder}; {folder}/bin/pip install -r {requirements}"
 
 
 def run(python: Path, script: str, *arguments: str, folder: Path, **variables: str) -> Any:

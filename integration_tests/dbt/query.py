@@ -1,7 +1,7 @@
-"""Runs SQL statements and prints the rows of the last: python query.py '{"duckdb": "file"}' 'select 1 as one'.
+"""Runs SQL statements and prints the rows of each: python query.py '{"duckdb": "file"}' 'select 1 as one'.
 
 Runs with the Python of `.venv-dbt`. The first argument says where, as for load.py; each further one is a statement.
-Prints a list of objects as JSON; times and dates are ISO text.
+Prints a list of rows, as objects, for each statement as JSON; times and dates are ISO text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def main(where: dict[str, Any], statements: list[str]) -> None:
-    """Runs the statements, each in a transaction of its own."""
+    """Runs the statements, each in a transaction of its own, and prints what they give."""
     connection: Any
     if "duckdb" in where:
         import duckdb
@@ -34,11 +34,14 @@ def main(where: dict[str, Any], statements: list[str]) -> None:
         # CREATE DATABASE wants no transaction around it.
         connection.autocommit = True
     cursor = connection.cursor()
-    for statement in statements:
-        cursor.execute(statement)
+    print(json.dumps([rows(cursor, statement) for statement in statements], default=plain))
+
+
+def rows(cursor: Any, statement: str) -> list[dict[str, Any]]:
+    """The rows that a statement gives, if any."""
+    cursor.execute(statement)
     names = [column[0] for column in cursor.description or ()]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
-    print(json.dumps(rows, default=plain))
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
 
 
 def plain(value: Any) -> Any:
