@@ -48,11 +48,16 @@
 {% endmacro %}
 
 
+{#-
+  A time in UTC. Columns without a zone are in pylon_time_zone: PyAirbyte writes to PostgreSQL in the session's zone.
+-#}
 {% macro to_timestamp(column, data_type) %}{{ return(adapter.dispatch('to_timestamp', 'pylon')(column, data_type)) }}{% endmacro %}
 
 {% macro default__to_timestamp(column, data_type) %}
     {%- if 'with time zone' in data_type or 'timestamptz' in data_type -%}
         ({{ column }} at time zone 'UTC')
+    {%- elif 'timestamp' in data_type and var('pylon_time_zone') != 'UTC' -%}
+        (({{ column }} at time zone '{{ var('pylon_time_zone') }}') at time zone 'UTC')
     {%- elif 'timestamp' in data_type or data_type == 'date' -%}
         cast({{ column }} as timestamp)
     {%- else -%}
@@ -61,7 +66,9 @@
 {% endmacro %}
 
 {% macro snowflake__to_timestamp(column, data_type) %}
-    {%- if 'ntz' in data_type or data_type == 'date' -%}
+    {%- if 'ntz' in data_type and var('pylon_time_zone') != 'UTC' -%}
+        convert_timezone('{{ var('pylon_time_zone') }}', 'UTC', {{ column }})
+    {%- elif 'ntz' in data_type or data_type == 'date' -%}
         cast({{ column }} as timestamp_ntz)
     {%- elif 'timestamp' in data_type -%}
         cast(convert_timezone('UTC', {{ column }}) as timestamp_ntz)
@@ -73,6 +80,8 @@
 {% macro bigquery__to_timestamp(column, data_type) %}
     {%- if data_type == 'string' -%}
         cast(nullif({{ column }}, '') as timestamp)
+    {%- elif data_type == 'datetime' -%}
+        timestamp({{ column }}, '{{ var('pylon_time_zone') }}')
     {%- else -%}
         cast({{ column }} as timestamp)
     {%- endif -%}

@@ -62,8 +62,8 @@ def main(database: str, folder: Path) -> None:
     arguments = [
         "--quiet",
         "compile",
-        "--resource-type",
-        "model",
+        "--exclude",
+        "resource_type:test",
         "--project-dir",
         str(PACKAGE),
         "--profiles-dir",

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 # Debian puts each major version's programs into a folder of its own, which is on nobody's PATH.
@@ -38,24 +39,25 @@ def missing() -> str | None:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Server]:
-    """Runs a server whose files are in `folder`, which must be empty, until the end of the block."""
-    data, log = folder / "data", folder / "server.log"
-    port = free_port()
-    if os.geteuid() == 0:
-        shutil.chown(folder, SYSTEM_USER, SYSTEM_USER)
-    login = ("--username", "tester", "--auth", "trust")
-    run("initdb", "--pgdata", data, *login, "--encoding", "UTF8", "--locale", "C", "--no-sync")
-    # Nothing here outlives the test, so the server need not wait for the disk. Its time zone is not UTC, so that a time
-    # which is taken for local shows.
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-    options += " -c full_page_writes=off -c synchronous_commit=off -c timezone=America/New_York"
-    run("pg_ctl", "--pgdata", data, "--log", log, "--wait", "--timeout", "60", "--options", options, "start")
-    try:
-        # A password is needed by PyAirbyte and dbt, and checked by nobody.
-        yield Server("127.0.0.1", port, "tester", "unchecked", "postgres")
-    finally:
-        run("pg_ctl", "--pgdata", data, "--wait", "--mode", "immediate", "stop")
+def server(time_zone: str = "UTC") -> Iterator[Server]:
+    """Runs an empty server until the end of the block, and removes its files then."""
+    # Not below pytest's folders: only the user of the tests may enter those, and the server's is another one.
+    with TemporaryDirectory(prefix="pylon-postgres-") as folder:
+        data, log = Path(folder) / "data", Path(folder) / "server.log"
+        if os.geteuid() == 0:
+            shutil.chown(folder, SYSTEM_USER, SYSTEM_USER)
+        login = ("--username", "tester", "--auth", "trust")
+        run("initdb", "--pgdata", data, *login, "--encoding", "UTF8", "--locale", "C", "--no-sync")
+        port = free_port()
+        # Nothing here outlives the test, so the server need not wait for the disk.
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+        options += f" -c full_page_writes=off -c synchronous_commit=off -c timezone={time_zone}"
+        run("pg_ctl", "--pgdata", data, "--log", log, "--wait", "--timeout", "60", "--options", options, "start")
+        try:
+            # A password is wanted by PyAirbyte and dbt, and checked by nobody.
+            yield Server("127.0.0.1", port, "tester", "unchecked", "postgres")
+        finally:
+            run("pg_ctl", "--pgdata", data, "--wait", "--mode", "immediate", "stop")
 
 
 def run(program: str, *arguments: object) -> None:
