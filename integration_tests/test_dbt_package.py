@@ -157,7 +157,7 @@ def test_tables_without_the_newer_columns_give_the_same_results(project: Path, s
     older = copy_of(seeded, tmp_path)
     lacking = {
         "issues": "issue_type requester_email assignee_email csat_score public_message_count customer_message_count "
-        "last_customer_message_at last_team_message_at",
+        "last_customer_message_at last_team_message_at issue_read_at",
         "issue_messages": "author_id author_email author_name author_type issue_updated_at issue_read_at",
         "survey_responses": "score comment",
         "accounts": "owner_id",

@@ -3,7 +3,7 @@ with levels as (
 
     select
         issues.issue_id,
-        coalesce(issues.extracted_at, as_of.as_of) as read_at,
+        coalesce(issues.read_at, as_of.as_of) as read_at,
         {{ pylon.json_get(pylon.element('sla'), 'first_response') }} as first_response,
         {{ pylon.json_get(pylon.element('sla'), 'resolution') }} as resolution
     from {{ ref('stg_pylon__issues') }} as issues

@@ -15,7 +15,7 @@ rows_of_messages as (
     where
         issues.public_message_count is null
         or issues.public_message_count > 0
-        or issues.updated_at < messages.issue_updated_at
+        or coalesce(issues.read_at < messages.issue_read_at, issues.updated_at < messages.issue_updated_at)
 
 ),
 

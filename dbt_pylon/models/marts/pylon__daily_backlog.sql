@@ -58,7 +58,7 @@ events as (
     select issues.team_key, range_of_days.last_day, 0, 0, 0, 1, 0
     from issues
     cross join range_of_days
-    where issues.is_open_again
+    where issues.is_open_again and issues.first_resolved_on <= range_of_days.last_day
     union all
     select team_key, created_on, 0, 0, 0, 0, 1
     from issues

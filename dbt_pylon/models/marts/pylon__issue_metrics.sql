@@ -6,7 +6,7 @@ with issues as (
         issues.*,
         statuses.label as status_label,
         lower(coalesce(statuses.category, issues.state)) as state_category,
-        coalesce(issues.extracted_at, as_of.as_of) as read_at
+        coalesce(issues.read_at, as_of.as_of) as known_at
     from {{ ref('stg_pylon__issues') }} as issues
     cross join {{ ref('int_pylon__as_of') }} as as_of
     left join {{ ref('stg_pylon__issue_statuses') }} as statuses on issues.state = statuses.slug
@@ -64,7 +64,7 @@ measured as (
         judged.created_at,
         judged.updated_at,
         judged.latest_message_at,
-        judged.read_at,
+        judged.known_at as read_at,
         judged.snoozed_until,
         judged.first_response_at,
         coalesce(
@@ -111,13 +111,13 @@ measured as (
         judged.first_response_breach_at,
         judged.resolution_breach_at,
         case
-            when judged.first_response_breach_at < coalesce(judged.first_response_at, judged.read_at)
+            when judged.first_response_breach_at < coalesce(judged.first_response_at, judged.known_at)
                 or team_slas.first_response_breached = 1 then 1
             when judged.first_response_breach_at is not null or team_slas.first_response_breached = 0 then 0
         end as first_response_breached,
         case
             when judged.resolution_breach_at < case
-                    when judged.is_closed then coalesce(judged.resolution_at, judged.read_at) else judged.read_at
+                    when judged.is_closed then coalesce(judged.resolution_at, judged.known_at) else judged.known_at
                 end
                 or team_slas.resolution_breached = 1 then 1
             when judged.resolution_breach_at is not null or team_slas.resolution_breached = 0 then 0
