@@ -18,7 +18,7 @@ from benchmarks.measure import Run, connector, files, run
 from benchmarks.pylon import Call, Pylon
 from benchmarks.report import Report, met, table
 from benchmarks.requests import ALL, EVERYTHING, HOURLY, ISSUE_STREAMS
-from source_pylon.client.endpoints import MESSAGES
+from source_pylon.api.endpoints import MESSAGES
 
 _START_UP = 3.0
 _OCTOBER, _JULY = "2026-10", "2026-07"

@@ -18,7 +18,8 @@ from typing import Any
 import orjson
 import requests
 
-from source_pylon.feedback import contact_record, issue_record, public_messages
+from source_pylon.transform.columns import with_ids
+from source_pylon.transform.feedback import issue_record, public_messages
 
 Record = dict[str, Any]
 
@@ -74,8 +75,8 @@ def main(arguments: list[str]) -> None:
         records = issues(session, options.url, options.threads, not options.no_messages)
     else:
         listed = pages(session, "GET", f"{options.url}/{options.stream}")
-        made = contact_record if options.stream == "contacts" else dict
-        records = (made(record) for page in listed for record in page)
+        ids = {"contacts": {"account_id": "account"}, "accounts": {"owner_id": "owner"}}[options.stream]
+        records = (with_ids(record, **ids) for page in listed for record in page)
     lines: list[bytes] = []
     for record in records:
         content = {"stream": options.stream, "data": record, "emitted_at": int(time.time() * 1000)}

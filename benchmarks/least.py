@@ -14,14 +14,14 @@ from itertools import pairwise
 
 from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES
 from integration_tests.sandbox.store import Store
-from source_pylon.client.endpoints import MESSAGES, Endpoint, Paging
+from source_pylon.api.endpoints import MESSAGES, Endpoint, Paging
 from source_pylon.config import Config
-from source_pylon.streams.children import ChildStream
-from source_pylon.streams.definition import StreamDefinition
-from source_pylon.streams.issues.listing import SEARCH
-from source_pylon.streams.issues.stream import IssueStream
-from source_pylon.streams.table import STREAMS
-from source_pylon.streams.typed import TypedStream
+from source_pylon.extraction.issues.listing import SEARCH
+from source_pylon.extraction.issues.stream import IssueStream
+from source_pylon.extraction.per_type import TypedStream
+from source_pylon.extraction.stream import Stream
+from source_pylon.extraction.substream import ChildStream
+from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
 
 CUSTOM = {"custom_object_types": list(CUSTOM_OBJECT_TYPES)}
@@ -50,7 +50,7 @@ def sliding_minutes(least: Mapping[str, int], allowance: Mapping[str, int]) -> i
     return max(math.ceil(count / allowance[key]) - 1 for key, count in least.items())
 
 
-def _of_stream(store: Store, definition: StreamDefinition) -> dict[str, int]:
+def _of_stream(store: Store, definition: Stream) -> dict[str, int]:
     if isinstance(definition, IssueStream):
         return _of_issues(store)
     if isinstance(definition, ChildStream):

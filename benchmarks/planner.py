@@ -10,8 +10,8 @@ import math
 import sys
 
 from benchmarks.measure import ROOT
-from source_pylon.client.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
-from source_pylon.streams.issues.listing import SEARCH
+from source_pylon.api.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
+from source_pylon.extraction.issues.listing import SEARCH
 
 ISSUES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)
 AS_ONE_CLIENT_SAW_IT = 120

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 # The first pattern that matches any frame of a stack, innermost frame first, says whose time it is.
 _PARTS = (
-    ("HTML to text", r"source_pylon/text"),
-    ("HTTP: requests, urllib3, sockets", r"/(requests|urllib3)/|http/client\.py|source_pylon/client/transport\.py"),
-    ("parsing and judging answers, allowance", r"source_pylon/client/"),
+    ("HTML to text", r"source_pylon/transform/(html_to_text|text_layout)"),
+    ("HTTP: requests, urllib3, sockets", r"/(requests|urllib3)/|http/client\.py|source_pylon/api/transport\.py"),
+    ("parsing and judging answers, allowance", r"source_pylon/api/"),
     ("records: what is added, sizes", r"source_pylon/(feedback|timestamps)"),
     ("records as lines, queue between threads", r"source_pylon/sync/(packs|queue)|/queue\.py"),
     ("writing lines", r"source_pylon/(entrypoint|run)\.py|airbyte_cdk/(logger|utils/print_buffer)"),

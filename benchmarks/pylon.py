@@ -13,7 +13,7 @@ from benchmarks.least import unavoidable
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.limits import Limiter
 from integration_tests.sandbox.versions import encode
-from source_pylon.client.endpoints import MESSAGES
+from source_pylon.api.endpoints import MESSAGES
 
 
 class Call(NamedTuple):

@@ -14,9 +14,9 @@ from benchmarks.least import CUSTOM
 from benchmarks.measure import connector, files, run
 from benchmarks.pylon import Pylon
 from benchmarks.report import Report, met, table
-from source_pylon.client.endpoints import MESSAGES
-from source_pylon.streams.issues.listing import SEARCH
-from source_pylon.streams.table import STREAMS
+from source_pylon.api.endpoints import MESSAGES
+from source_pylon.extraction.issues.listing import SEARCH
+from source_pylon.streams import STREAMS
 
 ALL = tuple(definition.name for definition in STREAMS)
 ISSUE_STREAMS = ("issues", "conversations", "tickets")

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.measure import ROOT
 from benchmarks.report import data_of
-from source_pylon.client.endpoints import MESSAGES, calls_per_minute, listing
+from source_pylon.api.endpoints import MESSAGES, calls_per_minute, get_paginated
 
 NODE_CORES, NODE_MB = 4, 16_000
 _SYSTEM_MB = 2_000
@@ -36,7 +36,7 @@ def table() -> str:
         each[name] = (ours["cpu"] - fixed) / ours["records"]
     account, issue = each.values()
     issue_share = issue * calls_per_minute(MESSAGES) / 60
-    account_share = account * calls_per_minute(listing("/accounts")) * 999 / 60
+    account_share = account * calls_per_minute(get_paginated("/accounts")) * 999 / 60
     peak = max(point["peak"] for point in memory["sizes"])
     by_memory = math.floor((NODE_MB - _SYSTEM_MB) / peak)
     by_cpu = math.floor(NODE_CORES / issue_share)
@@ -46,7 +46,7 @@ def table() -> str:
         (f"the same while Pylon allows {calls_per_minute(MESSAGES)} issues a minute", f"{issue_share:.1%} of a core"),
         ("CPU for an account of 1 KB", f"{account * 1e6:.0f} µs"),
         (
-            f"the same at {calls_per_minute(listing('/accounts'))} pages a minute, the most that Pylon allows",
+            f"the same at {calls_per_minute(get_paginated('/accounts'))} pages a minute, the most that Pylon allows",
             f"{min(1, account_share):.0%} of a core, for as long as the list is",
         ),
         (f"Memory at most, up to {max(point['issues'] for point in memory['sizes']):,} issues", f"{peak:.0f} MB"),

@@ -12,8 +12,8 @@ from integration_tests.sandbox import Sandbox, Size
 
 @pytest.fixture
 def pylon() -> Iterator[Sandbox]:
-    """A small organisation of the test's own, whose history ended an hour ago; without rate limits."""
-    with Sandbox(size=Size(issues=150), limits=None, base_time=ago(hours=1)) as sandbox:
+    """A small organisation of the test's own, whose history ended an hour ago, with irregular records; without rate limits."""
+    with Sandbox(size=Size(issues=150), limits=None, base_time=ago(hours=1), irregular=0.3) as sandbox:
         yield sandbox
 
 

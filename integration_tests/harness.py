@@ -28,9 +28,9 @@ from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.sandbox.faults import Action, Reply, Seen, delay
 from source_pylon.run import main
 from source_pylon.source import SourcePylon
-from source_pylon.text import html_to_text
 from source_pylon.timestamps import parse
 from source_pylon.timing import Timing
+from source_pylon.transform.html_to_text import html_to_text
 
 Record = dict[str, Any]
 
@@ -311,7 +311,8 @@ def _feedback(parts: Iterable[str]) -> str | None:
     return "\n\n".join(part for part in parts if part) or None
 
 
-def _join_ids(record: Record, names: Iterable[str]) -> Record:
+def join_ids(record: Record, names: Iterable[str]) -> Record:
+    """The ids of nested objects, as the columns that the connector adds."""
     return {f"{name}_id": (record.get(name) or {}).get("id") for name in names}
 
 
@@ -322,7 +323,7 @@ def public_messages(pylon: Sandbox, issue_id: str) -> list[Record]:
 
 def expected_issue(pylon: Sandbox, stored: Record, *, include_messages: bool = True) -> Record:
     """What a stored issue must be emitted as, without the signatures of links."""
-    record = {**stored, **_join_ids(stored, ("account", "requester", "assignee", "team")), "messages_truncated": False}
+    record = {**stored, **join_ids(stored, ("account", "requester", "assignee", "team")), "messages_truncated": False}
     record["latest_message_time"] = stored.get("latest_message_time") or stored["created_at"]
     texts: list[str] = []
     if include_messages:
@@ -367,7 +368,9 @@ def expected(pylon: Sandbox, stream: str) -> dict[str, Record]:
         return {record["id"]: _expected_response(record, surveys[parent]) for parent, record in pylon.expected(stream)}
     records: list[Record] = pylon.expected(stream)
     if stream == "contacts":
-        return {record["id"]: {**record, **_join_ids(record, ("account",))} for record in records}
+        return {record["id"]: {**record, **join_ids(record, ("account",))} for record in records}
+    if stream == "accounts":
+        return {record["id"]: {**record, **join_ids(record, ("owner",))} for record in records}
     if stream == "call_recordings":
         return {record["id"]: _expected_recording(record) for record in records}
     return {record["id"]: record for record in records}
@@ -380,12 +383,16 @@ def _expected_recording(record: Record) -> Record:
 
 
 def _expected_response(record: Record, survey: Record) -> Record:
-    asked = [f"{answer['prompt']}\n{answer['value']}" for answer in record.get("answers") or ()]
+    answers = record.get("answers") or ()
+    asked = [f"{answer['prompt']}\n{answer['value']}" for answer in answers]
+    given = {answer["question_type"]: answer["value"] for answer in reversed(answers) if answer["value"]}
     return {
         **record,
-        "survey_id": survey["id"],
+        "survey_id": record.get("survey_id") or survey["id"],
         "survey_name": survey["name"],
-        "survey_type": survey["type"],
+        "survey_type": record.get("survey_type") or survey["type"],
+        "score": float(given["score"]) if "score" in given else None,
+        "comment": given.get("comment"),
         "feedback_text": _feedback(asked),
     }
 

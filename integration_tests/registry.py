@@ -14,19 +14,27 @@ from integration_tests import harness
 from integration_tests.harness import FAST, Files, Output, Record, config_for, public_messages, run
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES, PARENTS
-from source_pylon.streams.definition import StreamDefinition
-from source_pylon.streams.table import STREAMS
-from source_pylon.text import html_to_text
+from source_pylon.extraction.stream import Stream
+from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
+from source_pylon.transform.html_to_text import html_to_text
 
 NAMES = tuple(definition.name for definition in STREAMS)
 TYPES = list(CUSTOM_OBJECT_TYPES)
 """The types of custom objects that the sandbox has."""
 
+_PARENT_COLUMNS = {
+    "account_activities": "account_id",
+    "knowledge_base_articles": "knowledge_base_id",
+    "knowledge_base_collections": "knowledge_base_id",
+    "task_comments": "task_id",
+}
+"""The columns that name the parent of a record, whether or not the API does."""
+
 Key = tuple[Any, ...]
 
 
-def definition_of(name: str) -> StreamDefinition:
+def definition_of(name: str) -> Stream:
     """A stream's row."""
     return next(definition for definition in STREAMS if definition.name == name)
 
@@ -70,7 +78,7 @@ def sync(
     return output
 
 
-def key_of(definition: StreamDefinition, record: Record) -> Key:
+def key_of(definition: Stream, record: Record) -> Key:
     """A record's primary key."""
     return tuple(record[name] for name in definition.primary_key)
 
@@ -93,10 +101,25 @@ def _owed(pylon: Sandbox, name: str) -> list[Record]:
     if name == "feature_requests":
         return [_search_result(record) for record in pylon.expected(name)]
     if name in PARENTS:
-        added = "knowledge_base_id" if PARENTS[name] == "knowledge_bases" else None
-        return [{**record, **({added: parent} if added else {})} for parent, record in pylon.expected(name)]
+        column = _PARENT_COLUMNS.get(name)
+        return [
+            {**record, **({column: record.get(column) or parent} if column else {})}
+            for parent, record in pylon.expected(name)
+        ]
     records: list[Record] = pylon.expected(name)
-    return records
+    return [_with_columns(name, record) for record in records]
+
+
+def _with_columns(name: str, record: Record) -> Record:
+    """A stored object with the columns that the connector adds to the stream's records."""
+    ids = {"tasks": ("account", "project", "milestone"), "projects": ("account",), "milestones": ("account", "project")}
+    record = {**record, **harness.join_ids(record, ids.get(name, ()))}
+    if name == "tasks":
+        assignee = record.get("assignee") or {}
+        record["assignee_id"] = (assignee.get("user") or assignee.get("contact") or {}).get("id")
+    if name == "article_feedback":
+        record["feedback_text"] = html_to_text(record.get("comment")) or None
+    return record
 
 
 def owed_messages(pylon: Sandbox, issue: Record) -> list[Record]:

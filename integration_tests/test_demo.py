@@ -14,7 +14,7 @@ from integration_tests.demo.connector import StreamRead, Sync
 from integration_tests.demo.outcome import faults, newest, stored
 from integration_tests.demo.table import SHARED, render, requests_by_stream
 from integration_tests.sandbox import Sandbox
-from source_pylon.streams.table import STREAMS
+from source_pylon.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -19,8 +19,8 @@ from integration_tests.registry import NAMES, definition_of, sync
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.document import PATH, read_document
 from integration_tests.sandbox.faults import Seen
-from source_pylon.client.endpoints import ME, MESSAGES, Endpoint, Paging
-from source_pylon.streams.table import STREAMS
+from source_pylon.api.endpoints import ME, MESSAGES, Endpoint, Paging
+from source_pylon.streams import STREAMS
 from source_pylon.timestamps import render
 
 RAW: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))

@@ -35,7 +35,7 @@ from integration_tests.harness import (
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import transform
 from source_pylon import source
-from source_pylon.client.client import PylonClient
+from source_pylon.api.client import PylonClient
 from source_pylon.timestamps import render
 
 SHORT = replace(FAST, settling=timedelta(seconds=1))

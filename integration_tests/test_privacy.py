@@ -29,7 +29,7 @@ from integration_tests.sandbox.text import PRIVATE
 @pytest.fixture
 def noted() -> Iterator[Sandbox]:
     """An organisation with many internal notes and their files."""
-    with Sandbox(size=Size(issues=300), limits=None, seed=11) as sandbox:
+    with Sandbox(size=Size(issues=300), limits=None, seed=11, irregular=0.3) as sandbox:
         for issue in sandbox.expected("issues")[:40]:
             sandbox.store.add_message(issue["id"], private=True, files=2)
         yield sandbox

@@ -34,7 +34,7 @@ ISSUES = 2_200
 def organisation() -> Iterator[Sandbox]:
     """An organisation that no test of this module changes."""
     size = Size(issues=ISSUES, contacts=1_500, accounts=1_200, call_recordings=1_100, survey_responses=300, surveys=4)
-    with Sandbox(size=size, limits=None, seed=7) as sandbox:
+    with Sandbox(size=size, limits=None, seed=7, irregular=0.3) as sandbox:
         for kind in ("Conversation", "TICKET", "ticket"):
             sandbox.store.add_issue(type=kind, at=ago(days=3))
         sandbox.store.add_issue(type=None, at=ago(days=3))

@@ -3,18 +3,16 @@
 import logging
 from collections.abc import Sequence
 
-from source_pylon.client import errors
-from source_pylon.client.client import PylonClient
-from source_pylon.client.endpoints import ME
+from source_pylon.api import errors
+from source_pylon.api.client import PylonClient
+from source_pylon.api.endpoints import ME
 from source_pylon.config import Config
-from source_pylon.streams.definition import StreamDefinition
+from source_pylon.extraction.stream import Stream
 
 logger = logging.getLogger("airbyte")
 
 
-def check_connection(
-    client: PylonClient, config: Config, definitions: Sequence[StreamDefinition]
-) -> tuple[bool, str | None]:
+def check_connection(client: PylonClient, config: Config, definitions: Sequence[Stream]) -> tuple[bool, str | None]:
     """Whether a sync could work, and a message for the user.
 
     Calls `/me`, then asks each stream for one record. A stream that the token may not read is a warning; a check

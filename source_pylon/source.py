@@ -31,21 +31,21 @@ from airbyte_cdk.sources.message.concurrent_repository import ConcurrentMessageR
 from airbyte_cdk.sources.streams.concurrent.abstract_stream import AbstractStream
 from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
-from airbyte_cdk.sources.streams.core import Stream
+from airbyte_cdk.sources.streams.core import Stream as CdkStream
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as stream_status
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_pylon.api.client import Observer, PylonClient
+from source_pylon.api.endpoints import Endpoint, calls_per_minute
+from source_pylon.api.transport import Transport
 from source_pylon.checks import check_connection
-from source_pylon.client.client import Observer, PylonClient
-from source_pylon.client.endpoints import Endpoint, calls_per_minute
-from source_pylon.client.transport import Transport
 from source_pylon.config import Config, InvalidConfig, specification
+from source_pylon.extraction.stream import Selection, Stream, Sync
 from source_pylon.files import BadFile, read_json, read_states
-from source_pylon.progress import Progress
+from source_pylon.output.progress import Progress
 from source_pylon.schemas import json_schema
-from source_pylon.streams.definition import Selection, StreamDefinition, Sync
-from source_pylon.streams.table import STREAMS
+from source_pylon.streams import STREAMS
 from source_pylon.sync.checkpoints import NO_CURSOR, CheckpointCursor
 from source_pylon.sync.outlet import MessageOutlet
 from source_pylon.sync.partitions import SliceGenerator
@@ -134,7 +134,7 @@ class SourcePylon(AbstractSource):
         load_config(config)
         return AirbyteCatalog(streams=[airbyte_stream(definition) for definition in STREAMS])
 
-    def streams(self, config: Mapping[str, Any]) -> list[Stream]:
+    def streams(self, config: Mapping[str, Any]) -> list[CdkStream]:
         """None: the CDK's classic streams are not used."""
         return []
 
@@ -243,7 +243,7 @@ def concurrent_stream(generator: SliceGenerator) -> AbstractStream:
     )
 
 
-def airbyte_stream(definition: StreamDefinition) -> AirbyteStream:
+def airbyte_stream(definition: Stream) -> AirbyteStream:
     """A stream as the catalog describes it."""
     stream = AirbyteStream(
         name=definition.name,
@@ -289,7 +289,7 @@ def _twice(name: str) -> AirbyteTracedException:
 
 
 def _selections(
-    known: Mapping[str, StreamDefinition], catalog: ConfiguredAirbyteCatalog, states: ConnectorStateManager
+    known: Mapping[str, Stream], catalog: ConfiguredAirbyteCatalog, states: ConnectorStateManager
 ) -> list[Selection]:
     selections: list[Selection] = []
     for item in catalog.streams:

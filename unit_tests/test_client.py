@@ -11,16 +11,16 @@ import pytest
 import requests
 import requests_mock
 
-from source_pylon.client import errors
-from source_pylon.client.client import PylonClient
-from source_pylon.client.endpoints import Endpoint, listing, search, whole
-from source_pylon.client.transport import Transport
+from source_pylon.api import errors
+from source_pylon.api.client import PylonClient
+from source_pylon.api.endpoints import Endpoint, get_all, get_paginated, search
+from source_pylon.api.transport import Transport
 from source_pylon.timing import Timing
 
 HOST = "https://api.usepylon.com"
-ACCOUNTS = listing("/accounts")
+ACCOUNTS = get_paginated("/accounts")
 SEARCH = search("/issues/search")
-TEAMS = whole("/teams")
+TEAMS = get_all("/teams")
 TOKEN = "pylon_api_5ecret"
 TIMING = Timing(minute=0.2)
 
@@ -179,7 +179,7 @@ def test_no_more_calls_leave_than_the_share_of_the_allowance(pylon: Any) -> None
 
 def test_a_stubborn_bad_answer_is_given_up_soon(pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", text="<html>sign in</html>")
-    with pytest.raises(errors.BadAnswer, match="HTML"):
+    with pytest.raises(errors.InvalidResponse, match="HTML"):
         Harness().client.request(ACCOUNTS)
     assert pylon.call_count <= 5
 
@@ -208,7 +208,7 @@ def test_an_answer_that_was_left_waiting_is_asked_for_again_and_uses_up_no_attem
 
     def waiting(*args: Any) -> Any:
         if next(left, False):
-            raise errors.LeftIdle("A large answer had to wait.")
+            raise errors.ReadStalled("A large answer had to wait.")
         return exchange(*args)
 
     harness.client._transport.exchange = waiting  # type: ignore[method-assign]

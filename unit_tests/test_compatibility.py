@@ -20,7 +20,7 @@ from airbyte_cdk.models import AirbyteCatalog, AirbyteMessage, AirbyteMessageSer
 
 from source_pylon.config import specification
 from source_pylon.source import airbyte_stream
-from source_pylon.streams.table import STREAMS
+from source_pylon.streams import STREAMS
 
 GOLDEN = Path(__file__).parent / "golden"
 REFRESH = "python unit_tests/test_compatibility.py"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from source_pylon.client.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
+from source_pylon.api.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
 from source_pylon.config import Config, connection_specification
-from source_pylon.size import MOST_BYTES
-from source_pylon.streams.definition import StreamDefinition
-from source_pylon.streams.issues.listing import SEARCH
-from source_pylon.streams.table import STREAMS
+from source_pylon.extraction.issues.listing import SEARCH
+from source_pylon.extraction.stream import Stream
+from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
+from source_pylon.transform.truncation import MOST_BYTES
 
 ROOT = Path(__file__).parents[1]
 ISSUES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)
@@ -29,7 +29,7 @@ def text() -> str:
 # --- streams ----------------------------------------------------------------------------------------------------------
 
 
-def stream_cells(definition: StreamDefinition) -> list[str]:
+def stream_cells(definition: Stream) -> list[str]:
     """What the table of streams says of one, but for the words."""
     mode = f"Incremental on `{definition.cursor_field}`" if definition.cursor_field else "Full refresh"
     requests = ", ".join(f"`{endpoint.key}`" for endpoint in definition.endpoints)
@@ -161,7 +161,7 @@ def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
 def test_quoted_error_texts_are_those_of_the_code(text: str) -> None:
     quoted = re.findall(r"says (?:that the token )?\*(.*?)\*", text)
     assert len(quoted) == 3
-    code = (ROOT / "source_pylon" / "client" / "answers.py").read_text()
+    code = (ROOT / "source_pylon" / "api" / "responses.py").read_text()
     for words in quoted:
         assert words in code
 

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from source_pylon.streams.issues.feed import IssueFeed
-from source_pylon.streams.issues.parts import Batch
-from source_pylon.streams.issues.plan import Listed, Range
-from source_pylon.streams.windows import Window
+from source_pylon.extraction.issues.feed import IssueFeed
+from source_pylon.extraction.issues.parts import Batch
+from source_pylon.extraction.issues.plan import Listed, Range
+from source_pylon.extraction.time_windows import Window
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 BATCHES = 40

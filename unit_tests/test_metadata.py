@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from source_pylon.config import DOCUMENTATION_URL, HOSTS
-from source_pylon.streams.table import STREAMS
+from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
 
 ROOT = Path(__file__).parents[1]
@@ -56,10 +56,11 @@ def test_every_host_of_the_configuration_is_allowed(metadata: dict[str, Any]) ->
 
 def test_suggested_streams_exist_and_none_of_them_waits_for_each_account(metadata: dict[str, Any]) -> None:
     suggested = metadata["data"]["suggestedStreams"]["streams"]
+    assert "article_feedback" in suggested, "customers' feedback in the literal sense"
     assert set(suggested) <= {definition.name for definition in STREAMS}
     assert len(suggested) == len(set(suggested))
     # A request per account, and the settings-dependent one: somebody should have to want them.
-    assert not {"account_relationships", "custom_objects", "audit_logs"} & set(suggested)
+    assert not {"account_relationships", "account_activities", "custom_objects", "audit_logs"} & set(suggested)
     assert len(suggested) <= len(STREAMS) / 2
 
 

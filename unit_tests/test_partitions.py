@@ -12,19 +12,19 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partitio
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from pydantic import BaseModel
 
-from source_pylon.client import errors
-from source_pylon.client.client import PylonClient
-from source_pylon.client.endpoints import Endpoint
-from source_pylon.client.transport import Transport
+from source_pylon.api import errors
+from source_pylon.api.client import PylonClient
+from source_pylon.api.endpoints import Endpoint
+from source_pylon.api.transport import Transport
 from source_pylon.config import Config
-from source_pylon.progress import Progress
-from source_pylon.streams.definition import Record, Selection, Slice, State, StreamDefinition, Sync
+from source_pylon.extraction.stream import Record, Selection, Slice, State, Stream, Sync
+from source_pylon.output.progress import Progress
 from source_pylon.sync.checkpoints import CheckpointCursor
 from source_pylon.sync.partitions import SliceGenerator
 from source_pylon.timing import Timing
 
 
-class Slices(StreamDefinition):
+class Slices(Stream):
     """A stream of given slices; `error` ends the making of them."""
 
     name = "things"

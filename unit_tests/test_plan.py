@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_pylon.streams.issues.plan import Listed, Marks, Range, began_after, cut
-from source_pylon.streams.windows import Window
+from source_pylon.extraction.issues.plan import Listed, Marks, Range, began_after, cut
+from source_pylon.extraction.time_windows import Window
 from source_pylon.timestamps import render
 
 UTC = timezone.utc

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import planner, scaling
 from benchmarks.report import data_of
-from source_pylon.client.endpoints import MESSAGES, calls_per_minute
+from source_pylon.api.endpoints import MESSAGES, calls_per_minute
 
 
 def test_the_documentation_holds_exactly_the_planners_table() -> None:

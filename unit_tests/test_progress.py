@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from source_pylon.client.endpoints import listing, search
-from source_pylon.client.errors import Unavailable
-from source_pylon.progress import Outlet, Progress
+from source_pylon.api.endpoints import get_paginated, search
+from source_pylon.api.errors import Unavailable
+from source_pylon.output.progress import Outlet, Progress
 from source_pylon.timing import Timing
 
-SEARCH, ACCOUNTS = search("/issues/search"), listing("/accounts")
+SEARCH, ACCOUNTS = search("/issues/search"), get_paginated("/accounts")
 
 
 class Told(Outlet):

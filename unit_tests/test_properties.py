@@ -11,12 +11,12 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_pylon.records.issues import Issue
-from source_pylon.streams.issues.listing import IssueSearch, Listing
-from source_pylon.streams.issues.parts import IssueParts
-from source_pylon.streams.issues.plan import Listed, Marks, cut
-from source_pylon.streams.issues.stream import IssueStream
-from source_pylon.streams.windows import Window, next_window, settled
+from source_pylon.extraction.issues.listing import IssueSearch, Listing
+from source_pylon.extraction.issues.parts import IssueParts
+from source_pylon.extraction.issues.plan import Listed, Marks, cut
+from source_pylon.extraction.issues.stream import IssueStream
+from source_pylon.extraction.time_windows import Window, next_window, settled
+from source_pylon.streams.issues import Issue
 from source_pylon.timestamps import parse, render
 from source_pylon.timing import Timing
 

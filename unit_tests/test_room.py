@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from source_pylon.streams.issues.room import Room
+from source_pylon.extraction.issues.room import Room
 
 SOON = 30.0
 

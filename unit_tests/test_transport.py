@@ -8,8 +8,8 @@ import pytest
 import requests
 import urllib3
 
-from source_pylon.client import errors
-from source_pylon.client.transport import Transport
+from source_pylon.api import errors
+from source_pylon.api.transport import Transport
 from source_pylon.timing import Timing
 
 HOST = "https://api.usepylon.com"
@@ -95,5 +95,5 @@ def test_a_large_answer_is_announced_once_while_it_arrives(size: int, calls: int
 def test_an_answer_that_had_to_wait_for_long_is_left(pylon: Any) -> None:
     clock = [0.0]
     pylon.get(f"{HOST}/me", content=b"x" * 3_000_000)
-    with pytest.raises(errors.LeftIdle):
+    with pytest.raises(errors.ReadStalled):
         transport(monotonic=lambda: clock[0]).exchange("GET", "/me", None, None, lambda: clock.append(clock.pop() + 60))

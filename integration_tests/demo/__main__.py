@@ -23,7 +23,7 @@ from integration_tests.demo.table import SHARED, render
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES
 from integration_tests.sandbox.limits import DEFAULT_TABLE, TABLES
-from source_pylon.client.endpoints import MESSAGES
+from source_pylon.api.endpoints import MESSAGES
 
 Result = TypeVar("Result")
 

@@ -8,9 +8,9 @@ from typing import Any
 from integration_tests.demo.connector import Key, StreamRead, key_of
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.dataset import KINDS, PARENTS
-from source_pylon.streams.issues.messages_stream import IssueMessageStream
-from source_pylon.streams.issues.stream import IssueStream
-from source_pylon.streams.table import STREAMS
+from source_pylon.extraction.issues.messages_stream import IssueMessageStream
+from source_pylon.extraction.issues.stream import IssueStream
+from source_pylon.streams import STREAMS
 
 Record = dict[str, Any]
 

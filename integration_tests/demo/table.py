@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from integration_tests.demo.connector import Sync
-from source_pylon.streams.table import STREAMS
+from source_pylon.streams import STREAMS
 
 SHARED = "shared"
 

@@ -24,7 +24,7 @@ from integration_tests.harness import (
     configured_catalog,
 )
 from integration_tests.sandbox import Sandbox
-from source_pylon.client.endpoints import Endpoint, calls_per_minute
+from source_pylon.api.endpoints import Endpoint, calls_per_minute
 from source_pylon.run import main
 from source_pylon.source import SourcePylon
 from source_pylon.timing import Timing

@@ -88,7 +88,7 @@ def _play(forks: Forks, seed: int, rounds: int) -> Told:
         "private_counts": chance.random() < 0.5,
         "private_in_record": chance.random() < 0.5,
     }
-    with Sandbox(size=size, seed=seed, limits=None, base_time=ago(hours=1), **behaviour) as pylon:
+    with Sandbox(size=size, seed=seed, limits=None, base_time=ago(hours=1), irregular=0.3, **behaviour) as pylon:
         runs: list[Run] = []
         told = Told(rounds=rounds)
         for number in range(rounds):

@@ -16,7 +16,7 @@ from integration_tests.faults.harness import Run, fast, read
 from integration_tests.faults.proof import proven
 from integration_tests.harness import MESSAGES, ago
 from integration_tests.sandbox import Sandbox, Size
-from source_pylon.client.endpoints import Endpoint, calls_per_minute, calls_per_minute_july_2026
+from source_pylon.api.endpoints import Endpoint, calls_per_minute, calls_per_minute_july_2026
 
 FIRST_MINUTES = 3
 LEARNED = re.compile(r"Pylon allows about (\d+) calls a minute of (.+); (\d+) were expected\.")

@@ -40,7 +40,7 @@ ACCOUNTS = "GET /accounts"
 def paged() -> Iterator[Sandbox]:
     """An organisation whose accounts and busiest month fill several pages."""
     size = Size(issues=1200, same_second=1100, accounts=2100, contacts=20)
-    with Sandbox(size=size, limits=None, base_time=ago(hours=1)) as sandbox:
+    with Sandbox(size=size, limits=None, base_time=ago(hours=1), irregular=0.3) as sandbox:
         yield sandbox
 
 

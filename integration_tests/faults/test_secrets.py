@@ -22,7 +22,7 @@ from integration_tests.harness import MESSAGES, SEARCH, STREAMS, Files, ago, con
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import redirect, reset, reset_in_body, status, too_many, transform, truncated
 from integration_tests.sandbox.text import PRIVATE
-from source_pylon.client.client import PylonClient
+from source_pylon.api.client import PylonClient
 
 TOKEN = 'pylon_api_"5e\\cr/e7+t0k3n=~&%'
 """A token that every way of writing it writes in another way."""

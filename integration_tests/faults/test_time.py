@@ -22,7 +22,7 @@ from integration_tests.faults.proof import (
 from integration_tests.harness import ISSUE_STREAMS, MESSAGES, SEARCH, ago, hook, moment, stream_state
 from integration_tests.sandbox import Sandbox, Size
 from source_pylon import source
-from source_pylon.client.client import PylonClient
+from source_pylon.api.client import PylonClient
 from source_pylon.timestamps import render
 
 SETTLING = FAST.settling

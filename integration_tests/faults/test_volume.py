@@ -21,8 +21,8 @@ from integration_tests.harness import MESSAGES, SEARCH, Files, Record, ago, conf
 from integration_tests.registry import NAMES, keys, owed, sync
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import status
-from source_pylon.size import MOST_BYTES
-from source_pylon.text import html_to_text
+from source_pylon.transform.html_to_text import html_to_text
+from source_pylon.transform.truncation import MOST_BYTES
 
 
 class Ended(NamedTuple):

@@ -10,16 +10,10 @@ from typing import Any
 
 import orjson
 
-from integration_tests.sandbox.document import Operation
+from integration_tests.sandbox.document import Operation, Parameter
 from integration_tests.sandbox.errors import ApiError
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "string": str,
-    "integer": int,
-    "object": dict,
-    "array": list,
-    "boolean": bool,
-}
+_TYPES: dict[str, type] = {"string": str, "integer": int, "object": dict, "array": list, "boolean": bool}
 
 Note = Callable[[str], None]
 """Is told each key that the operation does not know, as `query:name` or `body:name`."""
@@ -27,14 +21,12 @@ Note = Callable[[str], None]
 
 def read_body(raw: bytes) -> dict[str, Any]:
     """The body of a search as sent; none at all is an empty one. Raises ApiError (400)."""
-    if not raw.strip():
-        return {}
     try:
-        body = orjson.loads(raw)
+        body = orjson.loads(raw.strip() or b"{}")
     except orjson.JSONDecodeError as error:
-        raise ApiError(400, "the body is not JSON") from error
+        raise ApiError(400, "the body is not JSON", "invalid_request_body") from error
     if not isinstance(body, dict):
-        raise ApiError(400, "the body is not a JSON object")
+        raise ApiError(400, "the body is not a JSON object", "invalid_request_body")
     return body
 
 
@@ -43,55 +35,37 @@ def checked(operation: Operation, query: Mapping[str, str], body: dict[str, Any]
 
     Raises ApiError (400) for a missing, mistyped or unbounded one. A `limit` of None stands for everything.
     """
-    arguments = _query(operation, query, note)
-    if operation.body is not None:
-        arguments.update(_body(operation.body, body or {}, note))
+    arguments = _known(operation.query, query, "query", note) | _known(operation.body or {}, body or {}, "body", note)
     limit = operation.limit
-    if limit is None:
-        return arguments
-    asked = arguments.get("limit")
-    if asked is not None and not limit.lowest <= asked <= limit.highest:
-        raise ApiError(400, f"limit must be between {limit.lowest} and {limit.highest}")
-    arguments["limit"] = limit.default if asked is None or (asked == 0 and limit.lowest == 0) else asked
+    if limit is not None:
+        asked = arguments.get("limit")
+        if asked is not None and not limit.lowest <= asked <= limit.highest:
+            raise ApiError(400, f"limit must be between {limit.lowest} and {limit.highest}")
+        # Zero, where it is allowed, stands for the default.
+        arguments["limit"] = asked or limit.default
     return arguments
 
 
-def _query(operation: Operation, query: Mapping[str, str], note: Note) -> dict[str, Any]:
+def _known(known: Mapping[str, Parameter], sent: Mapping[str, Any], where: str, note: Note) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
-    for name, text in query.items():
-        parameter = operation.query.get(name)
-        if parameter is None:
-            note(f"query:{name}")
-        elif text != "":
-            arguments[name] = _parsed(name, parameter.type, text)
-    for parameter in operation.query.values():
-        if parameter.required and parameter.name not in arguments:
-            raise ApiError(400, f"{parameter.name} is required")
-    return arguments
-
-
-def _parsed(name: str, kind: str, text: str) -> Any:
-    if kind == "integer":
-        try:
-            return int(text)
-        except ValueError as error:
-            raise ApiError(400, f"{name} must be an integer") from error
-    if kind == "boolean":
-        if text not in ("true", "false"):
-            raise ApiError(400, f"{name} must be true or false")
-        return text == "true"
-    return text
-
-
-def _body(known: dict[str, str], body: dict[str, Any], note: Note) -> dict[str, Any]:
-    arguments: dict[str, Any] = {}
-    for name, value in body.items():
+    for name, value in sent.items():
         if name not in known:
-            note(f"body:{name}")
-            continue
-        if value is None or (name == "cursor" and value == ""):
-            continue
-        if not isinstance(value, _TYPES[known[name]]) or (isinstance(value, bool) and known[name] == "integer"):
-            raise ApiError(400, f"{name} must be of type {known[name]}")
-        arguments[name] = value
+            note(f"{where}:{name}")
+        elif value is not None and (value != "" or known[name].choices):
+            arguments[name] = _typed(known[name], value, parsed=where == "body")
+    for name, parameter in known.items():
+        if parameter.required and name not in arguments:
+            raise ApiError(400, f"{name} is required")
     return arguments
+
+
+def _typed(parameter: Parameter, value: Any, *, parsed: bool) -> Any:
+    if not parsed and parameter.type == "integer" and value.lstrip("-").isdecimal():
+        value = int(value)
+    if not parsed and parameter.type == "boolean":
+        value = {"true": True, "false": False}.get(value)
+    if not isinstance(value, _TYPES[parameter.type]) or (isinstance(value, bool) and parameter.type != "boolean"):
+        raise ApiError(400, f"{parameter.name} must be of type {parameter.type}")
+    if parameter.choices and value not in parameter.choices:
+        raise ApiError(400, f"{parameter.name} must be one of {list(parameter.choices)}")
+    return value

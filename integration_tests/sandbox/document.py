@@ -1,31 +1,41 @@
-"""Pylon's OpenAPI document, read into the rules that the sandbox enforces.
+"""The read operations of Pylon's API as its official SDK declares them: paths, parameters, filters, limits, models.
 
-What the document says in prose (filterable fields with their operators, bounds of `limit`, calls per minute) is parsed
-from its descriptions, so that nothing here can promise more than the document does. Where live observation
-contradicts the document, `_corrected` says so.
+Everything is taken from the SDK's raw clients (signatures, docstrings, source), so that the sandbox can promise no more
+than the SDK does, and changes with the SDK's version.
 """
 
 from __future__ import annotations
 
-import copy
-import json
+import datetime as dt
+import importlib
+import inspect
 import re
+import typing
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-PATH = Path(__file__).with_name("openapi-read.json")
+import pydantic
+import usepylon
 
-_FIELD = re.compile(r"^\* (\w+)(?: \([^)]*\))?\.(.*)Allowed operators: (.*)$", re.MULTILINE)
-_VALID = re.compile(r"Valid values are `(\[[^\]]*\])`(.*)")
+_NOT_SERVED = ("/notebook-blocks/", "/themes/", "/survey-responses")
+"""Operations that no stream needs."""
+
+_REQUEST = re.compile(r'httpx_client\.request\(\s*f?"([^"]+)",\s*method="(\w+)"')
+_IN_PATH = re.compile(r"\{encode_path_param\((\w+)\)\}")
 _CALLS = re.compile(r"\*\*Rate limit:\*\* (\d+) requests per minute")
+_FILTERABLE = re.compile(r"^ *`(\w+)` \| (.*) \|$", re.MULTILINE)
+_ALIAS = "A `{type}` of"
+"""Begins the filters of another object that shares the path of custom objects."""
+_VALUES = re.compile(r"(?<!Standard )`(\w+)` values are ((?:`\w+`(?:, and | and |, )?)+)")
 _DEFAULT = re.compile(r"Defaults to (\d+)")
 _BOUNDS = (
-    (re.compile(r"between (\d+) and (\d+)"), 0),
-    (re.compile(r"greater than (\d+) and (?:at most|less than or equal to) (\d+)"), 0),
-    (re.compile(r"greater than (\d+) and less than (\d+)"), -1),
-    (re.compile(r"()max (\d+)"), 0),
+    (re.compile(r"between (\d+) and (\d+)"), 0, 0),
+    (re.compile(r"greater than (\d+) and (?:at most|less than or equal to) (\d+)"), 1, 0),
+    (re.compile(r"greater than (\d+) and less than (\d+)"), 1, -1),
+    (re.compile(r"()max (\d+)"), 1, 0),
 )
 
 
@@ -40,48 +50,41 @@ class Limit:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One query parameter: its JSON type and whether it must be sent."""
+    """A query parameter or a key of a body: its JSON type, whether it must be sent, the only values that it takes."""
 
     name: str
     type: str
     required: bool
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Filterable:
-    """A field that a search can filter on; `values` are the only ones allowed, None where any will do."""
+    """A field that a search can filter on; `values` are the only ones allowed, empty where any will do."""
 
-    name: str
     operators: frozenset[str]
-    values: tuple[str, ...] | None
-
-    @property
-    def is_time(self) -> bool:
-        """Whether the field holds a time."""
-        return "time_range" in self.operators
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Operation:
     """One endpoint: what it accepts and the shape of what it answers.
 
-    `body` maps each known key of the request body to its JSON type (None for a GET). `record` names the schema of
-    the answer's `data`, `many` tells a list from a single object, `has_pagination` whether the answer's schema knows
-    the key `pagination`. `calls` is the rate limit of July 2026 in calls per minute.
+    `query` and `body` hold the known parameters (`body` is None for a GET). `model` is the SDK's model of a record,
+    `many` tells a list from a single object. `calls` is the rate limit in calls per minute.
     """
 
     method: str
     path: str
     pattern: re.Pattern[str]
     query: dict[str, Parameter]
-    body: dict[str, str] | None
+    body: dict[str, Parameter] | None
     limit: Limit | None
     filterable: dict[str, Filterable]
     custom_fields: bool
     calls: int
-    record: str | None
+    model: type[pydantic.BaseModel]
     many: bool
-    has_pagination: bool
 
     @property
     def template(self) -> str:
@@ -91,26 +94,18 @@ class Operation:
     @property
     def paginated(self) -> bool:
         """Whether the operation takes a cursor."""
-        return "cursor" in self.query or "cursor" in (self.body or {})
+        return "cursor" in (self.query if self.body is None else self.body)
 
 
 class Document:
-    """The operations and schemas of the OpenAPI document."""
+    """All operations that the sandbox serves, by template."""
 
-    def __init__(self, raw: dict[str, Any]) -> None:
-        """Reads a parsed OpenAPI document, cut to the read operations."""
-        self._raw = _corrected(raw)
-        self.schemas: dict[str, Any] = self._raw["components"]["schemas"]
-        found = [
-            self._operation(method.upper(), path, spec)
-            for path, methods in self._raw["paths"].items()
-            for method, spec in methods.items()
-        ]
+    def __init__(self, operations: list[Operation]) -> None:
         # Literal segments win over parameters, as in every router: brackets sort after letters.
-        self.operations = {op.template: op for op in sorted(found, key=lambda op: (op.path, op.method))}
+        self.operations = {one.template: one for one in sorted(operations, key=lambda one: (one.path, one.method))}
 
     def match(self, method: str, path: str) -> tuple[Operation, dict[str, str]] | None:
-        """The operation that serves a request, with its path parameters; None if the document has none."""
+        """The operation that serves a request, with its path parameters; None if there is none."""
         for operation in self.operations.values():
             if operation.method == method and (match := operation.pattern.fullmatch(path)):
                 return operation, match.groupdict()
@@ -120,97 +115,95 @@ class Document:
         """Whether any method is served on a path."""
         return any(operation.pattern.fullmatch(path) for operation in self.operations.values())
 
-    def _operation(self, method: str, path: str, spec: dict[str, Any]) -> Operation:
-        description = spec.get("description", "")
-        parameters = [p for p in spec.get("parameters", []) if p["in"] == "query"]
-        body = self._body(spec)
-        limits = [p["description"] for p in parameters if p["name"] == "limit"]
-        if body is not None and "limit" in body:
-            limits.append(body["limit"]["description"])
-        answer = self._answer(spec)
-        data = answer.get("data", {})
-        reference = data.get("$ref") or data.get("items", {}).get("$ref")
-        calls = _CALLS.search(description)
-        return Operation(
-            method=method,
-            path=path,
-            pattern=re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)),
-            query={p["name"]: Parameter(p["name"], p["schema"]["type"], p.get("required", False)) for p in parameters},
-            body=None if body is None else {name: _type(schema) for name, schema in body.items()},
-            limit=_limit(limits[0]) if limits else None,
-            filterable={found.name: found for found in _filterable(description)},
-            custom_fields="* custom fields" in description,
-            calls=int(calls.group(1)) if calls else 60,
-            record=reference.rsplit("/", 1)[-1] if reference else None,
-            many=data.get("type") == "array" or method == "POST",
-            has_pagination="pagination" in answer,
-        )
-
-    def _body(self, spec: dict[str, Any]) -> dict[str, Any] | None:
-        if "requestBody" not in spec:
-            return None
-        properties: dict[str, Any] = self._schema(spec["requestBody"])["properties"]
-        return properties
-
-    def _answer(self, spec: dict[str, Any]) -> dict[str, Any]:
-        name = spec["responses"]["200"]["$ref"].rsplit("/", 1)[-1]
-        known = self._raw["components"]["responses"].get(name)
-        properties: dict[str, Any] = self._schema(known).get("properties", {}) if known else {}
-        return properties
-
-    def _schema(self, holder: dict[str, Any]) -> dict[str, Any]:
-        schema: dict[str, Any] = holder["content"]["application/json"]["schema"]
-        if "$ref" in schema:
-            schema = self.schemas[schema["$ref"].rsplit("/", 1)[-1]]
-        return schema
-
 
 @lru_cache(maxsize=1)
 def read_document() -> Document:
-    """The document that stands beside this module."""
-    return Document(json.loads(PATH.read_text(encoding="utf-8")))
+    """The operations of the installed SDK."""
+    return Document([operation for method in _methods() if (operation := _operation(method)) is not None])
 
 
-def _corrected(raw: dict[str, Any]) -> dict[str, Any]:
-    fixed = copy.deepcopy(raw)
-    paths = fixed["paths"]
-    # The document puts the list's two parameters on the single contact by mistake.
-    single = paths["/contacts/{id}"]["get"]
-    paging = [p for p in single["parameters"] if p["in"] == "query"]
-    single["parameters"] = [p for p in single["parameters"] if p["in"] != "query"]
-    paths["/contacts"]["get"]["parameters"] = paging
-    # Seen on the live API, missing in the document: users leave out deactivated ones unless asked.
-    paths["/users"]["get"].setdefault("parameters", []).append(
-        {"name": "include_deactivated", "in": "query", "schema": {"type": "boolean"}}
+def _methods() -> Iterator[Callable[..., Any]]:
+    root = Path(usepylon.__file__).parent
+    for path in sorted(root.rglob("raw_client.py")):
+        module = importlib.import_module(".".join((root.name, *path.relative_to(root).with_suffix("").parts)))
+        for name, client in vars(module).items():
+            if name.startswith("Raw") and inspect.isclass(client) and client.__module__ == module.__name__:
+                yield from (getattr(client, verb) for verb in ("get", "list", "search") if hasattr(client, verb))
+
+
+def _operation(function: Callable[..., Any]) -> Operation | None:
+    request = _REQUEST.search(inspect.getsource(function))
+    if request is None or any(part in request[1] for part in _NOT_SERVED):
+        return None
+    in_path, method = _IN_PATH.findall(request[1]), request[2]
+    path = _path(request[1])
+    text = inspect.getdoc(function) or ""
+    hints = typing.get_type_hints(function)
+    sent = {
+        name: _parameter(name, hints[name], parameter.default is inspect.Parameter.empty)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in ("self", "request_options", *in_path)
+    }
+    answer = typing.get_args(hints["return"])[-1]
+    data = _required(answer.model_fields["data"].annotation)
+    many = typing.get_origin(data) is list
+    calls = _CALLS.search(text)
+    assert calls is not None, path
+    return Operation(
+        method=method,
+        path=path,
+        pattern=re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)),
+        query={} if method == "POST" else sent,
+        body=sent if method == "POST" else None,
+        limit=_limit(text) if "limit" in sent else None,
+        filterable=_filterable(text),
+        custom_fields="pass the field slug" in text,
+        calls=int(calls[1]),
+        model=typing.get_args(data)[0] if many else data,
+        many=many,
     )
-    return fixed
 
 
-def _type(schema: dict[str, Any]) -> str:
-    kind: str = schema.get("type", "object")
-    return kind
+def _path(declared: str) -> str:
+    path = "/" + _IN_PATH.sub(r"{\1}", declared)
+    if path.endswith("/relationships"):
+        return path
+    # Pylon's documentation calls the first object of a path `id`, the SDK by its kind.
+    return re.sub(r"^(/[\w-]+/)\{\w+_id\}", r"\1{id}", path)
 
 
-def _limit(description: str) -> Limit:
+def _required(annotation: Any) -> Any:
+    """What an optional annotation holds when it holds something."""
+    parts = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Union and type(None) in parts:
+        rest = [part for part in parts if part is not type(None)]
+        return rest[0] if len(rest) == 1 else typing.Union.__getitem__(tuple(rest))
+    return annotation
+
+
+def _parameter(name: str, annotation: Any, required: bool) -> Parameter:
+    kind = _required(annotation)
+    simple = {int: "integer", bool: "boolean", usepylon.Filter: "object", str: "string", dt.datetime: "string"}
+    if kind in simple:
+        return Parameter(name, simple[kind], required)
+    choices = (typing.get_args(part) for part in typing.get_args(kind) if typing.get_origin(part) is typing.Literal)
+    return Parameter(name, "string" if "Literal" in str(kind) else "array", required, next(choices, ()))
+
+
+def _limit(text: str) -> Limit:
+    description = text.partition("\nlimit : ")[2].splitlines()[1]
     default = _DEFAULT.search(description)
-    for pattern, correction in _BOUNDS:
+    for pattern, above, below in _BOUNDS:
         if match := pattern.search(description):
             lowest, highest = match.groups()
-            inclusive_zero = "between" in match.group(0)
-            return Limit(
-                lowest=int(lowest or 0) + (0 if inclusive_zero else 1),
-                highest=int(highest) + correction,
-                default=int(default.group(1)) if default else None,
-            )
+            return Limit(int(lowest or 0) + above, int(highest) + below, int(default[1]) if default else None)
     raise ValueError(f"no bounds in the description of a limit: {description!r}")
 
 
-def _filterable(description: str) -> list[Filterable]:
-    fields = []
-    for name, middle, operators in _FIELD.findall(description):
-        valid = _VALID.search(middle)
-        # "or a custom status slug" opens the list again.
-        closed = valid is not None and " or " not in valid.group(2)
-        values = tuple(json.loads(valid.group(1))) if valid is not None and closed else None
-        fields.append(Filterable(name, frozenset(re.findall(r"`(\w+)`", operators)), values))
-    return fields
+def _filterable(text: str) -> dict[str, Filterable]:
+    own = text.partition(_ALIAS)[0]
+    values = {name: tuple(re.findall(r"`(\w+)`", listed)) for name, listed in _VALUES.findall(own)}
+    return {
+        name: Filterable(frozenset(re.findall(r"`(\w+)`", operators)), values.get(name, ()))
+        for name, operators in _FILTERABLE.findall(own)
+    }

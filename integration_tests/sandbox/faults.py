@@ -167,7 +167,7 @@ def html(code: int = 200) -> Action:
 
 def too_many(headers: Mapping[str, str] | None = None) -> Action:
     """Answers 429 with any headers, or none."""
-    return status(429, {"errors": ["rate limit exceeded"], "request_id": "fault"}, headers)
+    return status(429, {"errors": ["rate limit exceeded"], "request_id": "fault", "code": "rate_limited"}, headers)
 
 
 def redirect(url: str, code: int = 302) -> Action:
@@ -184,6 +184,16 @@ def transform(change: Callable[[dict[str, Any]], Any]) -> Action:
         return replace(reply, body=orjson.dumps(change(orjson.loads(reply.body))))
 
     return Action(after=after)
+
+
+def glitched() -> Action:
+    """Sends a page without its records that says there is more: a known glitch of Pylon's, gone when asked again."""
+
+    def glitch(answer: dict[str, Any]) -> dict[str, Any]:
+        page = answer.get("pagination") or {"cursor": ""}
+        return {"pagination": {**page, "has_next_page": True}, "request_id": answer["request_id"]}
+
+    return transform(glitch)
 
 
 def truncated(share: float = 0.5) -> Action:
@@ -239,6 +249,7 @@ NAMED: dict[str, Callable[..., Action]] = {
         html,
         too_many,
         redirect,
+        glitched,
         truncated,
         reset,
         reset_in_body,

@@ -15,7 +15,7 @@ from integration_tests.sandbox.evolve import Change, evolve
 from integration_tests.sandbox.faults import Faults, Seen
 from integration_tests.sandbox.limits import DEFAULT_TABLE, Limiter
 from integration_tests.sandbox.mutations import MutableStore
-from integration_tests.sandbox.options import Behaviour, Size
+from integration_tests.sandbox.options import Behaviour, History, Size
 from integration_tests.sandbox.server import Server
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Sandbox:
     latency: seconds that every answer takes. search_lag: seconds until a search knows a change.
     region: where `token` is at home; `other_region_token` is of the other region.
     port: 0 for any free one.
+    history: the shape of the past.
     behaviour, or its fields by name: answers to what Pylon's documents leave open.
     """
 
@@ -48,6 +49,7 @@ class Sandbox:
         region: str = "us",
         port: int = 0,
         base_time: datetime | None = None,
+        history: History | None = None,
         behaviour: Behaviour | None = None,
         **behaviours: Any,
     ) -> None:
@@ -66,7 +68,7 @@ class Sandbox:
             behaviour=behaviour or Behaviour(**behaviours),
             search_lag=search_lag,
             base=None if base_time is None else millis(base_time),
-            document=document,
+            history=history,
         )
         self.limiter = Limiter(document, limits, minute, taken)
         self.server = Server(

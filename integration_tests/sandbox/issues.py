@@ -1,49 +1,44 @@
-"""Issues of the data set: when each happened, what its record shows.
+"""Issues of the data set and their messages: when each happened, what its record shows.
 
 An issue's whole story is drawn from the seed and its number alone, so that its messages need not be kept.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
+
+import usepylon
 
 from integration_tests.sandbox import text
 from integration_tests.sandbox.clock import DAY, HOUR, SECOND, shown
 from integration_tests.sandbox.options import Behaviour, History, Size
-from integration_tests.sandbox.versions import Version, encode
+from integration_tests.sandbox.templates import TEMPLATES, roughen, template
+from integration_tests.sandbox.versions import Key, Version, encode
 
-SOURCES = ("slack", "email", "chat_widget", "form", "microsoft_teams", "manual", "discord", "phone")
+SOURCES = ("slack", "email", "chat_widget", "form", "microsoft_teams", "manual", "discord", "google_chat")
 STATES = ("new", "waiting_on_you", "waiting_on_customer", "on_hold", "closed", "escalated")
 TAGS = ("billing", "bug", "vip", "très urgent", "日本")
-_OPTIONAL = (
-    "account",
-    "assignee",
-    "team",
-    "tags",
-    "slack",
-    "external_issues",
-    "csat_responses",
-    "child_issues",
-    "parent_issue_group",
-    "snoozed_until_time",
-    "first_response_time",
-    "team_slas",
-    "chat_widget_info",
-    "attachment_urls",
-    "custom_fields",
-    "active_time_by_user",
-    "author_unverified",
-    "customer_portal_visible",
-)
+_GROUP = 40
+"""Every 40th issue is a group, of the two issues before it."""
 _BURST = 20
 """How many days before the end of the history the busy second lies."""
+_PLAIN: dict[str, Any] = {
+    "active_time_by_user": [],
+    "chat_widget_info": None,
+    "external_incidents": [],
+    "external_issues": [],
+    "first_response_breach_time": None,
+    "resolution_breach_time": None,
+    "snoozed_until_time": None,
+    "team_slas": [],
+    "workspace_email": None,
+}
+"""Fields that few issues have."""
 
 
-@dataclass(slots=True)
-class Planned:
+class Planned(NamedTuple):
     """One message before it is written: its time (milliseconds), whether it is internal, how many files it has."""
 
     at: int
@@ -51,14 +46,25 @@ class Planned:
     files: int
 
 
-@dataclass(slots=True)
-class Story:
+class Story(NamedTuple):
     """When an issue was created and last updated (milliseconds), and its messages, oldest first."""
 
     created: int
     updated: int
     messages: list[Planned]
-    closed: bool
+
+
+class Message(NamedTuple):
+    """One message: its time (milliseconds), whether it is internal, and its record as stored."""
+
+    at: int
+    private: bool
+    record: dict[str, Any]
+
+    @property
+    def key(self) -> Key:
+        """The place in the thread: by time, and by id where times are equal."""
+        return self.at, self.record["id"]
 
 
 def activity(messages: list[tuple[int, bool]], count_private: bool) -> int | None:
@@ -70,18 +76,20 @@ class IssueFactory:
     """Makes the issues of one data set; `base` is the end of their history (milliseconds)."""
 
     def __init__(self, seed: int, size: Size, base: int, behaviour: Behaviour, history: History) -> None:
-        """Draws the creation times; everything else is drawn issue by issue."""
         self._seed = seed
         self._size = size
         self._behaviour = behaviour
         self._base = base
-        day = DAY / 86_400
-        self._quiet_from = base - int(history.quiet_from.total_seconds() * day)
-        self._quiet_until = base - int(history.quiet_until.total_seconds() * day)
-        self._span = int(history.span.total_seconds() * day)
+        self._imported = history.imported
+        self._quiet_from = base - int(history.quiet_from.total_seconds()) * SECOND
+        self._quiet_until = base - int(history.quiet_until.total_seconds()) * SECOND
+        self._span = int(history.span.total_seconds()) * SECOND
         self._burst = (base - _BURST * DAY) // SECOND * SECOND
         self.created = self._creations()
         self._rng = Random()
+        self._templates = [
+            template(usepylon.Issue, number) | (_PLAIN if number % 4 else {}) for number in range(TEMPLATES)
+        ]
 
     @property
     def long_thread(self) -> int | None:
@@ -97,32 +105,15 @@ class IssueFactory:
         """The id of an issue by its number in the data set."""
         return text.identity(self._seed, "issues", index)
 
-    def story(self, index: int) -> Story:
-        """The story of an issue by its number in the data set."""
-        rng = self._rng
-        rng.seed(self._seed << 40 | index << 1)
-        created = self.created[index]
-        ceiling = self._ceiling(created)
-        messages = self._messages(rng, created, ceiling, index)
-        last = messages[-1].at if messages else created
-        closed = rng.random() < 0.6
-        updated = last
-        if rng.random() < 0.4:
-            updated = min(ceiling, last + int(rng.expovariate(1 / DAY)))
-        return Story(created, max(updated, last), messages, closed)
-
     def version(self, index: int) -> Version:
         """An issue as it was at the end of the history."""
-        story = self.story(index)
-        rng = self._rng
-        identity = self.id(index)
-        record = self._record(rng, index, identity, story)
+        story, rng = self._story(index), self._rng
+        record = self._record(rng, index, story)
         stamps = [(planned.at, planned.private) for planned in story.messages]
-        shown_last = activity(stamps, self._behaviour.private_in_record)
-        if shown_last is not None:
-            record["latest_message_time"] = shown(shown_last)
-        elif rng.random() < 0.5:
-            record["latest_message_time"] = None
+        last = activity(stamps, self._behaviour.private_in_record)
+        record["latest_message_time"] = None if last is None else shown(last)
+        if rng.random() < self._behaviour.irregular:
+            self._roughen(record, rng)
         return self.wrap(record, story.created, story.updated, stamps, index)
 
     def wrap(
@@ -144,27 +135,30 @@ class IssueFactory:
         if record.get("resolution_time"):
             times["resolved_at"] = updated if resolved is None else resolved
         kind = record.get("type")
-        return Version(
-            (created, record["id"]),
-            encode(record),
-            times,
-            kind=kind.lower() if kind else None,
-            origin=origin,
-        )
+        kind = kind.lower() if kind else None
+        return Version((created, record["id"]), encode(record), times, kind=kind, origin=origin)
+
+    def thread(self, index: int) -> list[Message]:
+        """The messages of an issue by its number in the data set, oldest first: the same each time."""
+        rng = Random(self._seed << 40 | index << 1 | 1)
+        planned = enumerate(self._story(index).messages)
+        return sorted((self._message(rng, index, *one) for one in planned), key=lambda message: message.key)
+
+    def markers(self, index: int) -> list[str]:
+        """The markers of an issue's internal notes."""
+        planned = enumerate(self._story(index).messages)
+        return [text.marker(self._seed, self.id(index), position) for position, one in planned if one.private]
 
     def _creations(self) -> list[int]:
         rng = Random(f"{self._seed}/creations")
         imports = [self._age(rng) for _ in range(20)]
-        ages = []
-        for index in range(self._size.issues):
-            if index < self._size.same_second:
-                continue
-            ages.append(imports[index % 20] if rng.random() < 0.05 else self._age(rng))
-        created = [self._base - age for age in ages]
         burst = min(self._size.same_second, self._size.issues)
+        ages = [
+            imports[index % 20] if rng.random() < 0.05 else self._age(rng) for index in range(burst, self._size.issues)
+        ]
+        created = [self._base - age for age in ages]
         created.extend(self._burst - 1 - int(rng.random() * HOUR) for _ in range(burst))
-        created.sort()
-        return created
+        return sorted(created)
 
     def _age(self, rng: Random) -> int:
         while True:
@@ -173,8 +167,19 @@ class IssueFactory:
             if not self._base - self._quiet_until <= age <= self._base - self._quiet_from:
                 return age
 
-    def _ceiling(self, created: int) -> int:
-        return self._quiet_from if created <= self._quiet_from else self._base
+    def _story(self, index: int) -> Story:
+        rng = self._rng
+        rng.seed(self._seed << 40 | index << 1)
+        created = self.created[index]
+        ceiling = self._quiet_from if created <= self._quiet_from else self._base
+        messages = self._messages(rng, created, ceiling, index)
+        if rng.random() < self._imported:
+            # Brought over from another tool: created here long after the conversation ended.
+            gap = created - messages[-1].at - DAY if messages else 0
+            messages = [one._replace(at=one.at + gap) for one in messages]
+        last = max(messages[-1].at, created) if messages else created
+        updated = min(ceiling, last + int(rng.expovariate(1 / DAY))) if rng.random() < 0.4 else last
+        return Story(created, max(updated, last), messages)
 
     def _messages(self, rng: Random, created: int, ceiling: int, index: int) -> list[Planned]:
         if index == self.long_thread:
@@ -199,8 +204,9 @@ class IssueFactory:
         if times[-1] > ceiling:
             reach, room = max(1, times[-1] - created), ceiling - created
             times = [created + (time - created) * room // reach for time in times]
-        elif not in_burst and rng.random() < 0.15:
-            self._snap(times)
+        elif not in_burst and rng.random() < 0.15 and count > 1:
+            # Many issues then share the second of their latest message, as after a bulk edit.
+            times[-1] = max(times[-2], times[-1] // DAY * DAY)
         return [
             Planned(
                 time,
@@ -210,113 +216,191 @@ class IssueFactory:
             for position, time in enumerate(times)
         ]
 
-    def _snap(self, times: list[int]) -> None:
-        # Many issues then share the second of their latest message, as after a bulk edit.
-        whole = times[-1] // DAY * DAY
-        if len(times) > 1 and whole >= times[-2]:
-            times[-1] = whole
-
-    def _record(self, rng: Random, index: int, identity: str, story: Story) -> dict[str, Any]:
+    def _record(self, rng: Random, index: int, story: Story) -> dict[str, Any]:
         draw = rng.random
-        kind = self._kind(rng)
-        closed = story.closed
+        identity, (created, updated, messages) = self.id(index), story
+        closed = draw() < 0.6
         state = "closed" if closed else STATES[int(draw() * 4)] if draw() < 0.95 else "escalated"
-        elapsed = (story.updated - story.created) // SECOND
-        record: dict[str, Any] = {
+        source = SOURCES[int(draw() * len(SOURCES))]
+        elapsed = (updated - created) // SECOND
+        resolved = shown(updated) if closed else None
+        # A few were resolved, reopened, and perhaps resolved again.
+        first_resolved = shown((created + updated) // 2) if draw() < 0.05 else resolved
+        group = self._group_of(index)
+        is_group = group == index
+        return {
+            **self._templates[index % TEMPLATES],
             "id": identity,
             "number": index + 1,
-            "title": text.title(rng),
+            "title": _title(index),
             "link": f"https://app.usepylon.com/issues?issueNumber={index + 1}",
-            "body_html": self._body(rng),
+            "body_html": text.body(rng) if draw() < 0.98 else "",
             "state": state,
-            "source": SOURCES[int(draw() * len(SOURCES))],
-            "created_at": shown(story.created),
-            "updated_at": shown(story.updated),
-            "account": self._reference(rng, "accounts", self._size.accounts),
-            "requester": self._reference(rng, "contacts", self._size.contacts),
-            "assignee": self._reference(rng, "users", self._size.users) if draw() < 0.8 else None,
-            "team": self._reference(rng, "teams", self._size.others) if draw() < 0.6 else None,
+            "source": source,
+            "type": "conversation" if draw() < 0.6 else "ticket",
+            "created_at": shown(created),
+            "updated_at": shown(updated),
+            "account": _account(self._seed, int(draw() * self._size.accounts)) if self._size.accounts else None,
+            "requester": self._person(rng, "contacts", self._size.contacts),
+            "assignee": self._person(rng, "users", self._size.users) if draw() < 0.8 else None,
+            "team": {"id": self._referred("teams", int(draw() * self._size.others))} if self._size.others else None,
             "tags": [TAGS[int(draw() * len(TAGS))]] if draw() < 0.4 else None,
-            "custom_fields": self._custom_fields(rng),
+            "custom_fields": _custom_fields(rng),
             "attachment_urls": self._attachments(identity, story),
+            "first_response_time": shown(created + HOUR) if draw() < 0.4 else None,
             "first_response_seconds": int(draw() * 90_000),
-            "business_hours_first_response_seconds": int(draw() * 30_000),
-            "number_of_touches": len(story.messages),
+            "number_of_touches": len(messages),
             "time_in_status_seconds": {"new": elapsed // 2, state: elapsed},
             "business_hours_time_in_status_seconds": {},
-            "active_time_seconds": int(draw() * 5_000),
-            "active_time_by_user": [],
-            "csat_responses": [{"score": 1 + int(draw() * 5), "comment": text.sentence(rng)}] if draw() < 0.1 else None,
-            "customer_portal_visible": draw() < 0.5,
+            "csat_responses": [{"score": 1 + int(draw() * 5), "comment": text.sentence(rng)}] if draw() < 0.1 else [],
+            "customer_portal_visible": draw() < 0.5 and not is_group,
             "author_unverified": draw() < 0.1,
-            "external_issues": [],
-            "slack": None,
-            "snoozed_until_time": None,
-            "child_issues": None,
-            "parent_issue_group": None,
-            "team_slas": [],
-            "chat_widget_info": None,
-            "first_response_time": shown(story.created + HOUR) if draw() < 0.4 else None,
-        }
-        if closed:
-            record["resolution_time"] = shown(story.updated)
-            record["resolution_seconds"] = elapsed
-        if record["source"] == "slack":
-            record["slack"] = {
+            "resolution_time": resolved,
+            "resolution_seconds": elapsed if closed else None,
+            "first_resolution_time": first_resolved,
+            "is_issue_group": is_group,
+            "child_issues": [self._mini(index - 1), self._mini(index - 2)] if is_group else [],
+            "parent_issue_group": None if is_group or group is None else self._mini(group),
+            "slack": {
                 "channel_id": f"C{index % 50:08d}",
-                "message_ts": f"{story.created / 1000:.6f}",
+                "message_ts": f"{created / 1000:.6f}",
                 "workspace_id": "T00000001",
             }
-        for _ in range(int(draw() * 5)):
-            record.pop(_OPTIONAL[int(draw() * len(_OPTIONAL))], None)
-        if kind != "missing":
-            record["type"] = kind
-        return record
+            if source == "slack"
+            else None,
+        }
 
-    def _kind(self, rng: Random) -> str | None:
-        draw, other_case = rng.random(), rng.random() < 0.1
-        if draw >= 0.9:
-            return "missing" if other_case or draw >= 0.95 else None
-        kind = "conversation" if draw < 0.55 else "ticket"
-        return kind.capitalize() if other_case else kind
+    def _group_of(self, index: int) -> int | None:
+        """The number of the group that an issue is, or belongs to."""
+        group = index + (-index - 1) % _GROUP
+        return group if group - index <= 2 and group < len(self.created) else None
 
-    def _body(self, rng: Random) -> str | None:
+    def _mini(self, index: int) -> dict[str, Any]:
+        return {"id": self.id(index), "number": index + 1, "title": _title(index)}
+
+    def _roughen(self, record: dict[str, Any], rng: Random) -> None:
+        roughen(record, rng)
         draw = rng.random()
-        return text.body(rng) if draw < 0.97 else "" if draw < 0.985 else None
+        if draw < 0.3:
+            record["type"] = None
+        elif draw < 0.6:
+            record.pop("type", None)
+        elif record.get("type"):
+            record["type"] = record["type"].capitalize()
+        if record["latest_message_time"] is None and draw < 0.5:
+            del record["latest_message_time"]
 
-    def _reference(self, rng: Random, kind: str, count: int) -> dict[str, Any] | None:
-        return {"id": _referred(self._seed, kind, int(rng.random() * count))} if count else None
+    def _referred(self, kind: str, number: int) -> str:
+        return _identity(self._seed, kind, number)
 
-    def _custom_fields(self, rng: Random) -> dict[str, Any]:
-        fields: dict[str, Any] = {}
-        if rng.random() < 0.7:
-            fields["priority"] = {
-                "slug": "priority",
-                "value": ("low", "medium", "high")[int(rng.random() * 3)],
-            }
-        if rng.random() < 0.3:
-            areas = sorted({text.WORDS[int(rng.random() * 12)] for _ in range(2)})
-            fields["product_area"] = {"slug": "product_area", "value": "", "values": areas}
-        return fields
+    def _person(self, rng: Random, kind: str, count: int) -> dict[str, Any] | None:
+        if not count:
+            return None
+        number = int(rng.random() * count)
+        email = f"agent{number}@vendor.example" if kind == "users" else f"person{number}@customer.example"
+        return {"id": self._referred(kind, number), "email": email}
 
-    def _attachments(self, identity: str, story: Story) -> list[str] | None:
+    def _attachments(self, identity: str, story: Story) -> list[str]:
         urls = [
-            file_of(self._seed, identity, position, planned.private, number)
+            self._file(identity, position, planned.private, number)
             for position, planned in enumerate(story.messages)
             for number in range(planned.files)
         ]
         if not urls and story.created % 20 == 0:
             # A file that no message holds: it came with the form that opened the issue.
             urls.append(text.file_url(identity, "form", text.FILES[0]))
-        return urls or ([] if story.created % 2 else None)
+        return urls
+
+    def _file(self, issue: str, position: int, private: bool, number: int) -> str:
+        """The stored URL of one file of a message; an internal note's file carries its marker in the path."""
+        token = text.marker(self._seed, issue, position) if private else text.identity(issue, position, number)[:13]
+        return text.file_url(issue, token, f"{number}-{text.FILES[(position + number) % len(text.FILES)]}")
+
+    def _message(self, rng: Random, index: int, position: int, planned: Planned) -> Message:
+        issue = self.id(index)
+        marker = text.marker(self._seed, issue, position) if planned.private else None
+        html = text.body(rng)
+        if index == self.large_message and position == 0:
+            filler = "<p>" + "A long log line with words in it. " * 30 + "</p>"
+            html = filler * (self._size.large_message_bytes // len(filler) + 1)
+        record = compose(
+            rng,
+            identity=text.identity(self._seed, issue, "messages", position),
+            at=planned.at,
+            author=self._author(rng, marker),
+            html=html,
+            marker=marker,
+            files=[self._file(issue, position, planned.private, number) for number in range(planned.files)],
+        )
+        return Message(planned.at, planned.private, record)
+
+    def _author(self, rng: Random, marker: str | None) -> dict[str, Any]:
+        draw = rng.random()
+        by_user = marker is not None or draw < 0.4
+        person = self._person(
+            rng, *(("users", self._size.users or 1) if by_user else ("contacts", self._size.contacts or 1))
+        )
+        # Posts by bots carry a user, too.
+        bot = by_user and draw < 0.1
+        name = f"Workflow Bot {marker or ''}".strip() if bot else text.NAMES[int(draw * 1000) % len(text.NAMES)]
+        return {"name": name, "avatar_url": "", "user" if by_user else "contact": person}
+
+
+def compose(
+    rng: Random,
+    *,
+    identity: str,
+    at: int,
+    author: dict[str, Any],
+    html: str,
+    marker: str | None,
+    files: list[str],
+) -> dict[str, Any]:
+    """The record of one message; `marker` is set for an internal note and stands in its text."""
+    source = ("email", "slack", "chat_widget")[int(rng.random() * 3)]
+    sender = author.get("contact") or author.get("user") or {}
+    email_info = {
+        "from_email": sender.get("email") or "nobody@customer.example",
+        "to_emails": ["support@vendor.example"],
+        "cc_emails": None,
+        "bcc_emails": [],
+        "message_id": f"<{identity}@mail.example>",
+        "sender_authentication_status": "pass",
+        "opens": [],
+    }
+    record = {
+        "id": identity,
+        "author": author,
+        "author_unverified": rng.random() < 0.1,
+        "email_info": email_info if source == "email" else None,
+        "file_urls": files,
+        "is_private": marker is not None,
+        "message_html": f"{html}<p>{marker}</p>" if marker else html,
+        "source": source,
+        "timestamp": shown(at),
+    }
+    return {**record, "thread_id": text.identity(identity, "thread")} if marker else record
+
+
+def _title(index: int) -> str:
+    return f"{text.SENTENCES[index * 7 % len(text.SENTENCES)]} ({text.WORDS[index * 5 % len(text.WORDS)]})"
+
+
+def _custom_fields(rng: Random) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if rng.random() < 0.7:
+        fields["priority"] = {"slug": "priority", "value": ("low", "medium", "high")[int(rng.random() * 3)]}
+    if rng.random() < 0.3:
+        first = int(rng.random() * 11)
+        fields["product_area"] = {"slug": "product_area", "value": "", "values": list(text.WORDS[first : first + 2])}
+    return fields
 
 
 @lru_cache(maxsize=65_536)
-def _referred(seed: int, kind: str, number: int) -> str:
+def _identity(seed: int, kind: str, number: int) -> str:
     return text.identity(seed, kind, number)
 
 
-def file_of(seed: int, issue: str, position: int, private: bool, number: int) -> str:
-    """The stored URL of one file of a message; an internal note's file carries its marker in the path."""
-    token = text.marker(seed, issue, position) if private else text.identity(seed, issue, position, number)[:13]
-    return text.file_url(issue, token, f"{number}-{text.FILES[(position + number) % len(text.FILES)]}")
+@lru_cache(maxsize=65_536)
+def _account(seed: int, number: int) -> dict[str, Any]:
+    return {"id": text.identity(seed, "accounts", number), "external_ids": text.external_ids(number)}

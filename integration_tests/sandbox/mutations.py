@@ -6,16 +6,15 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from integration_tests.sandbox import text
-from integration_tests.sandbox.clock import HOUR, SECOND, millis, parse, shown
-from integration_tests.sandbox.errors import not_found
-from integration_tests.sandbox.issues import activity
-from integration_tests.sandbox.messages import Message, compose
-from integration_tests.sandbox.store import Store
-from integration_tests.sandbox.versions import Version, encode
+import usepylon
 
-MISSING: Any = object()
-"""As the value of a field: the field is taken away."""
+from integration_tests.sandbox import text
+from integration_tests.sandbox.clock import HOUR, SECOND, millis, parse, precise, shown
+from integration_tests.sandbox.dataset import times_of
+from integration_tests.sandbox.errors import not_found
+from integration_tests.sandbox.issues import Message, activity, compose
+from integration_tests.sandbox.store import Store
+from integration_tests.sandbox.versions import Version, encode, merged
 
 
 class MutableStore(Store):
@@ -36,22 +35,24 @@ class MutableStore(Store):
             number = self.size.issues + len(self._numbers) + 1
             self._numbers[number] = identity
             record: dict[str, Any] = {
+                **dict.fromkeys(usepylon.Issue.model_fields),
                 "id": identity,
                 "number": number,
+                "number_of_touches": 0,
                 "title": text.title(rng),
                 "body_html": text.body(rng),
                 "state": "new",
                 "type": "conversation",
                 "source": "slack",
-                "link": f"https://app.usepylon.com/issues/{identity}",
+                "link": f"https://app.usepylon.com/issues?issueNumber={number}",
                 "created_at": shown(created),
-                "updated_at": shown(created),
                 "custom_fields": {},
                 "attachment_urls": [],
-                "tags": None,
+                "customer_portal_visible": False,
+                "is_issue_group": False,
             }
             self._threads[identity] = []
-            self._put_issue(_merged(record, fields), created, created)
+            self._put_issue(merged(record, fields), created, created)
             return identity
 
     def update_issue(self, issue_id: str, *, at: datetime | None = None, bump: bool = True, **fields: Any) -> None:
@@ -59,7 +60,7 @@ class MutableStore(Store):
         with self.lock:
             version = self.get("issues", issue_id)
             updated = self._stamp(at) if bump else version.times["updated_at"]
-            self._put_issue(_merged(version.record(), fields), version.key[0], updated)
+            self._put_issue(merged(version.record(), fields), version.key[0], updated)
 
     def close_issue(self, issue_id: str, *, at: datetime | None = None) -> None:
         """Closes an issue without a message."""
@@ -79,8 +80,12 @@ class MutableStore(Store):
         files: int = 0,
         author: dict[str, Any] | None = None,
         at: datetime | None = None,
+        **fields: Any,
     ) -> str:
-        """Adds a message, or an internal note, to an issue and returns the message's id."""
+        """Adds a message, or an internal note, to an issue and returns the message's id.
+
+        `fields` are other fields of the record, such as a `thread_id` that contradicts `is_private`.
+        """
         with self.lock:
             thread = list(self.thread(issue_id))
             moment = self._stamp(at)
@@ -94,12 +99,12 @@ class MutableStore(Store):
                 rng,
                 identity=identity,
                 at=moment,
-                author=author or {"name": "Ada Lovelace", "avatar_url": None, "user": user},
+                author=author or {"name": "Ada Lovelace", "avatar_url": "", "user": user},
                 html=text.body(rng) if html is None else html,
                 marker=marker,
                 files=urls,
             )
-            thread.append(Message(moment, private, record))
+            thread.append(Message(moment, private, merged(record, fields)))
             thread.sort(key=lambda message: message.key)
             self._rethread(issue_id, thread, moment, urls)
             return identity
@@ -124,13 +129,8 @@ class MutableStore(Store):
         self, *, start_time: datetime | None = None, at: datetime | None = None, **fields: Any
     ) -> str:
         """Adds a recording, which Pylon has since `at`, of a call that began at `start_time` (default: an hour ago)."""
-        with self.lock:
-            created = self._stamp(at)
-            start = created - HOUR if start_time is None else millis(start_time)
-            identity, rng = self._next("call_recordings")
-            made = self.dataset.records.new_call_recording(rng, identity, self._counter, start, created)
-            self._put("call_recordings", made, _merged(made.record(), fields), made.times)
-            return identity
+        start = self._stamp(at) - HOUR if start_time is None else millis(start_time)
+        return self.add("call_recordings", at=at, **{"start_time": precise(start), **fields})
 
     def update_call_recording(self, recording_id: str, *, at: datetime | None = None, **fields: Any) -> None:
         """Changes a recording, as when its summary is finished."""
@@ -138,29 +138,16 @@ class MutableStore(Store):
 
     def add_survey(self, *, name: str = "Added", type: str = "csat", at: datetime | None = None) -> str:
         """Adds a survey (type `nps`, `csat` or `custom`) without responses."""
-        with self.lock:
-            identity, _ = self._next("surveys")
-            self._insert("surveys", self.dataset.records.new_survey(identity, name, type, self._stamp(at)), {})
-            return identity
+        return self.add("surveys", at=at, name=name, type=type)
 
     def add_survey_response(self, survey_id: str, *, at: datetime | None = None, **fields: Any) -> str:
         """Adds a response, submitted at `at`."""
-        with self.lock:
-            self.get("surveys", survey_id)
-            identity, rng = self._next("survey_responses")
-            made = self.dataset.records.new_survey_response(rng, identity, survey_id, self._stamp(at))
-            self._insert("survey_responses", made, fields)
-            return identity
+        kind = self.get("surveys", survey_id).record()["type"]
+        return self.add("survey_responses", parent=survey_id, at=at, **{"survey_type": kind, **fields})
 
     def add_account(self, *, at: datetime | None = None, **fields: Any) -> str:
         """Adds an account."""
-        with self.lock:
-            identity, rng = self._next("accounts")
-            created = self._stamp(at)
-            made = self.dataset.records.new_account(rng, identity, self.size.accounts + self._counter, created)
-            record = _merged(made.record() | {"updated_at": shown(created)}, fields)
-            self._put("accounts", made, record, {"updated_at": created})
-            return identity
+        return self.add("accounts", at=at, **fields)
 
     def update_account(self, account_id: str, *, at: datetime | None = None, **fields: Any) -> None:
         """Changes an account."""
@@ -187,29 +174,25 @@ class MutableStore(Store):
 
     def add_contact(self, *, at: datetime | None = None, **fields: Any) -> str:
         """Adds a contact."""
-        with self.lock:
-            identity, rng = self._next("contacts")
-            number = self.size.contacts + self._counter
-            made = self.dataset.records.new_contact(rng, identity, number, self._stamp(at))
-            self._insert("contacts", made, fields)
-            return identity
+        return self.add("contacts", at=at, **fields)
 
     def update_contact(self, contact_id: str, **fields: Any) -> None:
         """Changes a contact, which no time of its record shows."""
         with self.lock:
             version = self.get("contacts", contact_id)
-            self._put("contacts", version, _merged(version.record(), fields), version.times)
+            self._put("contacts", version, merged(version.record(), fields), version.times)
 
     def delete_contact(self, contact_id: str) -> None:
         """Deletes a contact."""
         self._delete("contacts", contact_id)
 
     def add(self, kind: str, *, parent: str | None = None, at: datetime | None = None, **fields: Any) -> str:
-        """Adds an object of a kind that is made from its schema (tasks, projects, audit_logs, tags, ...)."""
+        """Adds an object of any kind but issues, to its parent where the kind has one, and returns its id."""
         with self.lock:
-            identity, rng = self._next(kind)
-            made = self.dataset.new_generic(kind, rng, identity, self._stamp(at), parent, {})
-            self._insert(kind, made, fields)
+            identity, _ = self._next(kind)
+            number = self.dataset.count(kind) + self._counter
+            made = self.dataset.new(kind, number, identity=identity, created=self._stamp(at), parent=parent)
+            self._put(kind, made, merged(made.record(), fields), made.times)
             return identity
 
     def update(self, kind: str, identity: str, *, at: datetime | None = None, **fields: Any) -> None:
@@ -265,9 +248,6 @@ class MutableStore(Store):
         if known is not None:
             record["number_of_touches"] = (record.get("number_of_touches") or 0) + 1
 
-    def _insert(self, kind: str, made: Version, fields: dict[str, Any]) -> None:
-        self._put(kind, made, _merged(made.record(), fields), made.times)
-
     def _update(self, kind: str, identity: str, at: datetime | None, fields: dict[str, Any]) -> None:
         with self.lock:
             version = self.get(kind, identity)
@@ -276,26 +256,22 @@ class MutableStore(Store):
             if "updated_at" in record:
                 times["updated_at"] = self._stamp(at)
                 record["updated_at"] = shown(times["updated_at"])
-            self._put(kind, version, _merged(record, fields), times)
+            self._put(kind, version, merged(record, fields), times)
 
     def _put(self, kind: str, old: Version, record: dict[str, Any], times: dict[str, int]) -> None:
         # A time given as a field becomes the hidden one, too.
-        times = {name: _hidden(hidden, record.get(name)) for name, hidden in times.items()}
-        version = Version(old.key, encode(record), times, kind=old.kind, parent=old.parent, origin=old.origin)
+        given = {name: record[name] for name in times_of(kind) if isinstance(record.get(name), str)}
+        times = times | {name: int(parse(at)) for name, at in given.items() if at != shown(times.get(name, -1))}
+        for name, at in given.items():
+            record[name] = shown(parse(at))
+        key = (times.get("happened_at", old.key[0]), old.id)
+        version = Version(key, encode(record), times, parent=old.parent, origin=old.origin)
         self.collection(kind).put(version, self._visible_at())
 
     def _delete(self, kind: str, identity: str) -> None:
         with self.lock:
             self.get(kind, identity)
             self.collection(kind).delete(identity, self._visible_at())
-
-
-def _merged(record: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in {**record, **fields}.items() if value is not MISSING}
-
-
-def _hidden(hidden: int, visible: Any) -> int:
-    return int(parse(visible)) if isinstance(visible, str) and shown(hidden) != visible else hidden
 
 
 def _place(thread: list[Message], message_id: str | None) -> int:

@@ -43,30 +43,38 @@ class Behaviour:
 
     inclusive_bounds: whether `time_is_after` and its like match the bound itself.
     max_range_days: the widest time range that an issue search accepts; None for any.
-    issues_window_days: the widest window of `GET /issues` (30 in July 2026, 365 by a third party in October).
+    max_list_range_days: the widest time range that `GET /issues` accepts.
     private_counts: whether an internal note counts for the filter `latest_message_activity_at`.
     private_in_record: whether an internal note counts for the record's own `latest_message_time`.
     match_without_messages: whether `latest_message_activity_at` matches an issue without messages, by its creation.
     messages_bump_updated_at: whether a message, also an internal one, moves `updated_at`.
-    empty_search_bare: whether a search without results answers with nothing but `request_id`, as recorded once.
+    last_page_pagination: whether the last page has a `pagination`, with an empty cursor, instead of none.
+    empty_search_bare: whether a search without results answers with nothing but `request_id`, as recorded once;
+        the official SDK refuses that.
+    irregular: the share (0 to 1) of records with null, missing and unknown fields and issue types in any case, as
+        recorded ones have them; the official SDK refuses some of these.
     retry_header: the header that carries the wait of a 429 (`X-Retry-After`, `Retry-After`), or None for none.
     """
 
     inclusive_bounds: bool = False
     max_range_days: float | None = None
-    issues_window_days: float = 30
+    max_list_range_days: float = 365
     private_counts: bool = True
     private_in_record: bool = True
     match_without_messages: bool = False
     messages_bump_updated_at: bool = True
-    empty_search_bare: bool = True
+    last_page_pagination: bool = False
+    empty_search_bare: bool = False
+    irregular: float = 0.0
     retry_header: str | None = "X-Retry-After"
 
 
 @dataclass(frozen=True)
 class History:
-    """The shape of the past: how far it reaches back, and the period in which nothing at all happened."""
+    """The shape of the past: how far it reaches back, the period in which nothing at all happened, and the share
+    (0 to 1) of issues that were imported, with messages older than the issue itself."""
 
     span: timedelta = field(default=timedelta(days=730))
     quiet_from: timedelta = field(default=timedelta(days=520))
     quiet_until: timedelta = field(default=timedelta(days=400))
+    imported: float = 0.0

@@ -141,7 +141,7 @@ class Server:
                 raise token_error
             if found is None:
                 if self.document.knows_path(request.path):
-                    raise ApiError(405, f"method {request.method} is not allowed")
+                    raise ApiError(405, f"method {request.method} is not allowed", "method_not_allowed")
                 raise not_found("endpoint")
             operation, params = found
             self._within_limit(operation, headers)
@@ -171,7 +171,7 @@ class Server:
         name = self._store.behaviour.retry_header
         if name is not None:
             headers[name] = self.limiter.header(wait)
-        raise ApiError(429, "rate limit exceeded")
+        raise ApiError(429, "rate limit exceeded", "rate_limited")
 
     def _token_error(self, request: web.Request) -> ApiError | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -11,17 +12,19 @@ from typing import Any
 
 import orjson
 
+from integration_tests.sandbox import text
 from integration_tests.sandbox.clock import SECOND, SandboxClock
-from integration_tests.sandbox.dataset import KINDS, PARENTS, Dataset
-from integration_tests.sandbox.document import Document, read_document
+from integration_tests.sandbox.dataset import PARENTS, Dataset
 from integration_tests.sandbox.errors import not_found
-from integration_tests.sandbox.messages import Message
-from integration_tests.sandbox.options import Behaviour, Size
-from integration_tests.sandbox.text import SIGNATURE
+from integration_tests.sandbox.issues import Message
+from integration_tests.sandbox.options import Behaviour, History, Size
 from integration_tests.sandbox.versions import Collection, Version, View
 
-ISSUE_TIMES = ("created_at", "latest_message_activity_at", "updated_at")
-"""The times of issues that get an index: the others are rare enough to be looked through."""
+ISSUE_TIMES = ("latest_message_activity_at", "updated_at")
+"""The times of issues that get an index: creation is the order of every list, the others are rarely asked for."""
+
+
+_MARKER = re.compile(re.escape(text.PRIVATE) + "[0-9a-f]{16}")
 
 
 @contextmanager
@@ -38,7 +41,7 @@ def _without_collector() -> Iterator[None]:
 
 def sign(raw: bytes) -> bytes:
     """Puts a fresh signature into every file URL, as Pylon does at each read."""
-    return raw.replace(SIGNATURE.encode(), secrets.token_hex(16).encode())
+    return raw.replace(text.SIGNATURE.encode(), secrets.token_hex(16).encode())
 
 
 class Store:
@@ -57,7 +60,7 @@ class Store:
         behaviour: Behaviour | None = None,
         search_lag: float = 0.0,
         base: int | None = None,
-        document: Document | None = None,
+        history: History | None = None,
     ) -> None:
         """Makes the data set; `base` (milliseconds) is the end of its history, by default now."""
         self.clock = clock
@@ -67,34 +70,36 @@ class Store:
         self.search_lag = search_lag
         self.lock = threading.RLock()
         self.base = (clock.millis() if base is None else base) // SECOND * SECOND
-        self.dataset = Dataset(seed, self.size, self.base, self.behaviour, document or read_document())
+        self.dataset = Dataset(seed, self.size, self.base, self.behaviour, history or History())
         self._threads: dict[str, list[Message]] = {}
         self._added_markers: set[str] = set()
         self._numbers: dict[int, str] = {}
-        with _without_collector():
-            self._collections = {
-                kind: Collection(ISSUE_TIMES if kind == "issues" else (), self.dataset.versions(kind))
-                for kind in KINDS.values()
-            }
+        self._collections: dict[str, Collection] = {}
+        self.collection("issues")
 
     def collection(self, kind: str) -> Collection:
-        """The collection of one kind of object."""
-        return self._collections[kind]
+        """The collection of one kind of object, which is made when it is first asked for."""
+        with self.lock:
+            if kind not in self._collections:
+                with _without_collector():
+                    times = ISSUE_TIMES if kind == "issues" else ()
+                    self._collections[kind] = Collection(times, self.dataset.versions(kind))
+            return self._collections[kind]
 
     def search_view(self, kind: str) -> View:
         """What searches know about one kind of object now."""
-        return self._collections[kind].search_view(self.clock.millis())
+        return self.collection(kind).search_view(self.clock.millis())
 
     def get(self, kind: str, identity: str) -> Version:
         """An object by its id; raises ApiError (404) if there is none."""
-        version = self._collections[kind].live.versions.get(identity)
+        version = self.collection(kind).live.versions.get(identity)
         if version is None:
             raise not_found(kind)
         return version
 
     def issue(self, reference: str) -> Version:
         """An issue by its id or its number; raises ApiError (404) if there is none."""
-        live = self._collections["issues"].live
+        live = self.collection("issues").live
         if reference.isdecimal() and reference not in live.versions:
             return self._by_number(int(reference))
         return self.get("issues", reference)
@@ -105,7 +110,7 @@ class Store:
         known = self._threads.get(issue_id)
         if known is not None:
             return known
-        return self.dataset.messages.thread(version.origin) if version.origin >= 0 else []
+        return self.dataset.issues.thread(version.origin) if version.origin >= 0 else []
 
     def messages(self, issue_id: str) -> list[dict[str, Any]]:
         """The messages of an issue as the API shows them now, oldest first."""
@@ -120,7 +125,7 @@ class Store:
         Kinds that are listed per parent come as pairs of the parent's id and the record.
         """
         with self.lock:
-            versions = self._collections[kind].newest_first()
+            versions = self.collection(kind).newest_first()
         if kind in PARENTS:
             return [(version.parent, orjson.loads(sign(version.raw))) for version in versions]
         return [orjson.loads(sign(version.raw)) for version in versions]
@@ -130,9 +135,9 @@ class Store:
         with self.lock:
             found = set(self._added_markers)
             for index in range(self.size.issues):
-                found.update(self.dataset.messages.markers(index))
-            for _, thread in self.expected("threads"):
-                found.add(thread["name"].removeprefix("Internal "))
+                found.update(self.dataset.issues.markers(index))
+            for kind in ("threads", "task_comments"):
+                found.update(_MARKER.findall(str(self.expected(kind))))
         return found
 
     @property
@@ -150,7 +155,7 @@ class Store:
     def custom_field_slugs(self, kind: str) -> frozenset[str]:
         """The slugs of custom fields by which objects of a kind can be filtered."""
         object_type = kind.removesuffix("s")
-        records = (version.record() for version in self._collections["custom_fields"].newest_first())
+        records = (version.record() for version in self.collection("custom_fields").newest_first())
         return frozenset(record["slug"] for record in records if record["object_type"] == object_type)
 
     def _by_number(self, number: int) -> Version:

@@ -101,6 +101,11 @@ def file_url(issue: str, token: str, name: str) -> str:
     return f"https://files.sandbox.invalid/issues/{issue}/{token}/{path}?X-Amz-Expires=3600&X-Amz-Signature={SIGNATURE}"
 
 
+def external_ids(account: int) -> list[dict[str, str]] | None:
+    """The external ids of an account by its number; two of three have none."""
+    return [{"external_id": f"crm-{account}", "label": "crm"}] if account % 3 == 0 else None
+
+
 def sentence(rng: Random) -> str:
     """One sentence of plain text."""
     return SENTENCES[int(rng.random() * len(SENTENCES))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -11,6 +11,15 @@ import orjson
 
 Key = tuple[int, str]
 """Creation time (milliseconds) and id: the order of every list and the content of every cursor."""
+
+
+MISSING: Any = object()
+"""As the value of a field: the field is taken away."""
+
+
+def merged(record: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """A record with other values for some of its fields."""
+    return {name: value for name, value in {**record, **fields}.items() if value is not MISSING}
 
 
 def encode(record: dict[str, Any]) -> bytes:
@@ -97,12 +106,10 @@ class View:
             if name in old.times:
                 del index[bisect_left(index, (old.times[name], old.key))]
 
-    def keys_within(self, name: str, low: float, high: float, inclusive: bool) -> list[Key]:
-        """The keys of what has its time `name` between two bounds, in the order of that time."""
+    def keys_within(self, name: str, low: float, high: float) -> list[Key]:
+        """The keys of what has its time `name` from one bound on and before another, in the order of that time."""
         index = self.times[name]
-        first = (bisect_left if inclusive else bisect_right)(index, low, key=_time)
-        last = (bisect_right if inclusive else bisect_left)(index, high, key=_time)
-        return [key for _, key in index[first:last]]
+        return [key for _, key in index[bisect_left(index, low, key=_time) : bisect_left(index, high, key=_time)]]
 
     def sorted(self, keys: list[Key]) -> list[Key]:
         """Some of the keys in the order of creation."""

@@ -11,7 +11,7 @@ from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 from airbyte_cdk.sources.types import Record
 
-from source_pylon.streams.definition import State
+from source_pylon.extraction.stream import State
 
 NO_CURSOR: State = {"__ab_no_cursor_state_message": True}
 """What Airbyte's CDK writes for a stream that has been read whole and has nothing to resume from."""

@@ -21,7 +21,7 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources.message import MessageRepository
 
-from source_pylon.progress import Outlet
+from source_pylon.output.progress import Outlet
 from source_pylon.sync.partitions import SliceGenerator
 from source_pylon.sync.queue import ClosableQueue
 

@@ -10,8 +10,8 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator impor
 from airbyte_cdk.sources.types import Record
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_pylon.client.errors import BadAnswer, PylonError
-from source_pylon.streams.definition import Selection, Slice, State, Sync
+from source_pylon.api.errors import InvalidResponse, PylonError
+from source_pylon.extraction.stream import Selection, Slice, State, Sync
 from source_pylon.sync.checkpoints import CheckpointCursor
 
 _MOST_OPEN_SLICES = 3
@@ -136,7 +136,7 @@ class SliceGenerator(PartitionGenerator):
     def _raise_if_keyless(self) -> None:
         if self.keyless and not self.failed:
             keys = " and ".join(self.selection.definition.primary_key)
-            raise BadAnswer(
+            raise InvalidResponse(
                 f"Pylon sent {self.keyless} records without {keys}; they were left out, all others were read.",
                 "the state stays before them",
             )

@@ -11,8 +11,8 @@ from typing import Any
 from airbyte_cdk.sources.streams.concurrent.partitions.types import QueueItem
 from airbyte_cdk.sources.types import Record
 
-from source_pylon.size import MOST_BYTES, record_within
 from source_pylon.sync.packs import pack, record_line, size
+from source_pylon.transform.truncation import MOST_BYTES, record_within
 
 _MOST_RECORDS = 200
 _MOST_BYTES = 1_000_000

@@ -1,0 +1,133 @@
+"""Accounts (`GET /accounts`), their relationships (`GET /accounts/{id}/relationships`) and their activities.
+
+Activities are listed per account, newest first, by `GET /accounts/{id}/activities`, which takes `start_time` and
+`end_time`; their types by `GET /activity-types`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from source_pylon.streams.records import ExternalId, MiniUser, Record, Timestamp, added, field, key
+from source_pylon.transform.columns import with_ids
+
+
+class MirrorChannel(Record):
+    """A channel that mirrors another."""
+
+    channel_id: str | None = field("The channel's id in its app; for Microsoft Teams `{team_id}|{channel_id}`.")
+    source: str | None = field("The app: slack, microsoft_teams, discord or a newer one.")
+
+
+class Channel(Record):
+    """A channel in which the account is talked with."""
+
+    channel_id: str | None = field("The channel's id in its app; for Microsoft Teams `{team_id}|{channel_id}`.")
+    channel_name: str | None = field("The human-readable name of the channel.")
+    channel_url: str | None = field("The direct URL to the channel in its source app, if available.")
+    is_internal: bool | None = field(
+        "Whether it is an internal channel (such as one for triage) instead of one with the customer."
+    )
+    is_primary: bool | None = field("Whether this channel is the primary channel for the account.")
+    mirror_to: MirrorChannel | None = field("The internal channel that mirrors this one, if any.")
+    source: str | None = field("The app: slack, microsoft_teams, discord or a newer one.")
+
+
+class CrmDetails(Record):
+    """An account's place in one CRM system."""
+
+    id: str | None = field("The account's id in the CRM system.")
+    source: str | None = field("The CRM system: salesforce, hubspot or another.")
+
+
+class CrmSettings(Record):
+    """Where an account stands in CRM systems."""
+
+    details: list[CrmDetails] | None = field("One entry per CRM system.")
+
+
+class Account(Record):
+    """An account, as emitted by the stream accounts."""
+
+    id: str = key("The ID of the account.")
+    associated_account_ids: list[str] | None = field(
+        "For partner accounts only: the ids of the accounts that this partner is associated with."
+    )
+    channels: list[Channel] | None = field("Channels associated with the account.")
+    created_at: Timestamp | None = field("The creation time of the account.")
+    crm_settings: CrmSettings | None = field("Where the account stands in connected CRM systems.")
+    custom_fields: dict[str, Any] | None = field(
+        "Values of custom fields by slug; each holds `slug` and `value`, or `values` where several may be "
+        "chosen. Values of select fields are option slugs, of relationship fields ids (see the stream "
+        "custom_fields)."
+    )
+    domain: str | None = field("The primary domain of the account.")
+    domains: list[str] | None = field("The list of domains associated with the account.")
+    external_ids: list[ExternalId] | None = field("External IDs associated with the account.")
+    is_disabled: bool | None = field("Whether the account is disabled in Pylon.")
+    latest_customer_activity_time: Timestamp | None = field("When the customer was last active.")
+    logo_url: str | None = field("The address of the account's logo.")
+    name: str | None = field("The name of the account.")
+    owner: MiniUser | None = field("The user who owns the account; id and email only.")
+    parent_account_id: str | None = field("The ID of the parent account; null if there is none.")
+    primary_domain: str | None = field("The primary domain of the account.")
+    subaccount_ids: list[str] | None = field("The IDs of the accounts whose parent this account is.")
+    tags: list[str] | None = field("Tags associated with the account.")
+    type: str | None = field("The type of the account: customer, internal, community, partner, or a newer one.")
+    updated_at: Timestamp | None = field("When the account was last changed, the stream's cursor.")
+    owner_id: str | None = added("the id of the user who owns the account, for joins; the same as owner.id.")
+
+
+class AccountRelationship(Record):
+    """A relationship between two accounts, as emitted by the stream account_relationships."""
+
+    id: str = key("The ID of the relationship.")
+    child_account_id: str | None = field("The ID of the account on the child or client side of the relationship.")
+    created_at: Timestamp | None = field("The creation time of the relationship.")
+    parent_account_id: str | None = field("The ID of the account on the parent or partner side of the relationship.")
+    related_object_id: str | None = field("The ID of the related parent or partner account.")
+    relationship_type: str | None = field("The kind of relationship: parent_account, partner_account or a newer one.")
+    updated_at: Timestamp | None = field("The time the relationship was last updated.")
+
+
+class ActivityTypeOfActivity(Record):
+    """The type of an account activity, as it stands in the activity."""
+
+    id: str | None = field("The ID of the activity type.")
+    icon_url: str | None = field("The address of the icon.")
+    label: str | None = field("The label of the activity type.")
+    slug: str | None = field("The slug of the activity type.")
+
+
+class ActivityType(ActivityTypeOfActivity):
+    """A type of account activities, as emitted by the stream activity_types."""
+
+    id: str = key("The ID of the activity type.")
+
+
+class AccountActivity(Record):
+    """An activity that was recorded on an account, as emitted by the stream account_activities.
+
+    An organisation records such activities itself, through Pylon's API (Pylon calls them custom activities).
+    """
+
+    id: str = key("The ID of the activity.")
+    account_id: str | None = field("The ID of the account on which the activity was recorded.")
+    activity_type: ActivityTypeOfActivity | None = field("The type of the activity (see the stream activity_types).")
+    body_html: str | None = field("The content of the activity in HTML.")
+    contact_id: str | None = field("The ID of the contact who performed the activity, if a contact did.")
+    created_at: Timestamp | None = field("When the activity was recorded in Pylon.")
+    happened_at: Timestamp | None = field("When the activity happened, the stream's cursor.")
+    link: str | None = field("The link that the activity shows.")
+    link_text: str | None = field("The text of the link.")
+    updated_at: Timestamp | None = field("When the activity was last changed.")
+    user_id: str | None = field("The ID of the user who performed the activity, if a user did.")
+
+
+def account_record(account: dict[str, Any]) -> dict[str, Any]:
+    """Return an account as emitted: with the id of its owner as a column."""
+    return with_ids(account, owner_id="owner")
+
+
+def account_activity_record(activity: dict[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an activity as emitted: with the id of its account where the API leaves it out."""
+    return {**activity, "account_id": activity.get("account_id") or account.get("id")}

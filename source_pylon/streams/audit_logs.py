@@ -1,0 +1,25 @@
+"""Audit logs (`POST /audit-logs/search`)."""
+
+from typing import Any
+
+from source_pylon.streams.records import Record, Timestamp, field, key
+
+
+class AuditLog(Record):
+    """An entry of the audit log, as emitted by the stream audit_logs.
+
+    The one trace of deletions and merges that Pylon keeps.
+    """
+
+    id: str = key("The ID of the audit log.")
+    action: str | None = field("What was done; the list of actions is not public.")
+    action_happened_at: Timestamp | None = field("When it was done, the stream's cursor.")
+    actor_contact_id: str | None = field("The ID of the contact who performed the action, if applicable.")
+    actor_user_id: str | None = field("The ID of the user who performed the action, if applicable.")
+    attributes: dict[str, Any] | None = field("Further facts as text, by name.")
+    created_at: Timestamp | None = field("When the entry was written.")
+    link: str | None = field("The link associated with the audit log, if applicable.")
+    metadata: dict[str, Any] | None = field("Further facts; their structure depends on the action.")
+    object_id: str | None = field("The id of the object to which it was done.")
+    object_type: str | None = field("The type of the object to which it was done.")
+    source: str | None = field("The source of the audit log.")

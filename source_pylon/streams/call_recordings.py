@@ -1,0 +1,41 @@
+"""Call recordings (`POST /call-recordings/search`)."""
+
+from typing import Any
+
+from source_pylon.streams.records import Record, Timestamp, added, field, key
+from source_pylon.transform.columns import with_feedback
+
+
+class CallRecording(Record):
+    """A recorded call, as emitted by the stream call_recordings."""
+
+    id: str = key("The ID of the call recording.")
+    account_id: str | None = field("The account ID associated with the call recording.")
+    calendar_event_id: str | None = field("The calendar event ID associated with the call recording.")
+    created_at: Timestamp | None = field("When the recording came into Pylon, perhaps days after the call.")
+    custom_fields: dict[str, Any] | None = field(
+        "Values of custom fields by slug; each holds `slug` and `value`, or `values` where several may be "
+        "chosen. Values of select fields are option slugs, of relationship fields ids (see the stream "
+        "custom_fields)."
+    )
+    duration_ms: int | None = field("The length of the call in milliseconds.")
+    end_time: Timestamp | None = field("When the call ended.")
+    external_id: str | None = field("The external ID of the call recording from the source system.")
+    participant_emails: list[str] | None = field("The participant emails of the call recording.")
+    source: str | None = field(
+        "The system that made the recording: fathom, gong, grain, granola, custom_call_recorder or another."
+    )
+    start_time: Timestamp | None = field("When the call began, the stream's cursor.")
+    summary: str | None = field("The summary of the call; it often arrives after the recording.")
+    title: str | None = field("The title of the call recording.")
+    updated_at: Timestamp | None = field("When the recording was last changed in Pylon.")
+    url: str | None = field("The URL of the call recording.")
+    feedback_text: str | None = added(
+        "the plain text of the summary, or the title when there is no summary; null when there is neither."
+    )
+    feedback_source: str | None = added("what feedback_text was made from: summary, title or none.")
+
+
+def call_recording_record(recording: dict[str, Any]) -> dict[str, Any]:
+    """Return a call recording as emitted: with its summary, else its title, as feedback text."""
+    return with_feedback(recording, "summary", "title")

@@ -1,0 +1,90 @@
+"""Public messages of issues. `GET /issues/{id}/messages` gives them without their issue's id."""
+
+from source_pylon.streams.records import MiniContact, MiniUser, Record, Timestamp, added, field, key
+
+
+class EmailEvent(Record):
+    """Something that happened to an email, for one recipient."""
+
+    email: str | None = field("The email address of the recipient.")
+    time: str | None = field("When it happened, in RFC 3339 format.")
+
+
+class EmailMessageInfo(Record):
+    """Sender, recipients and delivery of an email."""
+
+    bcc_emails: list[str] | None = field("The email addresses of the BCC recipients of the message.")
+    cc_emails: list[str] | None = field("The email addresses of the CC recipients of the message.")
+    from_email: str | None = field("The email address of the sender of the message.")
+    message_id: str | None = field(
+        "The email's Message-ID header (RFC 5322). It is not the id of the message in Pylon."
+    )
+    opens: list[EmailEvent] | None = field(
+        "When each recipient first opened the email. Approximate: some email programs load images unasked, others "
+        "never. Empty for received emails and for those sent through a personal email account."
+    )
+    sender_authentication_status: str | None = field(
+        "Whether SPF or DKIM confirm the sender: pass, fail or unknown. Unknown does not mean that the sender is "
+        "genuine."
+    )
+    to_emails: list[str] | None = field("The email addresses of the recipients of the message.")
+
+
+class MessageAuthor(Record):
+    """Who wrote a message."""
+
+    avatar_url: str | None = field("The author's picture.")
+    contact: MiniContact | None = field("The contact who wrote the message, if a contact did.")
+    name: str | None = field("The author's name.")
+    user: MiniUser | None = field("The user who wrote the message, if a user or a bot did.")
+
+
+class Message(Record):
+    """A public message, as it stands in an issue's messages."""
+
+    author: MessageAuthor | None = field("Who wrote the message: a contact or a user. Posts by bots carry a user.")
+    author_unverified: bool | None = field(
+        "Whether the author's identity is not verified, as for public forms, unknown visitors of a chat widget, and "
+        "emails whose sender failed authentication (see email_info.sender_authentication_status)."
+    )
+    email_info: EmailMessageInfo | None = field("Sender, recipients and delivery, for messages that are emails.")
+    file_urls: list[str] | None = field("Signed links to the message's files; the signature changes at every read.")
+    id: str | None = field("The message's id.")
+    is_private: bool | None = field(
+        "Whether the message is an internal note. Always false here: private messages are never emitted."
+    )
+    message_html: str | None = field("The message in HTML; null where the record would be too large with it.")
+    source: str | None = field("Where the message was sent: slack, email, chat_widget or another source.")
+    thread_id: str | None = field(
+        "Pylon's internal thread, set for internal notes only. Always null here: internal notes are never emitted."
+    )
+    timestamp: Timestamp | None = field("When the message was sent.")
+    text: str | None = added("the message as plain text.")
+
+
+class IssueMessage(Message):
+    """A public message on its own, as emitted by the stream issue_messages."""
+
+    id: str = key("The message's id.")
+    issue_id: str | None = added("the id of the issue that the message belongs to.")
+    issue_number: int | None = added("the number of the issue that the message belongs to.")
+    issue_type: str | None = added(
+        "the type of the issue that the message belongs to, in lower case: conversation, ticket or a newer one."
+    )
+    account_id: str | None = added("the id of the account that the issue belongs to.")
+    author_id: str | None = added("the id of the author, a user or a contact; see author_type.")
+    author_email: str | None = added("the email address of the author.")
+    author_name: str | None = added("the name of the author.")
+    author_type: str | None = added(
+        "who wrote the message: contact (the customer) or user (your team, posts by bots included); contact where "
+        "Pylon names both, null where it names neither."
+    )
+    issue_updated_at: Timestamp | None = added("when the issue was last changed.")
+    issue_read_at: Timestamp | None = added(
+        "when the connector read the issue, the same for all messages of one reading. A message whose time is earlier "
+        "than that of others of its issue was missing when the issue was last read: it was deleted or became private."
+    )
+    latest_message_time: Timestamp | None = added(
+        "when the latest message of the issue was sent, the stream's cursor; the issue's created_at where "
+        "the API gives none."
+    )

@@ -1,0 +1,170 @@
+"""Knowledge bases with their articles and collections, readers' feedback on articles, and training data.
+
+`GET /knowledge-bases`, below each `/articles` and `/collections`, which do not say to which one they belong;
+`GET /article-feedback`, `GET /training-data`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from source_pylon.streams.records import Actor, Record, Timestamp, added, field, key
+from source_pylon.transform.columns import plain_text
+
+
+class KnowledgeBase(Record):
+    """A knowledge base, as emitted by the stream knowledge_bases."""
+
+    id: str = key("The ID of the knowledge base.")
+    active_theme_id: str | None = field("The ID of the theme in use; null where it is one of Pylon's own themes.")
+    default_language: str | None = field("The default language of the knowledge base.")
+    slug: str | None = field("The slug of the knowledge base.")
+    supported_languages: list[str] | None = field("The list of supported languages for the knowledge base.")
+    title: str | None = field("The title of the knowledge base.")
+
+
+class ArticleTag(Record):
+    """A tag of an article."""
+
+    hex_color: str | None = field("The tag's color as a hex code.")
+    id: str | None = field("The ID of the tag.")
+    object_type: str | None = field("The type of object that the tag is for: account, article, issue or another.")
+    value: str | None = field("The tag's text.")
+
+
+class ArticleApprovalInfo(Record):
+    """Where the review of an article stands."""
+
+    requested_at: Timestamp | None = field("When a review was requested; null if none was.")
+    reviewed_at: Timestamp | None = field("When the current decision was made; null if none was.")
+    reviewed_by_user_id: str | None = field("The user who made the current decision; null if none was made.")
+    status: str | None = field("The status of the review: needs_review, changes_requested, approved, or a newer one.")
+
+
+class ArticleVisibilityConfig(Record):
+    """Who may see an article."""
+
+    ai_agent_access: str | None = field(
+        "Which AI agents may use the article: inherit (as the collection or knowledge base says), none, "
+        "specific_agents (those in allowed_agent_ids), or a newer value."
+    )
+    allowed_agent_ids: list[str] | None = field(
+        "AI agents that may use the article where ai_agent_access is specific_agents."
+    )
+    customer_visibility_condition: dict[str, Any] | None = field(
+        "The filter that a customer must match to see the article."
+    )
+    visibility: str | None = field("Who may see the article: public, customer, internal_only, or a newer value.")
+
+
+class Article(Record):
+    """An article, as emitted by the stream knowledge_base_articles."""
+
+    id: str = key("The ID of the article.")
+    approval_info: ArticleApprovalInfo | None = field("Where the review of the article stands.")
+    author_user_id: str | None = field("The ID of the user who authored the article.")
+    collection_id: str | None = field("The ID of the collection this article belongs to, if any.")
+    created_at: Timestamp | None = field("The time the article was created.")
+    current_draft_content_html: str | None = field("The latest draft in HTML; it may differ from what is published.")
+    current_published_content_html: str | None = field("The current published content of the article in HTML.")
+    identifier: str | None = field("The identifier of the article within its knowledge base.")
+    is_published: bool | None = field("Whether the article is published.")
+    is_unlisted: bool | None = field("Whether the article can be reached by its direct link only.")
+    last_edited_at: Timestamp | None = field("The time the article content was last edited.")
+    last_published_at: Timestamp | None = field("When the article was last published.")
+    slug: str | None = field("The slug of the article.")
+    tags: list[ArticleTag] | None = field("Tags assigned to the article.")
+    title: str | None = field("The title of the article.")
+    url: str | None = field("The URL of the article.")
+    visibility_config: ArticleVisibilityConfig | None = field("Who may see the article.")
+    knowledge_base_id: str | None = added("the id of the knowledge base that holds the article.")
+
+
+class CollectionVisibilityConfig(Record):
+    """Who may see a collection."""
+
+    ai_agent_access: str | None = field(
+        "Which AI agents may use the collection: inherit (as the parent says), none, specific_agents (those"
+        " in allowed_agent_ids), or a newer value."
+    )
+    allowed_agent_ids: list[str] | None = field(
+        "AI agents that may use the collection where ai_agent_access is specific_agents."
+    )
+    visibility: str | None = field("Who may see the collection: public, customer, internal_only, or a newer value.")
+
+
+class Collection(Record):
+    """A collection of articles, as emitted by the stream knowledge_base_collections."""
+
+    id: str = key("The ID of the collection.")
+    created_at: Timestamp | None = field("When the collection was created.")
+    description: str | None = field("The description of the collection.")
+    icon: str | None = field("The icon of the collection.")
+    parent_collection_id: str | None = field("The ID of the parent collection.")
+    slug: str | None = field("The slug of the collection.")
+    title: str | None = field("The title of the collection.")
+    visibility_config: CollectionVisibilityConfig | None = field("Who may see the collection.")
+    knowledge_base_id: str | None = added("the id of the knowledge base that holds the collection.")
+
+
+class ArticleFeedback(Record):
+    """A reader's rating of an article, as emitted by the stream article_feedback."""
+
+    id: str = key("The ID of the feedback.")
+    article_id: str | None = field("The ID of the article that was rated.")
+    comment: str | None = field("What the reader wrote, if anything.")
+    knowledge_base_id: str | None = field("The ID of the knowledge base that holds the article.")
+    score: int | None = field("The rating, from 1 (very unhelpful) to 5 (very helpful).")
+    submitted_at: Timestamp | None = field("When the reader gave the feedback.")
+    submitter: Actor | None = field("The user or contact who gave the feedback, if known.")
+    updated_at: Timestamp | None = field("When the feedback was last changed, the stream's cursor.")
+    feedback_text: str | None = added("the plain text of the comment; null when there is none.")
+
+
+class TrainingDataDocument(Record):
+    """A file of training data."""
+
+    external_id: str | None = field("The file's id in the system it comes from.")
+    file_name: str | None = field("The file's name.")
+    file_size: int | None = field("The file's size in bytes.")
+    file_type: str | None = field("The file's type.")
+    id: str | None = field("The id of the document.")
+    s3_key: str | None = field("Where Pylon stores the file; not a link.")
+
+
+class TrainingDataScrapeStatus(Record):
+    """How far a website has been read."""
+
+    last_scraped_at: Timestamp | None = field("When the website was last read.")
+    pages_scraped: int | None = field("How many pages have been read.")
+    status: str | None = field("The status of the reading.")
+    total_pages: int | None = field("How many pages there are.")
+
+
+class TrainingData(Record):
+    """What Pylon's AI learns from, as emitted by the stream training_data."""
+
+    id: str = key("The id of the training data.")
+    created_at: Timestamp | None = field("When the training data was created.")
+    documents: list[TrainingDataDocument] | None = field("The files that the training data consists of.")
+    exclude_from_kb_search: bool | None = field(
+        "Whether the training data is left out of searches of the knowledge base."
+    )
+    name: str | None = field("The name of the training data.")
+    scrape_status: TrainingDataScrapeStatus | None = field(
+        "How far a website has been read, for training data from a website."
+    )
+    type: str | None = field("The kind of training data, such as documents or a website.")
+    updated_at: Timestamp | None = field("When the training data was last changed.")
+    visibility: str | None = field(
+        "Who may see the training data: everyone, user_only, ai_agent_only, or a newer value."
+    )
+
+
+def child_of_knowledge_base(record: dict[str, Any], knowledge_base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an article or a collection as emitted: the API does not say to which knowledge base it belongs."""
+    return {**record, "knowledge_base_id": knowledge_base.get("id")}
+
+
+def article_feedback_record(feedback: dict[str, Any]) -> dict[str, Any]:
+    """Return a reader's feedback as emitted: with its comment as feedback text."""
+    return {**feedback, "feedback_text": plain_text(feedback.get("comment")) or None}

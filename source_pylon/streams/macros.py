@@ -1,0 +1,42 @@
+"""Macros and their groups (`GET /macros`, `/macro-groups`)."""
+
+from source_pylon.streams.records import Record, Timestamp, field, key
+
+
+class MacroAction(Record):
+    """What a macro does besides its text."""
+
+    type: str | None = field("The kind of action, such as set_issue_state or set_issue_tags.")
+
+
+class Visibility(Record):
+    """Who may use or edit a macro."""
+
+    team_ids: list[str] | None = field("Team IDs who can access the resource.")
+    type: str | None = field("The kind of visibility.")
+    user_ids: list[str] | None = field("User IDs who can access the resource.")
+
+
+class Macro(Record):
+    """A macro, as emitted by the stream macros."""
+
+    id: str = key("The ID of the macro.")
+    actions: list[MacroAction] | None = field("The actions that execute when this macro is applied.")
+    created_at: Timestamp | None = field("The time the macro was created.")
+    edit_visibility: Visibility | None = field("Who may edit the macro.")
+    has_actions: bool | None = field("Whether this macro has actions that execute when applied.")
+    macro_group_id: str | None = field("The ID of the macro group this macro belongs to.")
+    name: str | None = field("The name of the macro.")
+    text_html: str | None = field("The HTML content of the macro.")
+    text_type: str | None = field("What the text becomes: reply, note, email, or a newer kind.")
+    updated_at: Timestamp | None = field("The time the macro was last updated.")
+    visibility: Visibility | None = field("Who may use the macro.")
+
+
+class MacroGroup(Record):
+    """A group of macros, as emitted by the stream macro_groups."""
+
+    id: str = key("The ID of the macro group.")
+    created_at: Timestamp | None = field("The time the macro group was created.")
+    title: str | None = field("The title of the macro group.")
+    updated_at: Timestamp | None = field("The time the macro group was last updated.")

@@ -1,0 +1,90 @@
+"""Surveys (`GET /surveys`) and their responses (`GET /surveys/{id}/responses`)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from source_pylon.streams.records import Record, Timestamp, added, field, key
+from source_pylon.transform.columns import plain_text
+
+
+class Survey(Record):
+    """A survey, as emitted by the stream surveys."""
+
+    id: str = key("The unique identifier of the survey.")
+    name: str | None = field("The name of the survey.")
+    type: str | None = field("The type of the survey: nps, csat, custom, or a newer one.")
+    updated_at: Timestamp | None = field("When the survey was last changed.")
+
+
+class SurveyResponseAnswer(Record):
+    """The answer to one question of a survey."""
+
+    prompt: str | None = field("The question.")
+    question_id: str | None = field("The ID of the question, if it has one.")
+    question_type: str | None = field("The type of the question: score, comment or a newer one.")
+    value: str | None = field("The answer; scores too are text.")
+
+
+class SurveyResponse(Record):
+    """A response to a survey, as emitted by the stream survey_responses."""
+
+    id: str = key("The unique identifier of the survey response.")
+    account_id: str | None = field("The ID of the account associated with the response.")
+    answers: list[SurveyResponseAnswer] | None = field("The answers submitted in this response.")
+    contact_id: str | None = field("The ID of the contact who submitted the response.")
+    excluded_at: Timestamp | None = field(
+        "When somebody excluded the response from Pylon's analytics; null for a response that counts. Leave the "
+        "excluded ones out (excluded_at IS NULL) to count what Pylon's own analytics count."
+    )
+    issue_id: str | None = field("The ID of the issue that the survey was about, if it was about one.")
+    submitted_at: Timestamp | None = field("When the response was submitted, the stream's cursor.")
+    survey_id: str | None = field(
+        "The ID of the survey that was answered. Set by the connector where the API leaves it out."
+    )
+    survey_instance_id: str | None = field("The ID of the single delivery of the survey that led to the response.")
+    survey_type: str | None = field(
+        "The type of the survey that was answered: nps, csat, custom, or a newer one. Set by the connector where the "
+        "API leaves it out."
+    )
+    survey_name: str | None = added("the name of the survey that was answered.")
+    score: float | None = added(
+        "the answer to the survey's score question as a number; the first, where the survey asks for several scores; "
+        "null where there is none."
+    )
+    comment: str | None = added(
+        "the answer to the survey's comment question as plain text; the first, where the survey asks for several "
+        "comments; null where there is none. All answers stand in answers and feedback_text."
+    )
+    feedback_text: str | None = added("the questions and answers as plain text; null when there is none.")
+
+
+def survey_response_record(response: dict[str, Any], survey: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a response as emitted: with the survey's name, score and comment, and all its answers as feedback text.
+
+    Pylon gives every answer as text with the `question_type` "score" or "comment", which decides about the columns
+    `score` and `comment`. A score that is no decimal number stays in `answers` only.
+    """
+    record = dict(response)
+    record["survey_id"] = record.get("survey_id") or survey.get("id")
+    record["survey_name"] = survey.get("name")
+    record["survey_type"] = record.get("survey_type") or survey.get("type")
+    answers = list(_answers(record.get("answers")))
+    scores = (number for kind, _, value in answers if kind == "score" and (number := _number(value)) is not None)
+    record["score"] = next(scores, None)
+    record["comment"] = next((value for kind, _, value in answers if kind == "comment"), None)
+    texts = (f"{prompt}\n{value}" if prompt else value for _, prompt, value in answers)
+    record["feedback_text"] = "\n\n".join(texts) or None
+    return record
+
+
+def _answers(answers: object) -> Iterator[tuple[object, str, str]]:
+    """Question type, question and answer, as plain text, of each question that was answered."""
+    for answer in answers if isinstance(answers, list) else ():
+        if isinstance(answer, Mapping) and (value := plain_text(answer.get("value"))):
+            yield answer.get("question_type"), plain_text(answer.get("prompt")), value
+
+
+def _number(text: str) -> float | None:
+    # Not float() alone: it also takes "nan", "infinity" and "1_0", none of which is a score.
+    return float(text) if re.fullmatch(r"[+-]?[0-9]{1,9}([.][0-9]{1,9})?", text) else None

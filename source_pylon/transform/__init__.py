@@ -1,0 +1,1 @@
+"""Changes to records after they were read and before they are written. No HTTP."""

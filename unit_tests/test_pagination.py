@@ -1,0 +1,96 @@
+"""Pagination gives each record once and comes to an end, whatever the server does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from source_pylon.api import errors
+from source_pylon.api.endpoints import get_paginated
+from source_pylon.api.pagination import paginate
+
+ENDPOINT = get_paginated("/things")
+Answer = dict[str, Any] | Exception
+
+
+def answer(ids: str, cursor: str | None = None) -> Answer:
+    pagination = {"cursor": cursor or "", "has_next_page": cursor is not None}
+    return {"data": [{"id": one} for one in ids], "pagination": pagination, "request_id": "r"}
+
+
+class Server:
+    """Gives prepared answers in order, and notes the cursors that it is asked with."""
+
+    def __init__(self, *prepared: Answer) -> None:
+        self.prepared = list(prepared)
+        self.asked: list[str | None] = []
+
+    def __call__(self, cursor: str | None) -> dict[str, Any]:
+        self.asked.append(cursor)
+        given = self.prepared.pop(0)
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+
+def read(fetch: Callable[[str | None], dict[str, Any]]) -> str:
+    return "".join(str(r["id"]) for page in paginate(ENDPOINT, fetch, lambda r: r.get("id")) for r in page)
+
+
+def test_all_pages_are_read_with_the_cursors_that_they_give() -> None:
+    server = Server(answer("ab", "1"), answer("cd", "2"), answer("e"))
+    assert read(server) == "abcde"
+    assert server.asked == [None, "1", "2"]
+
+
+def test_a_record_that_slides_onto_the_next_page_is_given_once() -> None:
+    assert read(Server(answer("ab", "1"), answer("bc", "2"), answer("cd"))) == "abcd"
+
+
+@pytest.mark.parametrize("pagination", [None, {}, {"has_next_page": False, "cursor": ""}])
+def test_a_page_without_word_of_more_is_the_last(pagination: Any) -> None:
+    assert read(Server({"data": [{"id": "a"}], "pagination": pagination})) == "a"
+
+
+def test_a_few_empty_pages_in_between_are_passed_over() -> None:
+    assert read(Server(answer("a", "1"), answer("", "2"), answer("", "3"), answer("b"))) == "ab"
+
+
+def test_a_cursor_that_comes_back_is_an_error() -> None:
+    with pytest.raises(errors.InvalidResponse, match="do not come to an end"):
+        read(Server(answer("a", "1"), answer("b", "2"), answer("c", "1")))
+
+
+def test_a_page_that_repeats_another_is_an_error() -> None:
+    with pytest.raises(errors.InvalidResponse, match="do not come to an end"):
+        read(Server(answer("ab", "1"), answer("ab", "2")))
+
+
+def test_endless_empty_pages_are_an_error() -> None:
+    with pytest.raises(errors.InvalidResponse, match="do not come to an end"):
+        read(Server(*(answer("", str(number)) for number in range(100))))
+
+
+def test_a_refused_cursor_starts_the_list_again_without_repeating_what_was_given() -> None:
+    server = Server(answer("ab", "1"), errors.Rejected("no"), answer("ab", "7"), answer("cd"))
+    assert read(server) == "abcd"
+    assert server.asked == [None, "1", None, "7"]
+
+
+def test_a_cursor_refused_again_is_the_error_that_it_is() -> None:
+    with pytest.raises(errors.Rejected):
+        read(Server(answer("a", "1"), errors.Rejected("no"), answer("a", "2"), errors.Rejected("no")))
+
+
+def test_a_refused_first_page_is_not_tried_again() -> None:
+    server = Server(errors.Rejected("no"))
+    with pytest.raises(errors.Rejected):
+        read(server)
+    assert server.asked == [None]
+
+
+def test_records_without_identity_are_all_given() -> None:
+    pages = paginate(ENDPOINT, Server({"data": [{"x": 1}, {"x": 1}]}), lambda record: record.get("id"))
+    assert [len(page) for page in pages] == [2]
