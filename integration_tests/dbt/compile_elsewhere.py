@@ -12,14 +12,15 @@ import json
 import os
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
 
-import sqlglot
-from dbt.cli.main import dbtRunner
+import sqlglot  # type: ignore[import-not-found]
+from dbt.cli.main import dbtRunner  # type: ignore[import-not-found]
 from sqlglot import exp
 
 PACKAGE = Path(__file__).resolve().parents[2] / "dbt_pylon"
@@ -98,11 +99,8 @@ def columns_by_stream() -> dict[str, dict[str, str]]:
 
 def patch(database: str, streams: dict[str, dict[str, str]]) -> None:
     """Lets the adapter of `database` answer without a connection."""
-    adapter: Any
-    if database == "snowflake":
-        from dbt.adapters.snowflake import SnowflakeAdapter as adapter  # noqa: N813
-    else:
-        from dbt.adapters.bigquery import BigQueryAdapter as adapter  # noqa: N813
+    name = {"snowflake": "Snowflake", "bigquery": "BigQuery"}[database]
+    adapter = getattr(import_module(f"dbt.adapters.{database}"), f"{name}Adapter")
 
     def get_relation(self: Any, database: str, schema: str, identifier: str) -> Any:
         return self.Relation.create(database=database, schema=schema, identifier=identifier)

@@ -15,7 +15,7 @@ from typing import Any
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
 
-from dbt.cli.main import dbtRunner
+from dbt.cli.main import dbtRunner  # type: ignore[import-not-found]
 
 PARSELESS = ("deps", "clean")
 

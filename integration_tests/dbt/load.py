@@ -16,8 +16,8 @@ from typing import Any
 os.environ["DO_NOT_TRACK"] = os.environ["AIRBYTE_DO_NOT_TRACK"] = "1"
 os.environ["AIRBYTE_OFFLINE_MODE"] = "1"
 
-import airbyte
-from airbyte.caches import DuckDBCache, PostgresCache
+import airbyte  # type: ignore[import-not-found]
+from airbyte.caches import DuckDBCache, PostgresCache  # type: ignore[import-not-found]
 
 
 def main(options: dict[str, Any]) -> None:

@@ -17,11 +17,11 @@ def main(where: dict[str, Any], statements: list[str]) -> None:
     """Runs the statements, each in a transaction of its own, and prints what they give."""
     connection: Any
     if "duckdb" in where:
-        import duckdb
+        import duckdb  # type: ignore[import-not-found]
 
         connection = duckdb.connect(where["duckdb"])
     else:
-        import psycopg2
+        import psycopg2  # type: ignore[import-untyped]
 
         server = where["postgres"]
         connection = psycopg2.connect(
