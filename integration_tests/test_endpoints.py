@@ -55,7 +55,11 @@ def requests_made() -> list[Seen]:
             for name in NAMES
             if definition_of(name).cursor_field and not name.startswith(("issue", "conversations", "tickets"))
         ]
-        issue_marks = {"latest_message_time": render(ago(days=90)), "updated_at": render(ago(days=90))}
+        issue_marks = {
+            "changes_read_until": render(ago(days=90)),
+            "history_read_back_to": render(ago(days=90)),
+            "unread_issues": [pylon.expected("issues")[0]["id"]],
+        }
         marks += [stream_state(name, issue_marks) for name in ("issues", "conversations", "tickets", "issue_messages")]
         sync(pylon, state=marks, start_date=render(ago(days=300)))
         return list(pylon.log)

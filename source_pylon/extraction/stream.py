@@ -20,6 +20,7 @@ from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.config import Config
 from source_pylon.extraction.prefetch import Threads, Turn
 from source_pylon.timing import Timing
+from source_pylon.transform.truncation import record_within
 
 logger = logging.getLogger("airbyte")
 
@@ -135,6 +136,10 @@ class Stream(ABC):
     def transform(self, record: Record) -> Record | None:
         """Return the record as it is emitted, None to leave it out; by default, it is emitted as Pylon gave it."""
         return record
+
+    def fit(self, record: Record) -> Record:
+        """Return a record that exceeds what destinations take, cut to size."""
+        return record_within(record, self.name)
 
     def transformed(self, records: Iterable[Record]) -> list[Record]:
         """Return the records of a page as they are emitted."""

@@ -45,7 +45,7 @@ from source_pylon.output.lines import Output, batch
 from source_pylon.output.progress import Progress, ProgressSink
 from source_pylon.output.queue import OutputQueue
 from source_pylon.transform.clean import clean, dump_line, time_fields
-from source_pylon.transform.truncation import MOST_BYTES, record_within
+from source_pylon.transform.truncation import MOST_BYTES
 
 logger = logging.getLogger("airbyte")
 
@@ -239,7 +239,7 @@ class _StreamRun:
         for record in records:
             line = dump_line(self.name, clean(record, self._times), now, self.namespace)
             if len(line) >= MOST_BYTES:
-                line = dump_line(self.name, record_within(dict(record), self.name), now, self.namespace)
+                line = dump_line(self.name, self.configured.stream.fit(dict(record)), now, self.namespace)
             lines.append(line)
             size += len(line)
             if size >= _MAX_BATCH_BYTES:

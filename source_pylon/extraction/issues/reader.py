@@ -182,12 +182,16 @@ class IssueReader:
                 for recipient in self._recipients:
                     recipient.forget(issue_id)
                 continue
-            except _ISSUE_ERRORS as error:
+            except (*_ISSUE_ERRORS, errors.Forbidden, errors.Rejected) as error:
                 for recipient in self._recipients:
                     if issue_id in recipient.unread:
                         recipient.keep_unread(issue_id, error)
                 continue
             if isinstance(issue, dict) and issue.get("id"):
+                for recipient in self._recipients:
+                    if not recipient.stream.accepts(ListedIssue.of(issue)):
+                        # Its type was changed in the meantime.
+                        recipient.forget(issue_id)
                 yield from self._issues([issue], self._recipients, Recipient.take_retry)
 
     def _change_pass(self) -> Iterator[_Issue | _Mark]:
@@ -305,9 +309,7 @@ class IssueReader:
         record, public = feedback.issue_record(
             work.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
         )
-        if not any(recipient.stream.emits_messages for recipient in work.recipients):
-            public = None
-        turn.weight = feedback.weight({**record, "messages": public or record["messages"]})
+        turn.weight = feedback.weight(record)
         return _Finished(work, record, public or (), turn.weight)
 
     def _warn_of_contradictions(self, messages: Iterable[Record] | None) -> None:
@@ -340,13 +342,10 @@ class IssueReader:
             return
         for recipient in recipients:
             recipient.emitted(listed)
-            if recipient.stream.emits_messages:
-                recipient.missing_ids += sum(not message.get("id") for message in finished.public_messages)
-            yield from pages.add(
-                recipient.stream.name,
-                recipient.stream.records(finished.record, finished.public_messages),
-                finished.weight,
-            )
+            records = recipient.stream.records(finished.record, finished.public_messages)
+            named = [record for record in records if record.get("id")]
+            recipient.missing_ids += len(records) - len(named)
+            yield from pages.add(recipient.stream.name, named, finished.weight)
 
     # --- progress -----------------------------------------------------------------------------------------------------
 
