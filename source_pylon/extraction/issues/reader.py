@@ -257,7 +257,9 @@ class IssueReader:
                     min(after.values()), self._context.safe_horizon(), after.values(), created_before=floor
                 ):
                     active = [recipient for recipient in group if after[recipient] <= part.window.after]
-                    yield from self._issues(part.issues, active, Recipient.take_change)
+                    # Whether the bound on the creation is inclusive is not documented; the list holds that moment.
+                    older = [issue for issue in part.issues if not _created_since(issue, floor)]
+                    yield from self._issues(older, active, Recipient.take_change)
                     until = part.window.until
                     if part.last and until is not None:
                         yield self._mark(
@@ -397,6 +399,11 @@ def _oldest(issues: Sequence[Record], back_to: datetime) -> datetime | None:
     """Return the moment from which on everything has been listed once these issues, a part of a page, are emitted."""
     created = [moment for issue in issues if (moment := parse(issue.get("created_at"))) is not None]
     return max(back_to, min(created) + SECOND) if created else None
+
+
+def _created_since(issue: Record, moment: datetime) -> bool:
+    created = parse(issue.get("created_at"))
+    return created is not None and created >= moment
 
 
 def _by_floor(recipients: Sequence[Recipient]) -> Mapping[datetime, dict[Recipient, datetime]]:
