@@ -361,7 +361,9 @@ class IssueReader:
                 f"messages a minute, so reading all of them takes {duration(issues / self._per_minute)} at most."
             )
         for recipient in self._recipients:
-            if not recipient.had_state and self._start is None:
+            # How many issues have a type, or how many messages there are, is not known.
+            is_counted = recipient.stream.issue_type is None and not recipient.stream.emits_messages
+            if is_counted and not recipient.had_state and self._start is None:
                 self._context.on_estimate(recipient.stream.name, issues)
 
     def _progress(self) -> ReadingProgress:
