@@ -22,6 +22,7 @@ logger = logging.getLogger("airbyte")
 _YEAR = timedelta(days=365)
 """Widest range that `GET /issues` takes."""
 _MONTH = timedelta(days=29)
+_DAY = timedelta(days=1)
 _OLDEST = datetime(2010, 1, 1, tzinfo=timezone.utc)
 """No organisation is older than Pylon; bounds the search for a beginning where a server ignores filters."""
 
@@ -180,8 +181,10 @@ class IssueHistory:
         created = parse(issues[0].get("created_at"))
         if created is not None and created < moment:
             return created
-        # A server that ignores the filter shows its newest issue: then the next range is asked for without a jump.
-        self._warn_of_ignored_bounds(SEARCH)
+        # Where the bound is inclusive, it may be an issue of that very moment. A server that ignores the filter shows
+        # its newest issue. In both cases the next range is asked for without a jump.
+        if created is None or created > moment + _DAY:
+            self._warn_of_ignored_bounds(SEARCH)
         return moment - SECOND
 
 

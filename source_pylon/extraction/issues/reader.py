@@ -257,7 +257,9 @@ class IssueReader:
                     min(after.values()), self._context.safe_horizon(), after.values(), created_before=floor
                 ):
                     active = [recipient for recipient in group if after[recipient] <= part.window.after]
-                    yield from self._issues(part.issues, active, Recipient.take_change)
+                    # Whether the bound on the creation is inclusive is not documented; the list holds that moment.
+                    older = [issue for issue in part.issues if not _created_since(issue, floor)]
+                    yield from self._issues(older, active, Recipient.take_change)
                     until = part.window.until
                     if part.last and until is not None:
                         yield self._mark(
@@ -359,7 +361,9 @@ class IssueReader:
                 f"messages a minute, so reading all of them takes {duration(issues / self._per_minute)} at most."
             )
         for recipient in self._recipients:
-            if not recipient.had_state and self._start is None:
+            # How many issues have a type, or how many messages there are, is not known.
+            is_counted = recipient.stream.issue_type is None and not recipient.stream.emits_messages
+            if is_counted and not recipient.had_state and self._start is None:
                 self._context.on_estimate(recipient.stream.name, issues)
 
     def _progress(self) -> ReadingProgress:
@@ -399,6 +403,11 @@ def _oldest(issues: Sequence[Record], back_to: datetime) -> datetime | None:
     """Return the moment from which on everything has been listed once these issues, a part of a page, are emitted."""
     created = [moment for issue in issues if (moment := parse(issue.get("created_at"))) is not None]
     return max(back_to, min(created) + SECOND) if created else None
+
+
+def _created_since(issue: Record, moment: datetime) -> bool:
+    created = parse(issue.get("created_at"))
+    return created is not None and created >= moment
 
 
 def _by_floor(recipients: Sequence[Recipient]) -> Mapping[datetime, dict[Recipient, datetime]]:
