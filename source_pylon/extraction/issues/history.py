@@ -100,7 +100,8 @@ class IssueHistory:
         """Yield what claims to be older than any organisation, such as an import with a time of the year 1."""
         body = {"filter": _created_before(before)}
         for page in self._client.pages(SEARCH, body=body, limit=min(SEARCH.page_size, self._max_page)):
-            yield HistoryPage(list(page), None)
+            # A server that ignores the filter returns everything once more.
+            yield HistoryPage([issue for issue in page if _is_created_before(issue, before)], None)
 
     def _narrow(self) -> None:
         if self._range > _MONTH:
@@ -173,6 +174,11 @@ class IssueHistory:
         created = parse(issues[0].get("created_at"))
         # A server that ignores the filter shows its newest issue: then the next range is asked for without a jump.
         return created if created is not None and created < moment else moment - SECOND
+
+
+def _is_created_before(issue: dict[str, Any], moment: datetime) -> bool:
+    created = parse(issue.get("created_at"))
+    return created is None or created < moment
 
 
 def _created_before(moment: datetime) -> dict[str, Any]:
