@@ -194,9 +194,11 @@ class IssueReader:
         if not after:
             return
         horizon = self._context.safe_horizon()
+        # Streams without a state want all issues; those that come by now need not be read again for their history.
+        new = [recipient for recipient in self._recipients if recipient not in after]
         for part in self._changes.windows(min(after.values()), horizon, after.values()):
             active = [recipient for recipient in after if after[recipient] <= part.window.after]
-            yield from self._issues(part.issues, active, Recipient.take_change)
+            yield from self._issues(part.issues, [*active, *new], Recipient.take_change)
             if part.last:
                 until = self._context.safe_horizon()
                 if part.window.until is not None:
@@ -217,17 +219,18 @@ class IssueReader:
         wanting = [recipient for recipient in self._recipients if recipient.wants_history]
         if not wanting:
             return
+        start = self._start
         before = max(self._history_from(recipient) for recipient in wanting)
-        for page in self._history.pages(before, self._start):
+        for page in self._history.pages(before, start):
             chunks = [page.issues[at : at + self._chunk] for at in range(0, len(page.issues), self._chunk)] or [[]]
             for number, chunk in enumerate(chunks, 1):
                 yield from self._issues(chunk, wanting, Recipient.take_history)
                 back_to = page.read_back_to
                 if back_to is not None and number < len(chunks):
                     back_to = _oldest(chunk, back_to)
-                if back_to is not None:
+                # At the start date itself, the state has to say at once that older, active issues come next.
+                if back_to is not None and (start is None or back_to > start):
                     yield self._mark(wanting, lambda cursor, back_to=back_to: cursor.after_history(back_to))  # type: ignore[misc]
-        start = self._start
         if start is None:
             yield self._mark(wanting, IssueCursor.completed)
         else:
