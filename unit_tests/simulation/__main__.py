@@ -19,7 +19,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1_000, help="how many seeds to run")
     parser.add_argument("--start", type=int, default=0, help="the first of them")
     parser.add_argument("--reduce", action="store_true", help="make the failing scenario smaller before it is printed")
-    parser.add_argument("--keep-going", action="store_true", help="count all failing seeds instead of showing the first")
+    parser.add_argument(
+        "--keep-going", action="store_true", help="count all failing seeds instead of showing the first"
+    )
     options = parser.parse_args()
     began = time.monotonic()
     records = 0

@@ -186,9 +186,7 @@ class World:
         scenario = self.scenario
         activity = [m.at for m in messages if scenario.notes_in_search or not m.private]
         latest = [m.at for m in messages if scenario.notes_in_record or not m.private]
-        return Version(
-            at, updated, max(activity, default=None), max(latest, default=None), kind, messages, what=what
-        )
+        return Version(at, updated, max(activity, default=None), max(latest, default=None), kind, messages, what=what)
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
@@ -355,9 +353,10 @@ class FakeTransport:
         if not query:
             self.messages_read[issue.id] = self.messages_read.get(issue.id, 0) + 1
         size = min(int(query.get("limit", 1_000)), self._scenario.messages_per_page)
-        rest = [one for one in messages if f"{one.at:020}|{one.id}" > query.get("cursor", "")]
+        after = query.get("cursor")
+        rest = [one for one in messages if after is None or _message_cursor(one) > after]
         page = rest[:size]
-        cursor = f"{page[-1].at:020}|{page[-1].id}" if len(rest) > size else None
+        cursor = _message_cursor(page[-1]) if len(rest) > size else None
         return self._good([message.as_record() for message in page], cursor)
 
     def _list(self, query: dict[str, Any]) -> Exchange:
@@ -433,6 +432,11 @@ class FakeTransport:
         assert operator == "time_range", operator
         lower, upper = map(_millis, chosen["values"])
         return lower - slack < value < upper + slack
+
+
+def _message_cursor(message: Message) -> str:
+    # Positive and of one length, so that cursors sort as times do.
+    return f"{message.at + 10_000 * _YEAR:020}|{message.id}"
 
 
 @lru_cache(10_000)

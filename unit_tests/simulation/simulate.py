@@ -155,9 +155,7 @@ class _Run:
         self.rng = random.Random(f"run {self.scenario.seed}")
         chosen = self.rng.sample(sorted(world.issues), min(len(world.issues), 3))
         self.broken = {one: (0, self.rng.randint(0, 5) * 3_600_000) for one in chosen[: self.scenario.broken_issues]}
-        self.refused = {
-            one: self.rng.choice([403, 400, 404]) for one in chosen[2 : 2 + self.scenario.refused_issues]
-        }
+        self.refused = {one: self.rng.choice([403, 400, 404]) for one in chosen[2 : 2 + self.scenario.refused_issues]}
 
     def pause(self, duration: int) -> None:
         """Let time pass, with changes in it."""
