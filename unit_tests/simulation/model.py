@@ -24,7 +24,7 @@ SECRET = "secret"
 """A word that stands in every private text, and in no public one."""
 _YEAR = 365 * DAY
 _MAX_CHANGES = 150
-"""Reading makes requests, and changes happen at requests: without a bound, some worlds grow faster than they are read."""
+"""Changes happen at requests: without a bound, some worlds grow faster than they are read."""
 
 
 def moment(millis: int) -> datetime:
