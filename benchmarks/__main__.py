@@ -10,6 +10,7 @@ QUESTIONS = {
     "requests": "requests made, against those that cannot be avoided",
     "cost": "time and CPU per record, against a bare loop and a low-code manifest",
     "allowance": "time of a sync, against the least that Pylon's allowance permits",
+    "rate_limiter": "how much of what a server allows is used, and how many calls are refused, simulated",
     "memory": "peak memory, with slow readers and large records too",
     "growth": "time and memory from 1,000 to 1,000,000 issues, measured and modelled; writes growth.png",
     "scaling": "what a connection needs and how many fit on a node: the table of docs/scaling.md",
@@ -24,7 +25,7 @@ def main(names: list[str]) -> int:
     if not wanted or unknown:
         print(__doc__)
         for name, text in QUESTIONS.items():
-            print(f"  {name:10} {text}")
+            print(f"  {name:12} {text}")
         return 2 if unknown else 0
     commands = [[sys.executable, "-m", f"benchmarks.{name}"] for name in wanted]
     return max(subprocess.run(command, check=False).returncode for command in commands)

@@ -32,7 +32,7 @@ class Scenario:
 
     title: str
     streams: tuple[str, ...] = ("issues",)
-    issues: int = 3_000
+    issues: int = 1_200
     server: str | Mapping[str, int] = _OCTOBER
     client: str = _OCTOBER
     latency: float = 0.05
@@ -55,7 +55,7 @@ SCENARIOS = tuple(
         Scenario("first sync, issues", issues=200, server=_JULY, client=_JULY),
         Scenario("an hour later, 40 changed", later=True),
         Scenario("first sync, issues; client believes October's table", issues=200, server=_JULY, factor=1.15),
-        Scenario("first sync, issues; allowance doubled, unknown to the client", server={MESSAGES.key: 600},
+        Scenario("first sync, issues; allowance doubled, unknown to the client", server={MESSAGES.key: 240},
                  factor=1.15),
     )
     for latency in _BOTH
@@ -142,8 +142,8 @@ def main() -> None:
             print(rows[-1], flush=True)
     report.add(
         f"A minute of the limits is scaled to {options.minute:g} s; latencies are not scaled, so they weigh "
-        f"{60 / options.minute:g} times as much as they would. July's limit for messages is a fifteenth of October's, "
-        "so those syncs have a fifteenth of the issues. All syncs of this table ran beside each other, started "
+        f"{60 / options.minute:g} times as much as they would. July's limit for messages is a sixth of October's, "
+        "so those syncs have a sixth of the issues. All syncs of this table ran beside each other, started "
         f"{_APART:g} s apart.",
         "*Least* is the largest of: an endpoint's unavoidable requests by its allowance. A sliding window that "
         "starts empty lets the first minute's worth through at once, so a sync can be faster than that: *sliding* "

@@ -122,7 +122,7 @@ class _Served:
 
     def limit(self, table: str | dict[str, int] | None, minute: float) -> dict[str, int]:
         server = self._sandbox.server
-        server.limiter = Limiter(server.document, table, minute)
+        server.limiter = Limiter(server.operations, table, minute)
         return dict(server.limiter.calls)
 
     def least(self, streams: list[str]) -> dict[str, int]:

@@ -10,6 +10,7 @@ import gc
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -45,6 +46,7 @@ CURSORS = {
     "accounts": "updated_at",
 }
 SEARCH = "POST /issues/search"
+LIST = "GET /issues"
 MESSAGES = "GET /issues/{id}/messages"
 
 REPOSITORY = Path(__file__).absolute().parent.parent
@@ -292,13 +294,14 @@ def complete(command: Sequence[str], **options: Any) -> Output:
 
 
 def without_signatures(value: Any) -> Any:
-    """A record without the query strings of its file links, which differ at every read."""
+    """A record without what differs at every read: the query strings of its file links, and when it was read."""
     if isinstance(value, dict):
         return {
             key: [_path_of(url) for url in item]
             if key in ("attachment_urls", "file_urls") and isinstance(item, list)
             else without_signatures(item)
             for key, item in value.items()
+            if key != "issue_read_at"
         }
     return [without_signatures(item) for item in value] if isinstance(value, list) else value
 
@@ -321,29 +324,75 @@ def public_messages(pylon: Sandbox, issue_id: str) -> list[Record]:
     return [message for message in pylon.messages(issue_id) if not message["is_private"]]
 
 
-def expected_issue(pylon: Sandbox, stored: Record, *, include_messages: bool = True) -> Record:
-    """What a stored issue must be emitted as, without the signatures of links."""
+def expected_issue(
+    pylon: Sandbox, stored: Record, *, include_messages: bool = True, trust_issue_body: bool = False
+) -> Record:
+    """What a stored issue must be emitted as, without what differs at every read."""
     record = {**stored, **join_ids(stored, ("account", "requester", "assignee", "team")), "messages_truncated": False}
     record["latest_message_time"] = stored.get("latest_message_time") or stored["created_at"]
-    texts: list[str] = []
+    record["assignee_email"] = (stored.get("assignee") or {}).get("email")
+    record["requester_email"] = (stored.get("requester") or {}).get("email")
+    record["issue_type"] = type_of(stored) or None
+    responses = stored.get("csat_responses") or [{}]
+    record["csat_score"] = responses[-1].get("score")
+    messages = pylon.messages(stored["id"]) if include_messages else []
+    public = [{**one, "text": html_to_text(one["message_html"])} for one in messages if not one["is_private"]]
+    texts = [message["text"] for message in public]
+    body_is_public = _is_public_body(stored, messages) if include_messages else trust_issue_body
+    if "body_html" in stored and not body_is_public:
+        record["body_html"] = None
     if include_messages:
-        messages = pylon.messages(stored["id"])
-        public = [{**one, "text": html_to_text(one["message_html"])} for one in messages if not one["is_private"]]
         record["messages"] = public
-        texts = [message["text"] for message in public]
-        files = {True: set[str](), False: set[str]()}
-        for message in messages:
-            files[message["is_private"]].update(_path_of(url) for url in message.get("file_urls") or ())
-        hidden = files[True] - files[False]
         if stored.get("attachment_urls"):
-            record["attachment_urls"] = [url for url in stored["attachment_urls"] if _path_of(url) not in hidden]
+            shown = {_path_of(url) for message in public for url in message.get("file_urls") or ()}
+            record["attachment_urls"] = [url for url in stored["attachment_urls"] if _path_of(url) in shown]
     else:
-        record["messages"] = record["attachment_urls"] = None
-    from_messages, from_body = _feedback(texts), html_to_text(stored.get("body_html")) or None
+        # No body of the sandbox shows a file.
+        record["messages"] = None
+        record["attachment_urls"] = (
+            [] if trust_issue_body and stored.get("body_html") and stored.get("attachment_urls") else None
+        )
+    record.update(_conversation_columns(public if include_messages else None))
+    from_messages, from_body = _feedback(texts), html_to_text(record.get("body_html")) or None
     record["feedback_text"] = from_messages or from_body
     record["feedback_source"] = "messages" if from_messages else "body" if from_body else "none"
     cleaned: Record = without_signatures(record)
     return cleaned
+
+
+def _is_public_body(stored: Record, messages: Iterable[Record]) -> bool:
+    """Whether no internal note equals the body, contains it or is contained in it: letters and digits count."""
+    body = _letters(stored.get("body_html"))
+    notes = [_letters(message["message_html"]) for message in messages if message["is_private"]]
+    return not any(body == note or (len(body) >= 20 and note and (body in note or note in body)) for note in notes)
+
+
+def _letters(html: str | None) -> str:
+    return re.sub(r"[\W_]+", "", (html_to_text(html, links=False) or "").casefold())
+
+
+CONVERSATION = ("public_message_count", "customer_message_count", "last_customer_message_at", "last_team_message_at")
+"""Columns of issues that are made from their public messages."""
+
+
+def _conversation_columns(public: list[Record] | None) -> Record:
+    """How many public messages there are, how many of them contacts wrote, and when each side wrote last."""
+    if public is None:
+        return dict.fromkeys(CONVERSATION)
+    customer = [message["timestamp"] for message in public if author_type(message) == "contact"]
+    team = [message["timestamp"] for message in public if author_type(message) == "user"]
+    return {
+        "public_message_count": len(public),
+        "customer_message_count": len(customer),
+        "last_customer_message_at": max(customer, default=None),
+        "last_team_message_at": max(team, default=None),
+    }
+
+
+def author_type(message: Record) -> str | None:
+    """`contact` for what a customer wrote, `user` for what the team or a bot wrote."""
+    author = message.get("author") or {}
+    return "contact" if author.get("contact") else "user" if author.get("user") else None
 
 
 def type_of(issue: Record) -> str:
@@ -414,6 +463,21 @@ def assert_kept_equals_stored(kept: Mapping[str, Record], pylon: Sandbox, stream
     assert not different, (
         f"{stream}: {len(different)} records are not as stored, such as {next(iter(different.items()))}"
     )
+
+
+def is_covered(state: Mapping[str, Any], issue: Record) -> bool:
+    """Whether the state of an issue stream says that an issue has been emitted as it is now stored.
+
+    Its creation lies in the part of the history that has been read, none of its times is later than the changes that
+    have been read, and it is not among those that could not be read.
+    """
+    back_to, until = state.get("history_read_back_to"), parse(state.get("changes_read_until"))
+    if until is None or back_to is None or issue["id"] in state.get("unread_issues", ()):
+        return False
+    if back_to != "complete" and moment(issue["created_at"]) < moment(back_to):
+        return False
+    times = (issue["created_at"], issue["updated_at"], issue.get("latest_message_time"))
+    return all(moment(value) <= until for value in times if value)
 
 
 def moment(text: Any) -> datetime:

@@ -27,7 +27,6 @@ _PARENT_COLUMNS = {
     "account_activities": "account_id",
     "knowledge_base_articles": "knowledge_base_id",
     "knowledge_base_collections": "knowledge_base_id",
-    "task_comments": "task_id",
 }
 """The columns that name the parent of a record, whether or not the API does."""
 
@@ -100,6 +99,13 @@ def _owed(pylon: Sandbox, name: str) -> list[Record]:
         return [message for issue in pylon.expected("issues") for message in owed_messages(pylon, issue)]
     if name == "feature_requests":
         return [_search_result(record) for record in pylon.expected(name)]
+    if name == "task_comments":
+        tasks = {task["id"]: task for task in pylon.expected("tasks")}
+        return [
+            {**comment, "task_id": comment.get("task_id") or task, "task_updated_at": tasks[task].get("updated_at")}
+            for task, comment in pylon.expected(name)
+            if comment.get("is_internal") is False
+        ]
     if name in PARENTS:
         column = _PARENT_COLUMNS.get(name)
         return [
@@ -127,15 +133,31 @@ def owed_messages(pylon: Sandbox, issue: Record) -> list[Record]:
     context = {
         "issue_id": issue["id"],
         "issue_number": issue["number"],
-        "issue_type": issue.get("type"),
+        "issue_type": harness.type_of(issue) or None,
+        "issue_updated_at": issue["updated_at"],
         "account_id": (issue.get("account") or {}).get("id"),
         "latest_message_time": issue.get("latest_message_time") or issue["created_at"],
     }
     messages = public_messages(pylon, issue["id"])
     cleaned: list[Record] = harness.without_signatures(
-        [{**message, **context, "text": html_to_text(message["message_html"])} for message in messages]
+        [
+            {**message, **context, **_author(message), "text": html_to_text(message["message_html"])}
+            for message in messages
+        ]
     )
     return cleaned
+
+
+def _author(message: Record) -> Record:
+    """The columns that say who wrote a message."""
+    author, kind = message.get("author") or {}, harness.author_type(message)
+    person = author[kind] if kind else {}
+    return {
+        "author_id": person.get("id"),
+        "author_email": person.get("email"),
+        "author_name": author.get("name") or None,
+        "author_type": kind,
+    }
 
 
 def _search_result(record: Record) -> Record:

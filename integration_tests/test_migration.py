@@ -54,7 +54,7 @@ PER_PARENT = {
 
 def about_state(output: Output, name: str) -> list[str]:
     """The log lines that speak of a stream's state."""
-    return [line for line in output.logs if "state" in line.lower() and f"stream {name} " in line]
+    return [line for line in output.logs if "state" in line.lower() and line.startswith(f"Stream {name}: ")]
 
 
 def kind_of(state: dict[str, Any]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import timedelta
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +14,7 @@ from integration_tests.harness import (
     SEARCH,
     Files,
     Output,
+    ago,
     complete,
     config_for,
     configured_catalog,
@@ -22,7 +23,7 @@ from integration_tests.harness import (
     read,
 )
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sandbox.faults import reset_in_body, status, truncated
+from integration_tests.sandbox.faults import reset_in_body, status, transform, truncated
 from integration_tests.sandbox.text import PRIVATE
 
 
@@ -91,44 +92,148 @@ def test_an_error_that_quotes_the_token_does_not_write_it(noted: Sandbox) -> Non
     assert_nothing_leaks(output, noted)
 
 
-def _issue_with_a_form(pylon: Sandbox) -> tuple[str, str]:
-    """An issue that is to get a note with files, and the path of a file of its own, which no message holds."""
-    issue = pylon.store.add_issue(attachment_urls=["https://files.example/form/screenshot.png?X-Signature=1"])
-    pylon.store.add_message(issue, html="<p>See the screenshot</p>", files=1)
-    return issue, "/form/screenshot.png"
+# --- An issue's body and attachments
+
+NOTE = f"<p>{PRIVATE}BODY: their contract ends in May, offer them 20 percent</p>"
+IMAGE = "https://files.sandbox.invalid/issues/shared/{}shot.png?X-Amz-Signature={}"
 
 
-def _files(output: Output, issue: str) -> list[str]:
+def _issue(pylon: Sandbox, body: str, messages: list[dict[str, Any]], **fields: Any) -> str:
+    """An issue with a body and messages, the first of them the oldest."""
+    issue = pylon.store.add_issue(body_html=body, at=ago(hours=2), **fields)
+    for number, message in enumerate(messages):
+        pylon.store.add_message(issue, at=ago(hours=1, seconds=-number), **message)
+    return str(issue)
+
+
+def _record(output: Output, issue: str) -> dict[str, Any]:
     (record,) = [record for record in output.records("issues") if record["id"] == issue]
-    return [urlsplit(url).path for url in record["attachment_urls"]]
+    return record
 
 
-def test_the_files_of_a_note_that_was_deleted_before_the_sync_do_not_leave(noted: Sandbox) -> None:
-    issue, own = _issue_with_a_form(noted)
-    note = noted.store.add_message(issue, private=True, files=2)
-    noted.store.delete_message(issue, note)
-    output = read(noted, ["issues"])
-    (public,) = noted.messages(issue)
-    assert _files(output, issue) == [own, *(urlsplit(url).path for url in public["file_urls"])]
+def _image(marker: str, signature: int) -> str:
+    return f'<img src="{IMAGE.format(marker, signature)}">'
+
+
+WAYS: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "the note is the first message": (NOTE, [{"html": NOTE, "private": True}]),
+    "a signed link that differs at each read": (
+        f'{NOTE}<a href="{IMAGE.format("", 1)}">file</a>',
+        [{"html": f'{NOTE}<a href="{IMAGE.format("", 2)}">file</a>', "private": True}],
+    ),
+    "only an image": (_image(PRIVATE, 1), [{"html": _image(PRIVATE, 2), "private": True}]),
+    "a signature line that the body lacks": (NOTE, [{"html": f"{NOTE}<p>-- <br>Ada</p>", "private": True}]),
+    "the second note": (NOTE, [{"private": True}, {"html": NOTE, "private": True}]),
+    "after an empty public message": (NOTE, [{"html": ""}, {"html": NOTE, "private": True}]),
+    "after a public message": (NOTE, [{"html": "<p>Hello</p>"}, {"html": NOTE, "private": True}]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_note_does_not_leave_as_the_body_of_its_issue(way: str, noted: Sandbox) -> None:
+    body, messages = WAYS[way]
+    issue = _issue(noted, body, messages)
+    output = debug_read(noted)
+    record = _record(output, issue)
+    assert record["body_html"] is None
+    assert record["feedback_source"] == ("messages" if way == "after a public message" else "none")
     assert_nothing_leaks(output, noted)
 
 
-def test_a_note_that_is_deleted_between_listing_and_reading_shows_its_files_and_no_more_until_the_next_sync(
-    noted: Sandbox,
-) -> None:
-    """The limit that the page on reliability names: nothing tells any more that these files were private."""
-    issue, own = _issue_with_a_form(noted)
+def test_a_note_does_not_leave_as_the_body_of_an_issue_without_a_latest_message(noted: Sandbox) -> None:
+    """Whether internal notes count for `latest_message_time` is not documented."""
+    issue = _issue(noted, NOTE, [{"html": NOTE, "private": True}])
+    noted.faults.add(Fault(SEARCH, transform(partial(_change, issue, latest_message_time=None)), times=None))
+    output = debug_read(noted)
+    assert _record(output, issue)["body_html"] is None
+    assert_nothing_leaks(output, noted)
+
+
+def _change(issue: str, answer: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    data = [{**item, **fields} if item["id"] == issue else item for item in answer.get("data") or ()]
+    return {**answer, "data": data}
+
+
+def test_a_note_does_not_leave_as_the_body_where_messages_are_switched_off(noted: Sandbox) -> None:
+    issue = _issue(noted, NOTE, [{"html": NOTE, "private": True}])
+    output = debug_read(noted, include_messages=False)
+    assert _record(output, issue)["body_html"] is None
+    assert_nothing_leaks(output, noted)
+
+
+def test_a_note_does_not_leave_as_the_body_where_its_messages_are_refused(noted: Sandbox) -> None:
+    issue = _issue(noted, NOTE, [{"html": NOTE, "private": True}])
+    noted.faults.add(Fault(MESSAGES, status(403, {}), times=None, when=lambda seen: seen.params["id"] == issue))
+    output = debug_read(noted)
+    record = _record(output, issue)
+    assert (record["body_html"], record["feedback_source"], record["attachment_urls"]) == (None, "none", None)
+    assert_nothing_leaks(output, noted)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_messages_of_any_order_are_compared_with_the_body(order: int, noted: Sandbox) -> None:
+    issue = _issue(noted, NOTE, [{"html": "<p>Hello</p>"}, {"html": NOTE, "private": True}, {"html": "<p>Bye</p>"}])
+    noted.faults.add(Fault(MESSAGES, transform(lambda answer: {**answer, "data": answer["data"][::order]}), times=None))
+    output = debug_read(noted)
+    record = _record(output, issue)
+    assert (record["body_html"], record["feedback_text"]) == (None, "Hello\n\nBye")
+    assert_nothing_leaks(output, noted)
+
+
+def test_a_message_with_the_thread_of_internal_notes_is_one_though_it_says_that_it_is_public(noted: Sandbox) -> None:
+    issue = _issue(noted, NOTE, [{"html": NOTE, "private": True}])
+
+    def claim(answer: dict[str, Any]) -> dict[str, Any]:
+        return {**answer, "data": [{**message, "is_private": False} for message in answer["data"]]}
+
+    noted.faults.add(Fault(MESSAGES, transform(claim), times=None, when=lambda seen: seen.params["id"] == issue))
+    output = debug_read(noted)
+    record = _record(output, issue)
+    assert (record["body_html"], record["messages"]) == (None, [])
+    assert len([text for text in output.warnings if "thread of internal notes" in text]) == 1
+    assert_nothing_leaks(output, noted)
+
+
+def test_an_inline_image_of_a_note_does_not_leave_as_an_attachment(noted: Sandbox) -> None:
+    attached = [IMAGE.format(PRIVATE, 3)]
+    issue = _issue(noted, "", [{"html": _image(PRIVATE, 1), "private": True}], attachment_urls=attached)
+    output = debug_read(noted)
+    assert _record(output, issue)["attachment_urls"] == []
+    assert_nothing_leaks(output, noted)
+
+
+def test_files_that_differ_only_in_the_query_are_told_apart(noted: Sandbox) -> None:
+    address = "https://files.sandbox.invalid/get?id={}&X-Amz-Signature={}"
+    shown = f'<img src="{address.format("own", 1)}">'
+    hidden = f'<img src="{address.format(PRIVATE, 1)}">'
+    attached = [address.format("own", 2), address.format(PRIVATE, 2)]
+    issue = _issue(noted, "", [{"html": shown}, {"html": hidden, "private": True}], attachment_urls=attached)
+    output = debug_read(noted)
+    assert _record(output, issue)["attachment_urls"] == [address.format("own", 2)]
+    assert_nothing_leaks(output, noted)
+
+
+def test_the_body_and_the_attachments_that_public_messages_show_leave(noted: Sandbox) -> None:
+    body = f"<p>The export stops after ten thousand rows</p>{_image('own', 1)}"
+    messages: list[dict[str, Any]] = [{"html": body}, {"private": True, "files": 1}]
+    issue = _issue(noted, body, messages, attachment_urls=[IMAGE.format("own", 2)])
+    output = debug_read(noted)
+    record = _record(output, issue)
+    assert (record["body_html"], record["attachment_urls"]) == (body, [IMAGE.format("own", 2)])
+    assert_nothing_leaks(output, noted)
+
+
+@pytest.mark.parametrize("moment", ["before the sync", "between listing and reading"])
+def test_the_files_of_a_note_that_is_deleted_do_not_leave(moment: str, noted: Sandbox) -> None:
+    issue = _issue(noted, "", [{"html": "<p>See the screenshot</p>", "files": 1}])
     note = noted.store.add_message(issue, private=True, files=2)
-    (private,) = [message["file_urls"] for message in noted.messages(issue) if message["is_private"]]
-    deletion = hook(noted, MESSAGES, lambda seen: noted.store.delete_message(issue, note))
-    deletion.when = lambda seen: seen.params["id"] == issue
-    first = read(noted, ["issues"])
-    assert deletion.fired == 1
-    assert set(_files(first, issue)) >= {own, *(urlsplit(url).path for url in private)}
-    (record,) = [record for record in first.records("issues") if record["id"] == issue]
-    assert PRIVATE not in json.dumps({**record, "attachment_urls": None})
-    noted.clock.advance(timedelta(hours=1))
-    second = read(noted, ["issues"], state=first.state)
+    if moment == "before the sync":
+        noted.store.delete_message(issue, note)
+    else:
+        deletion = hook(noted, MESSAGES, lambda seen: noted.store.delete_message(issue, note))
+        deletion.when = lambda seen: seen.params["id"] == issue
+    output = read(noted, ["issues"])
     (public,) = noted.messages(issue)
-    assert _files(second, issue) == [own, *(urlsplit(url).path for url in public["file_urls"])]
-    assert_nothing_leaks(second, noted)
+    paths = [urlsplit(url).path for url in _record(output, issue)["attachment_urls"]]
+    assert paths == [urlsplit(url).path for url in public["file_urls"]]
+    assert_nothing_leaks(output, noted)

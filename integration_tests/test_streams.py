@@ -12,6 +12,7 @@ from jsonschema import Draft7Validator, FormatChecker
 from integration_tests.harness import (
     FAST,
     ISSUE_STREAMS,
+    LIST,
     MESSAGES,
     STREAMS,
     Output,
@@ -171,16 +172,20 @@ def test_messages_are_asked_for_once_an_issue_and_only_where_there_may_be_some(
 ) -> None:
     asked = Counter(seen.params["id"] for seen in organisation.log if seen.template == MESSAGES)
     with_messages = {i["id"] for i in stored_issues(organisation) if organisation.messages(i["id"])}
-    # A file may belong to a private message that no time of the issue shows.
-    with_files = {i["id"] for i in stored_issues(organisation) if i.get("attachment_urls")}
+    # A body or a file may belong to a private message that no time of the issue shows.
+    may_be_notes = {i["id"] for i in stored_issues(organisation) if i.get("body_html") or i.get("attachment_urls")}
     assert max(asked.values()) == 1
-    assert with_messages <= asked.keys() <= with_messages | with_files
-    assert len(with_messages | with_files) < ISSUES
+    assert with_messages <= asked.keys() <= with_messages | may_be_notes
+    assert len(with_messages | may_be_notes) < ISSUES
 
 
-def test_empty_months_are_not_asked_for_one_by_one(organisation: Sandbox, first_sync: Output) -> None:
-    # Two years of history in windows of 29 days, less four months of silence, plus the search for the beginning.
-    assert organisation.count("POST /issues/search") < 45
+def test_the_history_costs_a_few_requests_a_year_and_one_search_for_what_is_older(
+    organisation: Sandbox, first_sync: Output
+) -> None:
+    # The first page is small; later ones hold as many issues as fit into some megabytes. The year that holds nothing
+    # is the one before the oldest issue.
+    assert organisation.count(LIST) < 12
+    assert organisation.count("POST /issues/search") == 1
 
 
 def test_an_organisation_without_records_gives_none_and_a_state_for_each_stream(empty_pylon: Sandbox) -> None:
@@ -199,15 +204,31 @@ def test_an_issue_added_to_an_empty_organisation_is_found_by_the_next_sync(empty
     assert read(empty_pylon, state=state).ids("issues") == [issue]
 
 
-def test_without_messages_no_message_is_asked_for_and_the_body_is_the_feedback(pylon: Sandbox) -> None:
+def test_without_messages_no_message_is_asked_for_and_no_body_leaves(pylon: Sandbox) -> None:
     output = read(pylon, ISSUE_STREAMS, include_messages=False)
     assert pylon.count(MESSAGES) == 0
     assert len(output.ids("issues")) == len(stored_issues(pylon))
     for record in output.records("issues"):
         assert record["messages"] is None
         assert record["attachment_urls"] is None
-        assert record["feedback_source"] in ("body", "none")
+        assert record.get("body_html") is None
+        assert (record["feedback_text"], record["feedback_source"]) == (None, "none")
+
+
+def test_without_messages_trusted_bodies_are_the_feedback(pylon: Sandbox) -> None:
+    output = read(pylon, ISSUE_STREAMS, include_messages=False, trust_issue_body=True)
+    assert pylon.count(MESSAGES) == 0
+    bodies = {issue["id"]: issue.get("body_html") for issue in stored_issues(pylon)}
+    for record in output.records("issues"):
+        assert record.get("body_html") == bodies[record["id"]]
+        assert record["messages"] is None
     assert any(record["feedback_source"] == "body" for record in output.records("issues"))
+
+
+def test_a_record_says_when_it_was_read(pylon: Sandbox) -> None:
+    before = ago(seconds=1)
+    output = read(pylon, ["issues"])
+    assert all(before <= moment(record["issue_read_at"]) <= ago() for record in output.records("issues"))
 
 
 @pytest.mark.parametrize("stream", ISSUE_STREAMS)
@@ -234,7 +255,7 @@ def test_a_thread_of_many_messages_comes_whole() -> None:
         {"private_counts": False},
         {"private_in_record": False},
         {"private_counts": False, "private_in_record": False},
-        {"max_range_days": 30.0},
+        {"max_range_days": 30.0, "max_list_range_days": 30.0},
         {"empty_search_bare": False},
     ],
     ids=" ".join,

@@ -1,7 +1,7 @@
 """Check that the package is ready to be released: python3 dev.py release-check.
 
 Builds the source distribution and the wheel, checks both, installs the wheel into an empty environment as a user would
-and runs the connector from there: `spec`, then the demonstration. The files are left in build/release/.
+and runs the connector from there: `spec`, then the demonstration. The distributions are left in build/release/dist/.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def main() -> int:
         check_specification(console_script)
         demo = ["-m", "integration_tests.demo", "--issues", "60", "--changes", "20"]
         run(sys.executable, *demo, "--connector", str(console_script), "--output", str(RELEASE / "demo"))
+        shutil.rmtree(RELEASE / "venv")
     except NotReady as reason:
         print(f"Not ready for a release: {reason}", file=sys.stderr)
         return 1

@@ -9,41 +9,57 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from source_pylon.timestamps import parse
 
 HOSTS = {"us": "https://api.usepylon.com", "eu": "https://api.eu.usepylon.com"}
-DOCUMENTATION_URL = "https://docs.airbyte.com/integrations/sources/pylon"
+REPOSITORY_URL = "https://github.com/source-pylon/source-pylon"
+DOCUMENTATION_URL = f"{REPOSITORY_URL}/blob/main/docs/pylon.md"
+_PYLON_DOCS = "https://docs.usepylon.com/pylon-docs/developer/api"
+GROUPS = {"connection": "Connection", "scope": "What to sync", "advanced": "Advanced"}
+"""The sections of Airbyte's form, in order, with their titles."""
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2}))?$"
 
 
 class InvalidConfig(ValueError):
-    """The configuration cannot be used; the text names the field and what to change, never a value of it."""
+    """The configuration cannot be used; the text names the field and what to change, and never quotes a value."""
 
 
 class Config(BaseModel):
-    """What a user sets. Unknown keys are ignored, as Airbyte expects."""
+    """What a user sets. Unknown keys are ignored, as Airbyte expects; `check` warns of them."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     api_token: str = Field(
         title="API Token",
-        description="Token of Pylon's API. An admin creates it in Pylon under Settings, API Tokens.",
-        json_schema_extra={"airbyte_secret": True, "order": 0},
+        description=(
+            "Your Pylon API token. An admin creates it in Pylon under Settings, API Tokens: "
+            f'<a href="{_PYLON_DOCS}/authentication">how to create a token</a>.'
+        ),
+        json_schema_extra={"airbyte_secret": True, "order": 0, "group": "connection"},
     )
     region: Literal["us", "eu"] = Field(
         default="us",
         title="Region",
-        description="Where your Pylon organisation is hosted. A token works in its own region only.",
-        json_schema_extra={"order": 1},
+        description=(
+            "Where Pylon hosts your organisation: us for the United States (you sign in at app.usepylon.com) or eu for "
+            "the European Union (app.eu.usepylon.com). A token only works in its own region."
+        ),
+        json_schema_extra={"order": 1, "group": "connection"},
     )
     start_date: str | None = Field(
         default=None,
         title="Start Date",
         description=(
-            "Issues, conversations and tickets (by their latest message, or their creation where there is none), "
-            "call recordings and survey responses from this moment on are read. Leave it empty to read everything. "
-            "Contacts and accounts are always read whole."
+            "Sync only issues, call recordings and survey responses with activity on or after this date (UTC). "
+            "Leave it empty to sync the full history. Contacts, accounts and settings are always synced in full. "
+            f'<a href="{DOCUMENTATION_URL}">Details for each stream</a>.'
         ),
         examples=["2025-01-01", "2025-01-01T00:00:00Z"],
-        json_schema_extra={"order": 2, "format": "date-time", "pattern": _DATE_PATTERN},
+        json_schema_extra={
+            "order": 0,
+            "group": "scope",
+            "format": "date-time",
+            "pattern": _DATE_PATTERN,
+            "pattern_descriptor": "YYYY-MM-DD or YYYY-MM-DDTHH:mm:ssZ",
+        },
     )
     call_recordings_lookback_days: int = Field(
         default=7,
@@ -51,10 +67,10 @@ class Config(BaseModel):
         le=90,
         title="Call Recordings Lookback (Days)",
         description=(
-            "Recordings and their summaries arrive in Pylon hours or days after the call. Each incremental sync "
-            "reads the recordings of this many days again."
+            "Call recordings and their summaries appear in Pylon hours or days after the call. Each incremental sync "
+            "reads the recordings of the last days again: this many."
         ),
-        json_schema_extra={"order": 3},
+        json_schema_extra={"order": 0, "group": "advanced"},
     )
     issues_lookback_days: int = Field(
         default=0,
@@ -62,33 +78,32 @@ class Config(BaseModel):
         le=90,
         title="Issues Lookback (Days)",
         description=(
-            "Each incremental sync also reads the issues again whose latest message is that recent, for changes "
-            "that no timestamp of Pylon's shows. It costs one message request for each such issue and sync; "
-            "0 switches it off."
+            "Read issues again whose latest message is at most this many days old, to find changes that Pylon does not "
+            "mark with a new timestamp. This takes one request for the messages of each such issue in every sync. "
+            "0 turns it off."
         ),
-        json_schema_extra={"order": 4},
+        json_schema_extra={"order": 1, "group": "advanced"},
     )
     include_messages: bool = Field(
         default=True,
         title="Include Messages",
         description=(
-            "Read the public messages of issues, conversations and tickets: one request for each new or changed "
-            "issue. Switched off, a sync is much faster, but there is no feedback text, body or attachment of an issue "
-            "unless Trust Issue Bodies is switched on."
+            "Sync the public messages of issues, conversations and tickets. This takes one request for each new or "
+            "changed issue, and most of the time of a first sync. Without messages, issues have no feedback text, body "
+            "or attachments, unless Trust Issue Bodies is on."
         ),
-        json_schema_extra={"order": 5},
+        json_schema_extra={"order": 1, "group": "scope"},
     )
     trust_issue_body: bool = Field(
         default=False,
         title="Trust Issue Bodies",
         description=(
-            "Pylon does not say whether the body of an issue is public: where an issue began with an internal note, "
-            "the body is that note. The connector compares each body with the issue's internal notes and keeps back "
-            "what matches, and where messages are not read it keeps back every body and attachment. Switch this on "
-            "only if issues never begin with internal notes in your organisation: bodies are then synced, with the "
-            "files that they show, also where messages are not read."
+            "Turn this on only if issues in your organisation never begin with an internal note. Pylon does not say "
+            "whether the body of an issue is public. By default, a body that resembles an internal note of its issue "
+            "is not synced, nor is any body or attachment of an issue whose messages are not read. With this option, "
+            f'those are synced too. <a href="{DOCUMENTATION_URL}">What that means for privacy</a>.'
         ),
-        json_schema_extra={"order": 6},
+        json_schema_extra={"order": 3, "group": "scope"},
     )
     num_workers: int = Field(
         default=10,
@@ -96,10 +111,10 @@ class Config(BaseModel):
         le=32,
         title="Number of Workers",
         description=(
-            "How many message requests may be under way at once. More pay only where Pylon answers slowly: its rate "
-            "limits, not the workers, decide how long a sync takes."
+            "How many requests for messages may run at the same time. More workers help only while Pylon responds "
+            "slowly; usually its rate limits decide how long a sync takes."
         ),
-        json_schema_extra={"order": 7},
+        json_schema_extra={"order": 2, "group": "advanced"},
     )
     rate_limit_percent: int = Field(
         default=100,
@@ -107,23 +122,30 @@ class Config(BaseModel):
         le=100,
         title="Share of the Rate Limit (Percent)",
         description=(
-            "Share of Pylon's rate limits that this connector may use. All integrations of an organisation draw "
-            "on the same limits: lower it when others need room."
+            "The share of Pylon's rate limits that syncs may use. All integrations of your organisation share the same "
+            "limits, so lower it if others need more of them. "
+            f'<a href="{_PYLON_DOCS}/api-reference">Pylon\'s rate limits</a>.'
         ),
-        json_schema_extra={"order": 8},
+        json_schema_extra={"order": 3, "group": "advanced"},
     )
     custom_object_types: list[str] = Field(
         default=[],
         title="Custom Object Types",
-        description="The types of custom objects that the stream custom_objects reads, by their slug in Pylon.",
+        description=(
+            "Types of custom objects for the stream custom_objects, by their slug in Pylon. Leave it empty if you do "
+            "not sync custom objects."
+        ),
         examples=[["contract", "subscription"]],
-        json_schema_extra={"order": 9},
+        json_schema_extra={"order": 2, "group": "scope"},
     )
     api_url: str | None = Field(
         default=None,
         title="API URL",
-        description="Another address of the API, such as a gateway: https, or http on a loopback address only.",
-        json_schema_extra={"order": 10, "airbyte_hidden": True},
+        description=(
+            "Another address of the API, such as a gateway or a test server. It must use https; plain http is "
+            "allowed for this machine only (localhost)."
+        ),
+        json_schema_extra={"order": 4, "group": "advanced", "airbyte_hidden": True},
     )
 
     @field_validator("api_token", mode="after")
@@ -133,7 +155,7 @@ class Config(BaseModel):
         if not value:
             raise ValueError("is empty; create a token in Pylon under Settings, API Tokens")
         if not value.isascii() or not value.isprintable() or " " in value:
-            raise ValueError("holds characters that no token has; copy it from Pylon again")
+            raise ValueError("has characters that no token has; copy it from Pylon again")
         return value
 
     @field_validator("start_date", "api_url", mode="before")
@@ -151,7 +173,7 @@ class Config(BaseModel):
         if moment is None:
             raise ValueError("is not a date; write it as 2025-01-01 or 2025-01-01T00:00:00Z")
         if moment > datetime.now(timezone.utc):
-            raise ValueError("lies in the future; choose a date that has passed, or leave it empty")
+            raise ValueError("is in the future; choose a date in the past, or leave it empty")
         return value
 
     @field_validator("api_url", mode="after")
@@ -166,11 +188,11 @@ class Config(BaseModel):
         except ValueError:
             raise ValueError("is not a URL") from None
         if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("must be an address alone, without credentials, query or fragment")
+            raise ValueError("must be a plain address, without credentials, query or fragment")
         if not host or parts.scheme not in ("https", "http"):
             raise ValueError("must begin with https://")
         if parts.scheme == "http" and host not in _LOOPBACK:
-            raise ValueError("must begin with https://; plain http is for loopback addresses only")
+            raise ValueError("must begin with https://; plain http is allowed for this machine only (localhost)")
         return value.strip().rstrip("/")
 
     @property
@@ -185,7 +207,7 @@ class Config(BaseModel):
 
     @classmethod
     def load(cls, values: Any) -> "Config":
-        """The configuration made of `values`; raises InvalidConfig with a text for the person who filled it in."""
+        """Return the configuration made of `values`; raises InvalidConfig with a text for the person who wrote it."""
         if not isinstance(values, dict):
             values = dict(values) if hasattr(values, "keys") else values
         try:
@@ -207,7 +229,11 @@ def _explain(problem: Any) -> str:
 
 
 def connection_specification() -> dict[str, Any]:
-    """The JSON schema of the configuration, in the plain form that Airbyte's form and its linters accept."""
+    """Return the JSON schema of the configuration, with only what Airbyte's form and its linters accept.
+
+    Airbyte's form shows the values of an enum as they are, and allows labels only for objects, so the description of
+    an enum says what its values mean.
+    """
     properties: dict[str, Any] = {}
     raw = Config.model_json_schema()["properties"]
     for name, described in raw.items():
@@ -223,12 +249,13 @@ def connection_specification() -> dict[str, Any]:
         "type": "object",
         "required": ["api_token"],
         "additionalProperties": True,
+        "groups": [{"id": group, "title": title} for group, title in GROUPS.items()],
         "properties": properties,
     }
 
 
 def specification() -> dict[str, Any]:
-    """Airbyte's ConnectorSpecification as plain JSON."""
+    """Return Airbyte's ConnectorSpecification as plain JSON."""
     return {
         "documentationUrl": DOCUMENTATION_URL,
         "connectionSpecification": connection_specification(),

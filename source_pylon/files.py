@@ -1,13 +1,17 @@
-"""Files given on the command line, read with errors that name the file and the place."""
+"""Files given on the command line, read with errors that name the file and the place, and never quote a content."""
 
 import contextlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 _NOT_JSON = (ValueError, RecursionError)
 """What Python's decoder raises, JSONDecodeError among it; its limits for depth and digits have other names."""
+
+_MAX_PATH = 1024
+"""Longer than any path that people give, and shorter than most contents."""
 
 
 class BadFile(ValueError):
@@ -15,38 +19,65 @@ class BadFile(ValueError):
 
 
 def read_json(path: str, what: str) -> Any:
-    """The JSON value in a file; raises BadFile. `what` says what the file is, such as "configuration"."""
+    """Return the JSON value in a file; raises BadFile. `what` says what the file is, such as "configuration"."""
     return _parse(_read(path, what), path, what)
 
 
+def read_catalog(path: str) -> dict[str, Any]:
+    """Return the catalog in a file: an object with the list `streams`, whose items are not checked.
+
+    Takes a configured catalog, a catalog as Airbyte's protocol defines it, and the output of `discover`: a CATALOG
+    message, also among other messages in JSON lines. Raises BadFile for anything else.
+    """
+    for value in _values(_read(path, "catalog"), path, "catalog"):
+        catalog = value.get("catalog") if isinstance(value, dict) and value.get("type") == "CATALOG" else value
+        if isinstance(catalog, dict) and isinstance(catalog.get("streams"), list):
+            return catalog
+    raise BadFile(f"The catalog file {path} holds no catalog: no JSON object with a list named streams.")
+
+
 def read_states(path: str) -> list[dict[str, Any]]:
-    """The states in a file, one for each stream, as Airbyte's state messages.
+    """Return the states in a file, one for each stream and namespace, as Airbyte's state messages.
 
     Takes a list of states (as Airbyte writes it), one state, a STATE message, JSON lines with STATE messages among
     others (as `read` writes them; the last of each stream counts), and the older form that maps stream names to
     states. An empty file is no state. Raises BadFile for anything else, rather than read everything again.
     """
-    text = _read(path, "state")
+    states: dict[tuple[str, str | None], dict[str, Any]] = {}
+    for value in _values(_read(path, "state"), path, "state"):
+        for item in value if isinstance(value, list) else [value]:
+            for state in _states(item, path):
+                descriptor = state["stream"]["stream_descriptor"]
+                states[descriptor["name"], descriptor.get("namespace")] = state
+    return list(states.values())
+
+
+def _values(text: str, path: str, what: str) -> Iterator[Any]:
+    """Yield the one JSON value of a text, or those of its lines; nothing for an empty text."""
     if not text.strip():
-        return []
+        return
     try:
-        values = [json.loads(text)]
+        value = json.loads(text)
     except _NOT_JSON:
         # Not `splitlines`: texts of records may hold other separators of lines, which JSON does not escape.
         lines = [line for line in text.split("\n") if line.strip()]
-        if len(lines) < 2:
-            _parse(text, path, "state")
+        if len(lines) < 2 or not _is_json(lines[0]):
+            _parse(text, path, what)
+        for number, line in enumerate(lines[:-1], 1):
+            yield _parse(line, path, what, number)
         # The last line may be cut off where the process that wrote it was killed.
-        values = [_parse(line, path, "state", number) for number, line in enumerate(lines[:-1], 1)]
         with contextlib.suppress(*_NOT_JSON):
-            values.append(json.loads(lines[-1]))
-    states: dict[str, dict[str, Any]] = {}
-    for value in values:
-        for item in value if isinstance(value, list) else [value]:
-            for state in _states(item, path):
-                name = state["stream"]["stream_descriptor"]["name"]
-                states[name] = state
-    return list(states.values())
+            yield json.loads(lines[-1])
+    else:
+        yield value
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except _NOT_JSON:
+        return False
+    return True
 
 
 def _states(item: Any, path: str) -> Iterable[dict[str, Any]]:
@@ -85,21 +116,28 @@ def _by_name(value: Any, path: str) -> Iterable[dict[str, Any]]:
 def _stream_state(stream: Any, path: str) -> dict[str, Any]:
     descriptor = stream.get("stream_descriptor") if isinstance(stream, dict) else None
     name = descriptor.get("name") if isinstance(descriptor, dict) else None
+    namespace = descriptor.get("namespace") if isinstance(descriptor, dict) else None
     state = stream.get("stream_state") if isinstance(stream, dict) else None
     if not isinstance(name, str) or not isinstance(state, (dict, type(None))):
         raise BadFile(f"The state file {path} holds a stream's state without the stream's name, or not as an object.")
-    return {"type": "STREAM", "stream": {"stream_descriptor": {"name": name}, "stream_state": state or {}}}
+    described = {"name": name, "namespace": namespace} if isinstance(namespace, str) else {"name": name}
+    return {"type": "STREAM", "stream": {"stream_descriptor": described, "stream_state": state or {}}}
 
 
 def _read(path: str, what: str) -> str:
+    if path.lstrip()[:1] in ("{", "[") or len(path) > _MAX_PATH:
+        raise BadFile(f"The {what} has to be given as the path of a file. What was given looks like its content.")
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise BadFile(f"The {what} file {path} does not exist.") from None
+        # A word that does not look like a path may be a token that was put in the wrong place.
+        named = f"file {path}" if {".", os.sep} & set(path) else "file, whose name is not repeated here,"
+        raise BadFile(f"The {what} {named} does not exist.") from None
     except UnicodeDecodeError as error:
         raise BadFile(f"The {what} file {path} is not UTF-8 text (byte {error.start}).") from None
-    except OSError as error:
-        raise BadFile(f"The {what} file {path} cannot be read: {error.strerror}.") from None
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "its name is not a path"
+        raise BadFile(f"The {what} file {path} cannot be read: {reason}.") from None
 
 
 def _parse(text: str, path: str, what: str, line: int = 0) -> Any:

@@ -1,5 +1,7 @@
 """The console entry point: arguments, files, signals and the exit code."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import ctypes
@@ -7,30 +9,48 @@ import gc
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from source_pylon.signals import Stopped, StopSignals, end_by
+
 if TYPE_CHECKING:
     from source_pylon.source import SourcePylon
 
 _DESCRIPTION = """\
-Reads support data of Pylon (usepylon.com) as messages of the Airbyte protocol: JSON lines on standard output.
+Reads the support data of Pylon (usepylon.com) as messages of the Airbyte protocol: JSON lines on standard output.
 
-  source-pylon spec                                               what a configuration holds
-  source-pylon check    --config config.json                      whether the token works
-  source-pylon discover --config config.json                      the streams and their schemas
+  source-pylon spec                                               the options of a configuration
+  source-pylon check    --config config.json                      whether the configuration works
+  source-pylon discover --config config.json                      all streams with their schemas
+  source-pylon catalog  [--streams issues,accounts]               a configured catalog, ready for read
   source-pylon read     --config config.json --catalog catalog.json [--state state.json]
+
+A first sync, and a second one that reads only what has changed:
+
+  source-pylon catalog --streams issues,accounts > catalog.json
+  source-pylon read --config config.json --catalog catalog.json > first.jsonl
+  source-pylon read --config config.json --catalog catalog.json --state first.jsonl > second.jsonl
 """
+_VERBS = {
+    "spec": "print the specification of the configuration",
+    "check": "check that the configuration works",
+    "discover": "print the catalog of all streams",
+    "catalog": "print a configured catalog: each stream incremental where it can be",
+    "read": "read the streams of a catalog",
+}
+_HARMLESS = re.compile(r"the following arguments are required: |argument --[a-z]+: expected one argument$")
+"""What argparse may say as it is. Its other texts repeat what was typed, which may be the token."""
 _COLLECT_AFTER = 50_000
-_LAST_WORDS = 3.0
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 _LARGE_BLOCK = 256 * 1024
 
 
 def run() -> NoReturn:
-    """Runs the connector with the arguments of the command line, and ends the process with its exit code."""
+    """Run the connector with the arguments of the command line, and end the process with its exit code."""
     code = main(sys.argv[1:])
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
@@ -38,18 +58,30 @@ def run() -> NoReturn:
     os._exit(code)
 
 
-def main(args: Sequence[str], source: "SourcePylon | None" = None) -> int:
-    """Runs one verb and gives the exit code. `source` is for tests and benchmarks."""
+def main(args: Sequence[str], source: SourcePylon | None = None) -> int:
+    """Run one verb and return the exit code; ends the process if a signal stopped it. `source` is for tests."""
+    # The handlers come before the imports of the connector, which take two seconds: a container's process 1 ignores
+    # a signal that it does not handle.
+    with StopSignals() as stop:
+        code = _main(args, source, stop)
+    if stop.signum is not None:
+        end_by(stop.signum)
+    return code
+
+
+def _main(args: Sequence[str], source: SourcePylon | None, stop: StopSignals) -> int:
     try:
-        _parser().parse_args(args)
-        if args[0] == "spec":
+        parsed = _parser().parse_args(args)
+        if parsed.command == "spec":
             return _spec()
-        return _launch(args, source)
+        return _launch(parsed, source, stop)
+    except Stopped:
+        return 1
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 1
     except BrokenPipeError:
         return _reader_gone()
-    except BaseException as error:
+    except Exception as error:
         try:
             _report(error)
         except BrokenPipeError:
@@ -57,38 +89,62 @@ def main(args: Sequence[str], source: "SourcePylon | None" = None) -> int:
         return 1
 
 
-def _report(error: BaseException) -> None:
-    from airbyte_cdk.models import FailureType
+def _report(error: Exception) -> None:
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-    if isinstance(error, AirbyteTracedException) and error.failure_type is FailureType.config_error:
-        # Its text says what to do; a stack of calls would only hide it.
-        error.emit_message()
-    else:
-        # The CDK's hook writes the error as a trace message, without secrets.
-        sys.excepthook(type(error), error, error.__traceback__)
+    from source_pylon.output.entrypoint import message_line
+    from source_pylon.output.terminal import Terminal
+
+    if not isinstance(error, AirbyteTracedException):
+        error = AirbyteTracedException.from_exception(
+            error, message="An unexpected error in the connector ended it. Please report it with the log."
+        )
+    message = error.as_airbyte_message()
+    Terminal().show_error(message)
+    sys.stdout.write(message_line(message).decode())
     sys.stdout.flush()
 
 
+class _Parser(argparse.ArgumentParser):
+    """Never repeats what was typed: somebody may have pasted the configuration, with its token."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and what is wrong, and exit with 2."""
+        if not _HARMLESS.match(message):
+            verbs = ", ".join(_VERBS)
+            message = f"an argument is not recognized. The verbs are {verbs}; --help describes their arguments."
+        super().error(message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "source-pylon", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = _Parser(
+        "source-pylon",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    verbs = parser.add_subparsers(title="verbs", dest="verb", required=True, metavar="verb")
-    texts = {
-        "spec": "print the specification of the configuration",
-        "check": "check that the configuration works",
-        "discover": "print the catalog of streams",
-        "read": "read the streams of a configured catalog",
-    }
-    for verb, text in texts.items():
-        sub = verbs.add_parser(verb, help=text, description=text)
+    verbs = parser.add_subparsers(title="verbs", dest="command", required=True, metavar="verb")
+    for verb, text in _VERBS.items():
+        sub = verbs.add_parser(verb, help=text, description=text, allow_abbrev=False)
         sub.add_argument("--debug", action="store_true", help="log in detail")
         if verb != "spec":
-            sub.add_argument("--config", required=True, metavar="FILE", help="the configuration, JSON")
+            sub.add_argument(
+                "--config", required=verb != "catalog", metavar="FILE", help="the configuration, a JSON file"
+            )
+        if verb == "catalog":
+            sub.add_argument(
+                "--streams", metavar="NAMES", help="names separated by commas; without it, the suggested streams"
+            )
         if verb == "read":
-            sub.add_argument("--catalog", required=True, metavar="FILE", help="the configured catalog, JSON")
-            sub.add_argument("--state", metavar="FILE", help="states of an earlier sync, JSON or JSON lines")
+            sub.add_argument(
+                "--catalog",
+                required=True,
+                metavar="FILE",
+                help="a configured catalog; of any other catalog, such as the output of discover, all streams are read",
+            )
+            sub.add_argument(
+                "--state", metavar="FILE", help="the state to continue from: JSON, or the output of an earlier read"
+            )
     return parser
 
 
@@ -100,64 +156,69 @@ def _spec() -> int:
     return 0
 
 
-def _launch(args: Sequence[str], source: "SourcePylon | None") -> int:
+def _catalog(parsed: argparse.Namespace, source: SourcePylon) -> int:
+    from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
+
+    from source_pylon.catalog import UnknownStreams, suggested_catalog
+    from source_pylon.source import load_config
+
+    if parsed.config is not None:
+        load_config(source.read_config(parsed.config))
+    names = [name.strip() for name in (parsed.streams or "").split(",") if name.strip()]
+    try:
+        catalog = suggested_catalog(names)
+    except UnknownStreams as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog), indent=1), flush=True)
+    return 0
+
+
+def _launch(parsed: argparse.Namespace, source: SourcePylon | None, stop: StopSignals) -> int:
     from airbyte_cdk.logger import PRINT_BUFFER
 
     from source_pylon.output.emitter import LineBuffer
     from source_pylon.output.entrypoint import PylonEntrypoint
+    from source_pylon.output.terminal import Terminal
     from source_pylon.source import SourcePylon
 
-    signal.signal(signal.SIGTERM, _terminate)
-    # A log line that finds nobody to read it is no error worth a stack of calls.
+    source = source or SourcePylon()
+    if parsed.command == "catalog":
+        return _catalog(parsed, source)
+    # A log line that nobody reads any more is not worth a stack trace.
     logging.raiseExceptions = False
-    _give_memory_back()
-    # What the imports made lives as long as the process: looking through it again and again costs a quarter of a sync.
+    _return_memory_to_the_system()
+    # Freeze the objects created during import: collecting them again and again takes a quarter of a sync.
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
-    source = source or SourcePylon()
     lines = LineBuffer()
-    entrypoint = PylonEntrypoint(source, lines)
-    parsed = entrypoint.parse_args(list(args))
-    try:
-        with PRINT_BUFFER:
-            try:
+    terminal = Terminal()
+    entrypoint = PylonEntrypoint(source, lines, terminal, stop.requested)
+    with PRINT_BUFFER:
+        try:
+            with stop.graceful() if parsed.command == "read" else contextlib.nullcontext():
                 for some in entrypoint.lines(parsed):
                     lines.add(some)
-            finally:
-                if signal.setitimer(signal.ITIMER_REAL, 0) != (0.0, 0.0):
-                    # Told to end: a reader that is slow gets the last lines whole, one that takes nothing is left.
-                    signal.setitimer(signal.ITIMER_REAL, _LAST_WORDS, 1.0)
-                lines.flush()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:
+            lines.flush()
+        if stop.signum is not None:
+            said = f"Stopped by {signal.Signals(stop.signum).name}. The next sync continues from the last state."
+            entrypoint.logger.info(said)
+            terminal.show(said)
     return 0
 
 
-def _give_memory_back() -> None:
-    # Left to itself, glibc keeps what large answers took: it gives blocks back from a size on that grows with each of
-    # them, and each thread has a heap of its own. 1.0 GB becomes 0.4 GB where conversations are of megabytes.
+def _return_memory_to_the_system() -> None:
+    # By default, glibc keeps freed memory of large responses: its threshold for returning blocks grows with each of
+    # them, and each thread has a heap of its own. 1.0 GB becomes 0.4 GB where conversations have megabytes.
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
         libc.mallopt(_M_ARENA_MAX, 2)
 
 
-def _terminate(signum: int, frame: object) -> NoReturn:
-    # As an exception, so that buffered lines are written whole. One that is raised within a destructor is lost: it is
-    # raised again until it gets through.
-    signal.signal(signal.SIGALRM, _terminate_again)
-    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
-    # Python would write of the lost one to standard error, which is the CDK's print buffer: among the messages.
-    sys.unraisablehook = lambda unraisable: None
-    raise SystemExit(128 + signum)
-
-
-def _terminate_again(signum: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + signal.SIGTERM)
-
-
 def _reader_gone() -> int:
-    # Whatever is still buffered has no reader; without this the interpreter would complain about it at its end.
+    # What is still buffered has no reader; the interpreter would complain about it at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
     return 1

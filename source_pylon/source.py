@@ -12,10 +12,8 @@ from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteStateMessage,
     AirbyteStateMessageSerializer,
-    AirbyteStream,
     AirbyteStreamStatus,
     ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteCatalogSerializer,
     ConnectorSpecification,
     ConnectorSpecificationSerializer,
     FailureType,
@@ -32,14 +30,14 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_pylon.api.client import Observer, PylonClient
 from source_pylon.api.endpoints import Endpoint, calls_per_minute
 from source_pylon.api.transport import Transport
-from source_pylon.checks import check_connection
+from source_pylon.catalog import airbyte_stream, configured_catalog
+from source_pylon.checks import check_connection, unknown_options
 from source_pylon.config import Config, InvalidConfig, specification
 from source_pylon.extraction.stream import ConfiguredStream, Stream, SyncContext
 from source_pylon.files import BadFile, read_json, read_states
 from source_pylon.output.lines import Output
 from source_pylon.output.progress import Progress
 from source_pylon.output.runner import SyncRunner, as_messages
-from source_pylon.schemas import json_schema
 from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
 
@@ -62,7 +60,7 @@ class SourcePylon(Source):
 
     @classmethod
     def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
-        """The configuration file; raises a config_error that names the file and the place."""
+        """Return the configuration in a file; raises a config_error that names the file and the place."""
         with _files_as_config_errors():
             config = read_json(config_path, "configuration")
             if not isinstance(config, dict):
@@ -71,17 +69,16 @@ class SourcePylon(Source):
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
-        """The configured catalog; raises a config_error that names the file and what is wrong with it."""
+        """Return the configured catalog in a file, or all streams of the catalog that `discover` printed.
+
+        Raises a config_error that names the file and what is wrong with it.
+        """
         with _files_as_config_errors():
-            value = read_json(catalog_path, "catalog")
-            try:
-                return ConfiguredAirbyteCatalogSerializer.load(value)
-            except Exception as error:
-                raise BadFile(f"The catalog file {catalog_path} is not a configured catalog: {error}") from None
+            return configured_catalog(catalog_path)
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
-        """The states of an earlier sync, none without a file; raises a config_error for a damaged one."""
+        """Return the states of an earlier sync, none without a file; raises a config_error for a damaged one."""
         with _files_as_config_errors():
             return (
                 [AirbyteStateMessageSerializer.load(state) for state in read_states(state_path)] if state_path else []
@@ -96,16 +93,21 @@ class SourcePylon(Source):
         return config
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Whether the token and the API work; FAILED comes with what to do."""
+        """Return whether a sync would work. A failure, and a success with a warning, come with what to do."""
         try:
             settings = load_config(config)
         except AirbyteTracedException as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
-        suggested = [stream for stream in STREAMS if stream.suggested]
+        warnings = unknown_options(config)
         succeeded, message = check_connection(
-            self._client(settings, timing=self._timing.for_check()), settings, suggested
+            self._client(settings, timing=self._timing.for_check()), settings, STREAMS
         )
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=message)
+        for warning in warnings:
+            logger.warning(warning)
+        return AirbyteConnectionStatus(
+            status=Status.SUCCEEDED if succeeded else Status.FAILED,
+            message=" ".join([*filter(None, [message]), *warnings]) or None,
+        )
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """All streams with their schemas; makes no request."""
@@ -128,13 +130,17 @@ class SourcePylon(Source):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
         before_waiting: Callable[[], None] = lambda: None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[Output]:
         """Read the streams of the catalog concurrently; those that do not exist are reported first.
 
         Raises AirbyteTracedException where the configuration or the catalog cannot be used, and at the end, when a
-        stream was not read completely. `before_waiting` is called before this has to wait for the next output.
+        stream was not read completely. `before_waiting` is called before this has to wait for the next output. Once
+        `should_stop` returns true, the last state of each stream is yielded and this ends.
         """
         settings = load_config(config)
+        for warning in unknown_options(config):
+            logger.warning(warning)
         known = {stream.name: stream for stream in STREAMS}
         unknown = [item for item in catalog.streams if item.stream.name not in known]
         streams = _configured_streams(known, catalog, ConnectorStateManager(state=state))
@@ -145,9 +151,9 @@ class SourcePylon(Source):
         if streams:
             progress = Progress(self._timing)
             client = self._client(settings, progress)
-            progress.held_back, progress.unanswered = client.held_back, client.unanswered
-            context = SyncContext(client, settings, self._timing, progress.estimate, progress.set_details)
-            progress.outlet = runner = SyncRunner(context, streams, progress, before_waiting)
+            progress.waiting_endpoints, progress.in_flight = client.waiting_endpoints, client.in_flight
+            context = SyncContext(client, settings, self._timing, progress.estimate, progress.follow)
+            progress.sink = runner = SyncRunner(context, streams, progress, before_waiting, should_stop)
             yield from runner.outputs()
         if errors:
             raise errors[0]
@@ -157,13 +163,13 @@ class SourcePylon(Source):
         for secret in {config.api_token, json.dumps(config.api_token)[1:-1]}:
             add_to_secrets(secret)
         connections = config.num_workers + 4 * len(STREAMS)
-        transport = Transport(config.base_url, config.api_token, timing, connections)
+        transport = Transport(config.base_url, config.api_token, timing, connections=connections)
         return PylonClient(
             transport,
             region=config.region,
             timing=timing,
             share_percent=config.rate_limit_percent,
-            allowance=self._allowance,
+            limits=self._allowance,
             observer=observer,
         )
 
@@ -176,23 +182,6 @@ def _files_as_config_errors() -> Iterator[None]:
         raise AirbyteTracedException(
             message=str(error), internal_message="unusable file", failure_type=FailureType.config_error
         ) from None
-
-
-def airbyte_stream(stream: Stream) -> AirbyteStream:
-    """A stream as the catalog describes it."""
-    described = AirbyteStream(
-        name=stream.name,
-        json_schema=json_schema(stream.model),
-        supported_sync_modes=[SyncMode.full_refresh],
-        source_defined_primary_key=[[name] for name in stream.primary_key],
-        # Whether a full refresh goes on from its state; it begins anew.
-        is_resumable=False,
-    )
-    if stream.cursor_field:
-        described.supported_sync_modes.append(SyncMode.incremental)
-        described.source_defined_cursor = True
-        described.default_cursor_field = [stream.cursor_field]
-    return described
 
 
 def load_config(config: Mapping[str, Any]) -> Config:

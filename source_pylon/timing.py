@@ -32,6 +32,10 @@ class Timing:
     """1 + 2 + 4 + ... up to 60 s a wait, with jitter: about four minutes, enough for a deployment or a
     failover at Pylon, far below the 90 minutes after which Airbyte kills a silent source."""
 
+    time_limit: float = float("inf")
+    """Longest time of all requests of a client together."""
+
+    time_limit_of_check: float = 60.0
     attempts_of_check: int = 4
     read_timeout_of_check: float = 20.0
     """Somebody waits before a form for what `check` says."""
@@ -59,4 +63,5 @@ class Timing:
             self,
             retry_attempts=min(self.retry_attempts, self.attempts_of_check),
             read_timeout=min(self.read_timeout, self.read_timeout_of_check),
+            time_limit=min(self.time_limit, self.time_limit_of_check),
         )

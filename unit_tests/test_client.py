@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -120,7 +122,7 @@ def test_waits_between_attempts_grow_to_a_cap_and_differ(pylon: Any) -> None:
     assert len(set(harness.slept)) > 1
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 422, 301, 308])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 413, 422, 301, 308])
 def test_what_cannot_pass_is_asked_once(status: int, pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", status_code=status, headers={"Location": "https://elsewhere.invalid"})
     harness = Harness()
@@ -172,9 +174,9 @@ def test_endpoints_do_not_wait_for_each_other(pylon: Any) -> None:
 
 
 def test_no_more_calls_leave_than_the_share_of_the_allowance(pylon: Any) -> None:
-    client = Harness(share_percent=50, allowance=lambda endpoint: 10).client
-    assert client.gate(ACCOUNTS).window.limit == 5
-    assert Harness(share_percent=1, allowance=lambda endpoint: 10).client.gate(ACCOUNTS).window.limit == 1
+    client = Harness(share_percent=50, limits=lambda endpoint: 10).client
+    assert client.limiter(ACCOUNTS).limit.limit == 5
+    assert Harness(share_percent=1, limits=lambda endpoint: 10).client.limiter(ACCOUNTS).limit.limit == 1
 
 
 def test_a_stubborn_bad_answer_is_given_up_soon(pylon: Any) -> None:
@@ -184,21 +186,141 @@ def test_a_stubborn_bad_answer_is_given_up_soon(pylon: Any) -> None:
     assert pylon.call_count <= 5
 
 
-def test_pylons_time_is_learned_from_its_first_answer(pylon: Any) -> None:
-    here = datetime(2026, 10, 1, 12, 0, tzinfo=timezone.utc)
-    client = Harness(now=lambda: here).client
-    assert abs(client.server_time(here) - (here)) < timedelta(seconds=1)
-    pylon.get(f"{HOST}/teams", json=body(), headers={"Date": "Thu, 01 Oct 2026 11:30:00 GMT"})
-    client.request(TEAMS)
-    assert abs(client.server_time(here) - (here - timedelta(minutes=30))) < timedelta(seconds=1)
+HERE = datetime(2026, 10, 1, 12, 0, tzinfo=timezone.utc)
 
 
-def test_without_a_date_header_this_machines_time_stands(pylon: Any) -> None:
-    here = datetime(2026, 10, 1, 12, 0, tzinfo=timezone.utc)
-    client = Harness(now=lambda: here).client
-    pylon.get(f"{HOST}/teams", json=body())
+def within_a_second(moment: datetime, expected: datetime) -> bool:
+    return abs(moment - expected) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("date", "earliest", "latest"), [
+    ("Thu, 01 Oct 2026 11:30:00 GMT", -30, 0),
+    ("Thu, 01 Oct 2026 12:30:00 GMT", 0, 30),
+    ("Thu, 01 Oct 2099 12:00:00 GMT", 0, 0),
+    ("Thu, 01 Oct 2025 12:00:00 GMT", -365 * 24 * 60, 0),
+    ("soon", 0, 0),
+    (None, 0, 0),
+])  # fmt: skip
+def test_the_dates_of_good_answers_bound_the_present(date: str | None, earliest: int, latest: int, pylon: Any) -> None:
+    client = Harness(now=lambda: HERE).client
+    pylon.get(f"{HOST}/teams", json=body(), headers={"Date": date} if date else {})
     client.request(TEAMS)
-    assert client.server_time(here) == here
+    assert within_a_second(client.clock.earliest(), HERE + timedelta(minutes=earliest))
+    assert within_a_second(client.clock.latest(), HERE + timedelta(minutes=latest))
+    assert within_a_second(client.server_time(HERE), client.clock.earliest())
+    assert within_a_second(client.ask_time(), client.clock.latest())
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_the_date_of_a_bad_answer_moves_nothing(status: int, pylon: Any) -> None:
+    client = Harness(now=lambda: HERE).client
+    fast = {"Date": "Thu, 01 Oct 2026 17:00:00 GMT", "Retry-After": "0.01"}
+    pylon.get(f"{HOST}/teams", [{"status_code": status, "headers": fast}, {"json": body()}])
+    client.request(TEAMS)
+    assert within_a_second(client.clock.latest(), HERE)
+
+
+def test_the_earliest_of_several_dates_counts(pylon: Any) -> None:
+    client = Harness(now=lambda: HERE).client
+    for minute in (50, 20, 40):
+        pylon.get(f"{HOST}/teams", json=body(), headers={"Date": f"Thu, 01 Oct 2026 11:{minute}:00 GMT"})
+        client.request(TEAMS)
+    assert within_a_second(client.clock.earliest(), HERE - timedelta(minutes=40))
+
+
+@pytest.mark.parametrize("asked", ["X-Retry-After", "Retry-After"])
+def test_a_503_that_asks_for_a_wait_gets_it_and_counts_as_an_attempt(asked: str, pylon: Any) -> None:
+    pylon.get(f"{HOST}/accounts", [{"status_code": 503, "headers": {asked: "7"}}] * 2 + [{"json": body("a")}])
+    harness = Harness(replace(TIMING, retry_base=0.1, retry_attempts=3))
+    assert harness.client.request(ACCOUNTS)["data"]
+    assert harness.slept == [7, 7]
+    assert harness.refused == []
+
+
+GLITCHES: dict[str, dict[str, Any]] = {
+    "no data": {"pagination": {"cursor": "x", "has_next_page": True}, "request_id": "r"},
+    "data null": {"data": None, "pagination": {"cursor": "x", "has_next_page": True}},
+    "empty data without a cursor": {"data": [], "pagination": {"cursor": "", "has_next_page": True}},
+    "empty data with the cursor that was asked for": {"data": [], "pagination": {"cursor": "1", "has_next_page": True}},
+}
+
+
+@pytest.mark.parametrize("glitch", GLITCHES)
+def test_a_glitched_page_is_requested_with_the_same_cursor_ten_times_more(glitch: str, pylon: Any) -> None:
+    answers = [{"json": body("a", cursor="1")}, *[{"json": GLITCHES[glitch]}] * 10, {"json": body("b")}]
+    pylon.get(f"{HOST}/accounts", answers)
+    harness = Harness(replace(TIMING, retry_attempts=2))
+    assert [record["id"] for page in harness.client.pages(ACCOUNTS) for record in page] == ["a", "b"]
+    assert [request.url for request in pylon.request_history[1:]] == [f"{HOST}/accounts?limit=999&cursor=1"] * 11
+    assert len(harness.slept) == 10
+    assert harness.slept == sorted(harness.slept)
+    assert sum(harness.slept) < 10
+
+
+def test_pages_that_stay_glitched_end_with_an_error(pylon: Any) -> None:
+    pylon.get(f"{HOST}/accounts", json=GLITCHES["no data"])
+    with pytest.raises(errors.GlitchedPage, match="holds no data"):
+        Harness().client.request(ACCOUNTS)
+    assert pylon.call_count == 11
+
+
+@pytest.mark.parametrize("id_", ["", ".", ".."])
+def test_an_id_that_would_lead_to_another_path_makes_no_request(id_: str, pylon: Any) -> None:
+    with pytest.raises(errors.UnusableId):
+        Harness().client.request(Endpoint("GET", "/issues/{id}/messages"), id_)
+    assert pylon.call_count == 0
+
+
+@pytest.mark.parametrize("id_", ["a.b", "...", "%2e%2e", "..;", "?x=1", "#", " ", "\n", "\ufffd", "../../me"])
+def test_any_other_id_stays_one_part_of_the_path(id_: str, pylon: Any) -> None:
+    pylon.get(requests_mock.ANY, json=body())
+    Harness().client.request(Endpoint("GET", "/issues/{id}/messages"), id_)
+    path, _, query = pylon.last_request.url.removeprefix(HOST).partition("?")
+    assert [len(path.split("/")), path.split("/")[1], path.split("/")[3], query] == [4, "issues", "messages", ""]
+
+
+@pytest.mark.parametrize("answer", [
+    {"status_code": 429, "headers": {"X-Retry-After": "30"}},
+    {"status_code": 503, "headers": {"Retry-After": "3600"}},
+    {"status_code": 500},
+    {"exc": requests.exceptions.ConnectTimeout},
+], ids=str)  # fmt: skip
+def test_a_client_with_a_time_limit_gives_up_in_time_and_says_why(answer: dict[str, Any], pylon: Any) -> None:
+    pylon.get(f"{HOST}/accounts", **answer)
+    client = Harness(replace(TIMING, time_limit=0.3, longest_rate_limit_wait=60, retry_base=1.0)).client
+    began = time.monotonic()
+    with pytest.raises(errors.TimeLimitReached, match=r"gave no usable answer within 0 seconds\. .+") as caught:
+        client.request(ACCOUNTS)
+    assert time.monotonic() - began < 1
+    assert caught.value.is_transient
+
+
+def test_a_time_limit_shortens_the_deadline_of_each_answer(pylon: Any) -> None:
+    pylon.get(f"{HOST}/accounts", json=body())
+    Harness(replace(TIMING, time_limit=3.0)).client.request(ACCOUNTS)
+    assert all(2 < seconds <= 3 for seconds in pylon.last_request.timeout)
+
+
+def test_each_request_is_logged_for_debugging_without_what_it_holds(
+    pylon: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="airbyte")
+    pages = [{"json": body("SECRET", cursor="c1")}, {"status_code": 500}, {"json": body("b")}]
+    pylon.get(f"{HOST}/accounts", pages)
+    list(Harness().client.pages(ACCOUNTS, query={"email": "PRIVATE"}))
+    first, failed, second = [r.getMessage() for r in caplog.records if "GET /accounts" in r.getMessage()]
+    assert re.fullmatch(r"GET /accounts, page 1: status 200, \d+ bytes, \d+\.\d{3} s", first)
+    assert "page 2: status 500" in failed
+    assert "page 2: status 200" in second
+    assert not re.search("SECRET|PRIVATE|5ecret", caplog.text)
+
+
+def test_a_request_without_an_answer_is_logged_for_debugging(pylon: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="airbyte")
+    pylon.get(f"{HOST}/teams", exc=requests.exceptions.ConnectTimeout)
+    with pytest.raises(errors.Unreachable):
+        Harness(replace(TIMING, retry_attempts=1)).client.request(TEAMS)
+    assert "GET /teams: Unreachable (ConnectTimeout" in caplog.text
 
 
 def test_an_answer_that_was_left_waiting_is_asked_for_again_and_uses_up_no_attempt(pylon: Any) -> None:
@@ -206,10 +328,10 @@ def test_an_answer_that_was_left_waiting_is_asked_for_again_and_uses_up_no_attem
     harness = Harness(replace(TIMING, retry_attempts=1))
     exchange, left = harness.client._transport.exchange, iter([True] * 5)
 
-    def waiting(*args: Any) -> Any:
+    def waiting(*args: Any, **options: Any) -> Any:
         if next(left, False):
             raise errors.ReadStalled("A large answer had to wait.")
-        return exchange(*args)
+        return exchange(*args, **options)
 
     harness.client._transport.exchange = waiting  # type: ignore[method-assign, assignment]
     assert harness.client.request(ACCOUNTS)["data"] == [{"id": "a"}]
@@ -225,3 +347,5 @@ def test_a_check_is_less_patient_than_a_sync() -> None:
     for_check = Timing().for_check()
     assert for_check.retry_attempts < Timing().retry_attempts
     assert for_check.read_timeout < Timing().read_timeout
+    assert for_check.time_limit == 60
+    assert Timing().time_limit == float("inf")

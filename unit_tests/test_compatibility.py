@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import AirbyteCatalog, AirbyteMessage, AirbyteMessageSerializer, Type
 
+from source_pylon.catalog import airbyte_stream
 from source_pylon.config import specification
-from source_pylon.source import airbyte_stream
 from source_pylon.streams import STREAMS
 
 GOLDEN = Path(__file__).parent / "golden"

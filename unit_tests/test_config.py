@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import Any
 
 import jsonschema
 import pytest
 
-from source_pylon.config import HOSTS, Config, InvalidConfig, specification
+from source_pylon.config import GROUPS, HOSTS, Config, InvalidConfig, specification
 
 PROPERTIES = specification()["connectionSpecification"]["properties"]
 
@@ -67,7 +68,7 @@ def test_what_is_no_date_is_refused(text: Any) -> None:
 
 
 def test_a_start_date_in_the_future_is_refused() -> None:
-    with pytest.raises(InvalidConfig, match="lies in the future"):
+    with pytest.raises(InvalidConfig, match="is in the future"):
         load(start_date=f"{datetime.now(timezone.utc).year + 1}-06-01")
 
 
@@ -132,10 +133,26 @@ def test_only_the_address_is_hidden_in_the_form() -> None:
     assert [name for name, schema in PROPERTIES.items() if schema.get("airbyte_hidden")] == ["api_url"]
 
 
-def test_every_field_of_the_form_has_a_title_a_description_and_a_place_of_its_own() -> None:
+def test_every_field_of_the_form_has_a_title_a_description_a_group_and_a_place_in_it() -> None:
     assert all(schema["title"] and schema["description"] for schema in PROPERTIES.values())
-    orders = [schema["order"] for schema in PROPERTIES.values()]
-    assert orders == sorted(set(orders))
+    assert [group["id"] for group in specification()["connectionSpecification"]["groups"]] == list(GROUPS)
+    for group in GROUPS:
+        orders = sorted(schema["order"] for schema in PROPERTIES.values() if schema["group"] == group)
+        assert orders == list(range(len(orders)))
+        assert orders
+    assert {schema["group"] for schema in PROPERTIES.values()} == set(GROUPS)
+
+
+def test_the_form_says_what_its_values_mean() -> None:
+    assert "us for the United States" in PROPERTIES["region"]["description"]
+    assert "eu for the European Union" in PROPERTIES["region"]["description"]
+    assert PROPERTIES["start_date"]["pattern_descriptor"] == "YYYY-MM-DD or YYYY-MM-DDTHH:mm:ssZ"
+
+
+def test_links_in_descriptions_are_whole() -> None:
+    for schema in PROPERTIES.values():
+        links = re.findall(r'<a href="https://[^"<>]+">[^<>]+</a>', schema["description"])
+        assert schema["description"].count("<") == 2 * len(links)
 
 
 def test_the_form_has_only_plain_types() -> None:

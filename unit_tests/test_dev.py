@@ -122,10 +122,11 @@ def test_the_tests_run_on_both_cores_and_those_that_measure_run_alone(monkeypatc
     ]
 
 
-def test_the_fast_tests_are_those_that_are_neither_slow_nor_measure(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert selected(monkeypatch, "--fast", "-x") == [
-        ["-m", "not slow and not serial", "-n", "2", "--dist", "loadgroup", "-x"]
-    ]
+def test_the_fast_tests_are_neither_slow_nor_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    parallel = ["-m", "not slow and not serial", "-n", "2", "--dist", "loadgroup"]
+    assert selected(monkeypatch, "--fast", "-x") == [[*parallel, "-x", *run_tests.FAST]]
+    assert selected(monkeypatch, "--fast", "integration_tests") == [[*parallel, "integration_tests"]]
+    assert [path for path in run_tests.FAST if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
 def test_quoted_error_texts_are_those_of_the_code(text: str) -> None:
     quoted = re.findall(r"says (?:that the token )?\*(.*?)\*", text)
     assert len(quoted) == 3
-    code = (ROOT / "source_pylon" / "api" / "responses.py").read_text()
+    code = (ROOT / "source_pylon" / "api" / "errors.py").read_text()
     for words in quoted:
         assert words in code
 

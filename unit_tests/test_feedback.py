@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import orjson
@@ -134,6 +135,92 @@ def test_a_record_stays_below_what_destinations_take_and_says_that_it_was_cut(ch
     assert record["feedback_text"]
 
 
+CONTACT = {"name": "Ada", "contact": {"id": "c", "email": "ada@a.example"}}
+USER = {"name": "Bob", "avatar_url": None, "user": {"id": "u", "email": "bob@v.example"}}
+
+
+def test_flat_columns_stand_beside_the_nested_objects() -> None:
+    issue = {
+        **ISSUE,
+        "assignee": {"id": "u", "email": "bob@v.example"},
+        "requester": {"id": "c", "email": "ada@a.example"},
+        "type": "Conversation",
+        "csat_responses": [{"score": 1}, {"score": 4, "comment": "Better"}],
+    }
+    record = emitted(issue, [])
+    names = ("assignee_email", "requester_email", "issue_type", "csat_score", "type")
+    assert [record[name] for name in names] == ["bob@v.example", "ada@a.example", "conversation", 4, "Conversation"]
+
+
+@pytest.mark.parametrize(
+    "issue",
+    [
+        {},
+        {"assignee": None, "requester": "odd", "type": 7, "csat_responses": [{"score": 5}, "odd"]},
+        {"assignee": {"email": 7}, "requester": {"email": ""}, "type": "", "csat_responses": [{"score": True}]},
+        {"assignee": [], "requester": {}, "type": ["ticket"], "csat_responses": {"score": 5}},
+        {"csat_responses": [{"score": 5}, {"score": "5"}]},
+        {"csat_responses": []},
+    ],
+)
+def test_flat_columns_are_null_where_pylon_gives_nothing_of_their_kind(issue: dict[str, Any]) -> None:
+    record = emitted({**ISSUE, **issue}, [])
+    assert [record[name] for name in ("assignee_email", "requester_email", "issue_type", "csat_score")] == [None] * 4
+
+
+COUNTED = ("public_message_count", "customer_message_count", "last_customer_message_at", "last_team_message_at")
+
+
+def test_the_conversation_is_counted_from_its_public_messages() -> None:
+    messages = [
+        message(4, author=USER, timestamp="2026-01-01T02:00:04+02:00"),
+        message(1, author=CONTACT),
+        message(3, author=CONTACT),
+        message(2, author=USER),
+        message(5, author={"name": "Nobody"}),
+        message(6, author=CONTACT, timestamp="odd"),
+        message(8, author=CONTACT, is_private=True),
+        message(9, author=USER, thread_id="t"),
+    ]
+    record = emitted(ISSUE, messages)
+    assert [record[name] for name in COUNTED] == [6, 3, "2026-01-01T00:00:03Z", "2026-01-01T00:00:04Z"]
+
+
+def test_counts_are_zero_where_there_is_no_public_message_and_null_where_messages_were_not_read() -> None:
+    for messages in ([], [message(1, author=CONTACT, is_private=True)]):
+        assert [emitted(ISSUE, messages)[name] for name in COUNTED] == [0, 0, None, None]
+    assert [emitted(ISSUE, None)[name] for name in COUNTED] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("author", "columns"),
+    [
+        (CONTACT, ["c", "ada@a.example", "Ada", "contact"]),
+        (USER, ["u", "bob@v.example", "Bob", "user"]),
+        ({**USER, **CONTACT}, ["c", "ada@a.example", "Ada", "contact"]),
+        ({"name": "Form", "user": None, "contact": None}, [None, None, "Form", None]),
+        ({"user": {}}, [None, None, None, "user"]),
+        ({"name": 7, "user": "odd"}, [None, None, None, None]),
+        (None, [None, None, None, None]),
+        ("odd", [None, None, None, None]),
+    ],
+)
+def test_messages_of_their_own_name_their_author(author: Any, columns: list[Any]) -> None:
+    (record,) = message_records(*issue_record(ISSUE, [message(1, author=author)]))
+    assert [record[name] for name in ("author_id", "author_email", "author_name", "author_type")] == columns
+
+
+def test_all_messages_of_one_reading_carry_the_time_of_the_reading_and_of_the_issues_last_change() -> None:
+    read_at = datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+    issue = {**ISSUE, "updated_at": "2026-04-30T00:00:00Z", "type": "TICKET"}
+    made = issue_record(issue, [message(1), message(2)], read_at=read_at)
+    assert made.record["issue_read_at"] == "2026-05-01T10:00:00Z"
+    for record in message_records(*made):
+        names = ("issue_read_at", "issue_updated_at", "issue_type")
+        assert [record[name] for name in names] == ["2026-05-01T10:00:00Z", "2026-04-30T00:00:00Z", "ticket"]
+    assert emitted(issue, [])["issue_read_at"] is None
+
+
 def test_a_record_of_usual_size_is_not_cut() -> None:
     record = emitted(ISSUE, [message(1, "<p>" + "x" * 100_000 + "</p>")])
     assert record["messages_truncated"] is False
@@ -141,7 +228,7 @@ def test_a_record_of_usual_size_is_not_cut() -> None:
 
 
 def test_messages_as_records_of_their_own_name_their_issue() -> None:
-    issue = emitted({**ISSUE, "number": 5, "type": "ticket", "account": {"id": "a"}}, [message(1), message(2, id=None)])
+    issue = emitted({**ISSUE, "number": 5, "type": "Ticket", "account": {"id": "a"}}, [message(1), message(2, id=None)])
     (record,) = message_records(issue, issue["messages"])
     assert (record["id"], record["issue_id"], record["issue_number"], record["issue_type"]) == ("1", "i", 5, "ticket")
     assert (record["account_id"], record["latest_message_time"]) == ("a", ISSUE["latest_message_time"])
@@ -150,7 +237,13 @@ def test_messages_as_records_of_their_own_name_their_issue() -> None:
 @pytest.mark.parametrize(
     ("recording", "text", "source"),
     [
-        ({"summary": "<b>Good</b>", "title": "Call"}, "Good", "summary"),
+        ({"summary": "Good", "title": "Call"}, "Good", "summary"),
+        (
+            {"summary": "The <Button> breaks ?a=1&copy=2  \n\n\nfor R&D"},
+            "The <Button> breaks ?a=1&copy=2\n\nfor R&D",
+            "summary",
+        ),
+        ({"summary": " \n", "title": " 1 &lt; 2 "}, "1 &lt; 2", "title"),
         ({"summary": "", "title": "Call"}, "Call", "title"),
         ({"summary": None, "title": None}, None, "none"),
         ({}, None, "none"),
@@ -172,6 +265,12 @@ def test_a_survey_response_names_its_survey_and_reads_as_questions_and_answers()
     record = feedback.survey_response_record({"id": "r", "answers": answers}, {"id": "s", "name": "NPS", "type": "nps"})
     assert record["feedback_text"] == "How likely?\n9\n\nGreat"
     assert (record["survey_id"], record["survey_name"], record["survey_type"]) == ("s", "NPS", "nps")
+
+
+def test_answers_are_plain_text_and_stay_as_they_are() -> None:
+    answers = [{"prompt": "What about <us>?", "value": "The <Button> component is broken, see ?a=1&copy=2"}]
+    record = feedback.survey_response_record({"id": "r", "answers": answers}, {"id": "s"})
+    assert record["feedback_text"] == "What about <us>?\nThe <Button> component is broken, see ?a=1&copy=2"
 
 
 @pytest.mark.parametrize("answers", [None, [], "odd", [{"prompt": "Why?"}], [{"prompt": "Why?", "value": ""}]])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from source_pylon.files import BadFile, read_json, read_states
+from source_pylon.files import BadFile, read_catalog, read_json, read_states
 
 STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "issues"}, "stream_state": {"mark": 1}}}
 
@@ -36,6 +36,21 @@ def test_a_file_may_begin_with_a_byte_order_mark(write: Any) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=r"The catalog file .*nowhere\.json does not exist"):
         read_json(str(tmp_path / "nowhere.json"), "catalog")
+
+
+SECRET = "pylon_api_5ecret"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f'{{"api_token": "{SECRET}"}}', f'\n {{"api_token": "{SECRET}"}}', f'[{{"a": "{SECRET}"}}]', SECRET, SECRET * 99],
+    ids=["the configuration", "after a line's end", "a list", "the token", "a long text"],
+)
+def test_what_is_given_in_place_of_a_path_is_not_repeated(path: str) -> None:
+    for what in ("configuration", "catalog"):
+        with pytest.raises(BadFile, match=what) as refusal:
+            read_json(path, what)
+        assert SECRET not in str(refusal.value)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
@@ -133,3 +148,47 @@ def test_anything_else_is_refused_rather_than_taken_for_no_state(value: Any, wri
 def test_a_stream_without_a_state_has_an_empty_one(write: Any) -> None:
     value = [{"type": "STREAM", "stream": {"stream_descriptor": {"name": "issues"}, "stream_state": None}}]
     assert states(write(json.dumps(value))) == {"issues": {}}
+
+
+def test_a_state_keeps_its_namespace_and_differs_from_one_without(write: Any) -> None:
+    def state(namespace: str | None, mark: int) -> Any:
+        descriptor = {"name": "issues", **({"namespace": namespace} if namespace else {})}
+        return {"type": "STREAM", "stream": {"stream_descriptor": descriptor, "stream_state": {"mark": mark}}}
+
+    given = [state(None, 1), state("support", 2), state("support", 3)]
+    kept = [item["stream"] for item in read_states(write(json.dumps(given)))]
+    assert [(item["stream_descriptor"].get("namespace"), item["stream_state"]["mark"]) for item in kept] == [
+        (None, 1),
+        ("support", 3),
+    ]
+
+
+CATALOG = {"streams": [{"name": "issues", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(CATALOG, indent=1),
+        json.dumps({"type": "CATALOG", "catalog": CATALOG}),
+        output({"type": "LOG", "log": {}}, {"type": "CATALOG", "catalog": CATALOG}, {"type": "LOG", "log": {}}),
+    ],
+    ids=["a catalog", "a message", "the output of discover"],
+)
+def test_a_catalog_is_read_in_each_form_in_which_it_is_kept(content: str, write: Any) -> None:
+    assert read_catalog(write(content)) == CATALOG
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"streams": 5}', '{"type": "CATALOG"}', '{"api_token": "5ecret"}']
+)
+def test_what_is_no_catalog_is_refused_and_not_quoted(content: str, write: Any) -> None:
+    path = write(content)
+    with pytest.raises(BadFile, match=path) as refusal:
+        read_catalog(path)
+    assert "5ecret" not in str(refusal.value)
+
+
+def test_a_broken_document_of_several_lines_is_told_by_its_place(write: Any) -> None:
+    with pytest.raises(BadFile, match="line 3, column"):
+        read_catalog(write('{\n "streams": [],\n "x" 1\n}'))

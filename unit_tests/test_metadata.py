@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
+from source_pylon.catalog import SUGGESTED_STREAMS
 from source_pylon.config import DOCUMENTATION_URL, HOSTS
 from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
@@ -56,6 +57,7 @@ def test_every_host_of_the_configuration_is_allowed(metadata: dict[str, Any]) ->
 
 def test_suggested_streams_exist_and_none_of_them_waits_for_each_account(metadata: dict[str, Any]) -> None:
     suggested = metadata["data"]["suggestedStreams"]["streams"]
+    assert tuple(suggested) == SUGGESTED_STREAMS
     assert "article_feedback" in suggested, "customers' feedback in the literal sense"
     assert set(suggested) <= {definition.name for definition in STREAMS}
     assert len(suggested) == len(set(suggested))

@@ -338,6 +338,7 @@ def test_a_token_that_may_be_a_files_name_does_not_mix_up_a_public_file_with_a_n
     messages = [public(file_urls=[shown]), note(file_urls=[hidden])]
     assert public_attachments([shown, hidden], None, messages) == [shown]
     assert public_attachments([shown, hidden], None, messages[:1]) == [shown], "the note may have been deleted"
+    assert public_attachments([hidden], None, messages) == []
 
 
 @pytest.mark.parametrize("broken", ["http://[broken", None, 7, {"url": FILE}, ["x"], ""])

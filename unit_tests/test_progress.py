@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from source_pylon.api.endpoints import get_paginated, search
 from source_pylon.api.errors import Unavailable
-from source_pylon.output.progress import Outlet, Progress
+from source_pylon.extraction.stream import ReadingProgress
+from source_pylon.output.progress import Progress, ProgressSink
 from source_pylon.timing import Timing
 
 SEARCH, ACCOUNTS = search("/issues/search"), get_paginated("/accounts")
 
 
-class Told(Outlet):
+class RecordingSink(ProgressSink):
     """Keeps what Airbyte is told."""
 
     def __init__(self) -> None:
         self.limited: list[str] = []
         self.estimates: dict[str, int] = {}
-        self.handed_over = 0
 
     def rate_limited(self, stream: str) -> None:
         self.limited.append(stream)
@@ -29,84 +30,115 @@ class Told(Outlet):
     def estimate(self, stream: str, rows: int) -> None:
         self.estimates[stream] = rows
 
-    def hand_over(self) -> None:
-        self.handed_over += 1
 
-
-class Harness:
+class Clock:
     """A progress at a time that the test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.told = Told()
-        self.progress = Progress(Timing(), self.told, monotonic=lambda: self.now)
+        self.sink = RecordingSink()
+        self.progress = Progress(Timing(), self.sink, monotonic=lambda: self.now)
         self.progress.begin({"issues": [SEARCH], "tickets": [SEARCH], "accounts": [ACCOUNTS]})
 
 
 @pytest.fixture
-def harness() -> Any:
-    made = Harness()
+def clock() -> Iterator[Clock]:
+    made = Clock()
     yield made
     made.progress.end()
 
 
-def test_a_line_counts_records_and_names_the_streams_that_are_still_read(harness: Harness) -> None:
-    for _ in range(1_234):
-        harness.progress.record("issues")
-    harness.progress.finished("accounts")
-    harness.now += 65
-    line = harness.progress.line()
+def test_a_line_counts_records_and_names_the_streams_that_are_still_read(clock: Clock) -> None:
+    clock.progress.records("issues", 1_234)
+    clock.progress.finished("accounts")
+    clock.now += 65
+    line = clock.progress.line()
     assert line.startswith("65 s: 1,234 records")
     assert "issues 1,234" in line
     assert "still reading issues, tickets" in line
 
 
-def test_a_line_says_what_is_waited_for_until_it_is_over(harness: Harness) -> None:
-    harness.progress.rate_limited(SEARCH, 30, 20)
-    assert "POST /issues/search waits 30 s" in harness.progress.line()
-    harness.now += 31
-    assert "waits" not in harness.progress.line()
+def test_a_line_says_how_far_a_long_reading_is(clock: Clock) -> None:
+    clock.progress.follow(lambda: ReadingProgress("5 of about 90 issues read", "about 3 minutes left"))
+    assert "; 5 of about 90 issues read, about 3 minutes left;" in clock.progress.line()
 
 
-def test_a_line_says_which_calls_the_client_itself_holds_back(harness: Harness) -> None:
-    harness.progress.held_back = lambda: ["GET /accounts"]
-    assert "GET /accounts waits for its share of the rate limit" in harness.progress.line()
+def test_a_line_says_what_is_waited_for_until_it_is_over(clock: Clock) -> None:
+    clock.progress.rate_limited(SEARCH, 30, 20)
+    assert "POST /issues/search waits 30 s for its rate limit" in clock.progress.line()
+    clock.now += 31
+    assert "waits" not in clock.progress.line()
 
 
-def test_a_refusal_is_logged_once_a_minute_and_endpoint(harness: Harness, caplog: Any) -> None:
+def test_a_line_says_which_requests_the_client_itself_holds_back(clock: Clock) -> None:
+    clock.progress.waiting_endpoints = lambda: ["GET /accounts"]
+    assert "GET /accounts waits for its rate limit" in clock.progress.line()
+
+
+def test_an_endpoint_that_waits_is_named_once(clock: Clock) -> None:
+    clock.progress.waiting_endpoints = lambda: [SEARCH.key]
+    clock.progress.rate_limited(SEARCH, 30, 20)
+    assert clock.progress.line().count(SEARCH.key) == 1
+
+
+def test_a_line_says_which_responses_are_slow(clock: Clock) -> None:
+    clock.progress.in_flight = lambda: [("GET /accounts", 12.0), ("GET /accounts", 7.0), ("GET /users", 1.0)]
+    line = clock.progress.line()
+    assert "GET /accounts has not answered for 12 s" in line
+    assert "GET /users" not in line
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_terminal_shows_the_time_left_and_the_beginning_of_the_reason_for_waiting(
+    width: int, clock: Clock
+) -> None:
+    clock.progress.follow(lambda: ReadingProgress("1,234 of about 98,765 issues read", "about 14 hours left"))
+    for stream in ("issues", "tickets", "accounts"):
+        clock.progress.records(stream, 1_234)
+    clock.progress.rate_limited(SEARCH, 30, 20)
+    first, second = (line[:width] for line in clock.progress.terminal_lines())
+    assert first.startswith("About 14 hours left; POST /issues/search"[:width])
+    assert second.startswith("3,702 records in 0 s; 1,234 of about 98,765"[:width])
+
+
+def test_on_a_terminal_of_80_columns_the_reason_for_waiting_is_whole(clock: Clock) -> None:
+    clock.progress.follow(lambda: ReadingProgress("1,234 of about 98,765 issues read", "about 14 hours left"))
+    clock.progress.rate_limited(get_paginated("/issues/{id}/messages"), 30, 20)
+    first, second = clock.progress.terminal_lines()
+    assert first == "About 14 hours left; GET /issues/{id}/messages waits 30 s for its rate limit"
+    assert len(first) <= 80
+    assert len(second) <= 80
+
+
+def test_a_refusal_is_logged_once_a_minute_and_endpoint(clock: Clock, caplog: Any) -> None:
     caplog.set_level(logging.INFO)
     for _ in range(5):
-        harness.progress.rate_limited(SEARCH, 30, 20)
-        harness.now += 10
-    harness.progress.rate_limited(ACCOUNTS, 3, 300)
+        clock.progress.rate_limited(SEARCH, 30, 20)
+        clock.now += 10
+    clock.progress.rate_limited(ACCOUNTS, 3, 300)
     assert len(caplog.records) == 2
-    harness.now += 60
-    harness.progress.rate_limited(SEARCH, 30, 20)
+    clock.now += 60
+    clock.progress.rate_limited(SEARCH, 30, 20)
     assert len(caplog.records) == 3
 
 
-def test_airbyte_is_told_which_running_streams_a_refusal_concerns(harness: Harness) -> None:
-    harness.progress.finished("tickets")
-    harness.progress.rate_limited(SEARCH, 30, 20)
-    assert harness.told.limited == ["issues"]
+def test_airbyte_is_told_which_running_streams_a_refusal_concerns(clock: Clock) -> None:
+    clock.progress.finished("tickets")
+    clock.progress.rate_limited(SEARCH, 30, 20)
+    assert clock.sink.limited == ["issues"]
 
 
-def test_a_learned_limit_and_another_try_are_logged(harness: Harness, caplog: Any) -> None:
+def test_a_learned_limit_and_a_retry_are_logged(clock: Clock, caplog: Any) -> None:
     caplog.set_level(logging.INFO)
-    harness.progress.learned(SEARCH, 120, 20)
-    harness.progress.retrying(ACCOUNTS, 4, Unavailable("Pylon answered with 503.", "detail"))
+    clock.progress.learned(SEARCH, 120, 20)
+    clock.progress.retrying(ACCOUNTS, 4, Unavailable("Pylon answered with 503.", "detail"))
     first, second = [record.getMessage() for record in caplog.records]
-    assert "about 20 calls a minute of POST /issues/search; 120 were expected" in first
+    assert "about 20 requests a minute for POST /issues/search, not 120 as assumed" in first
     assert "503" in second
-    assert "GET /accounts again in 4 s" in second
-    assert "GET /accounts waits 4 s for another try" in harness.progress.line()
+    assert "Retrying GET /accounts in 4 s" in second
+    assert "GET /accounts waits 4 s before another try" in clock.progress.line()
 
 
-def test_an_estimate_goes_to_airbyte(harness: Harness) -> None:
-    harness.progress.estimate("issues", 5_000)
-    assert harness.told.estimates == {"issues": 5_000}
-
-
-def test_what_a_thread_has_read_leaves_before_it_waits(harness: Harness) -> None:
-    harness.progress.about_to_wait()
-    assert harness.told.handed_over == 1
+def test_an_estimate_goes_to_airbyte(clock: Clock) -> None:
+    clock.progress.estimate("issues", 5_000)
+    assert clock.sink.estimates == {"issues": 5_000}

@@ -1,221 +1,202 @@
-"""The allowance is used up, hardly ever overdrawn, and learned where Pylon's table is another: in virtual time."""
+"""The rate limit is used, hardly ever exceeded, and learned where Pylon's table is another: in virtual time."""
 
 from __future__ import annotations
 
-import heapq
 import threading
-from collections import deque
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import count
-from random import Random
+from itertools import pairwise
 
 import pytest
 
+from benchmarks.rate_limiter import EvenClient, FixedWindow, SlidingWindow, TokenBucket, simulate
 from source_pylon.api.rate_limit import AdaptiveLimit, RateLimiter
 
 MINUTE = 60.0
-FIRST_MINUTES = 3
-
-
-@dataclass
-class SlidingServer:
-    """Accepts `limit` calls in any minute, of which others take some; refused calls do not count."""
-
-    limit: int
-    taken: Callable[[float], int] = lambda now: 0
-    accepted: deque[float] = field(default_factory=deque)
-
-    def wait(self, now: float) -> float:
-        """0 where a call is accepted, else the seconds until one would be."""
-        allowed = max(1, self.limit - self.taken(now))
-        while self.accepted and self.accepted[0] <= now - MINUTE:
-            self.accepted.popleft()
-        if len(self.accepted) < allowed:
-            self.accepted.append(now)
-            return 0.0
-        return self.accepted[len(self.accepted) - allowed] + MINUTE - now
-
-
-@dataclass
-class CalendarServer:
-    """Accepts `limit` calls in each minute of the clock, of which others take some."""
-
-    limit: int
-    taken: Callable[[float], int] = lambda now: 0
-    minute: int = -1
-    accepted: int = 0
-
-    def wait(self, now: float) -> float:
-        """0 where a call is accepted, else the seconds to the next minute."""
-        if int(now // MINUTE) != self.minute:
-            self.minute, self.accepted = int(now // MINUTE), 0
-        if self.accepted < self.limit - self.taken(now):
-            self.accepted += 1
-            return 0.0
-        return (self.minute + 1) * MINUTE - now
-
-
-@dataclass
-class Outcome:
-    """When each client's calls were accepted and refused, and the windows as they are in the end."""
-
-    accepted: list[list[float]]
-    refused: list[list[float]]
-    windows: list[AdaptiveLimit]
-
-    def used(self) -> int:
-        """All accepted calls."""
-        return sum(map(len, self.accepted))
-
-    def refused_later(self) -> float:
-        """The share of refused calls after the first minutes."""
-        late = [
-            sum(moment > FIRST_MINUTES * MINUTE for moments in kind for moment in moments)
-            for kind in (self.refused, self.accepted)
-        ]
-        return late[0] / max(1, sum(late))
-
-
-def simulate(
-    server: SlidingServer | CalendarServer,
-    windows: list[AdaptiveLimit],
-    minutes: float,
-    *,
-    latency: float = 0.3,
-    workers: int = 10,
-    seed: int = 1,
-) -> Outcome:
-    """Every client has `workers` that call as often as its window lets them."""
-    rng, order = Random(seed), count()
-    events: list[tuple[float, int, str, int, float]] = [(0.0, next(order), "wake", i, 0.0) for i in range(len(windows))]
-    idle = [workers] * len(windows)
-    outcome = Outcome([[] for _ in windows], [[] for _ in windows], windows)
-    woken: list[float | None] = [None] * len(windows)
-    while events:
-        now, _, kind, client, wait = heapq.heappop(events)
-        if now > minutes * MINUTE:
-            break
-        window = windows[client]
-        if kind == "arrive":
-            heapq.heappush(events, (now + latency * rng.random(), next(order), "back", client, server.wait(now)))
-            continue
-        if kind == "back":
-            idle[client] += 1
-            if wait:
-                window.refuse(now, float(-(-wait // 1)))
-                outcome.refused[client].append(now)
-            else:
-                window.answer(now)
-                outcome.accepted[client].append(now)
-        else:
-            woken[client] = None
-        while idle[client]:
-            pause = window.wait(now)
-            if not pause:
-                window.send(now)
-                idle[client] -= 1
-                heapq.heappush(events, (now + latency * rng.random(), next(order), "arrive", client, 0.0))
-                continue
-            due, planned = now + pause + 1e-6, woken[client]
-            if pause < float("inf") and (planned is None or due < planned):
-                woken[client] = due
-                heapq.heappush(events, (due, next(order), "wake", client, 0.0))
-            break
-    return outcome
 
 
 def half_taken(limit: int) -> Callable[[float], int]:
     return lambda now: limit // 2
 
 
-SERVERS = pytest.mark.parametrize("server_kind", [SlidingServer, CalendarServer])
+WINDOWS = pytest.mark.parametrize("window", [SlidingWindow, FixedWindow])
 
 
-@SERVERS
+@WINDOWS
 @pytest.mark.parametrize(
-    ("believed", "allowed", "taken", "minutes"),
+    ("believed", "allowed", "taken"),
     [
-        pytest.param(300, 20, False, 60, id="messages, October in the client, July in the server"),
-        pytest.param(120, 20, False, 60, id="searches, October in the client, July in the server"),
-        pytest.param(120, 10, False, 120, id="audit logs, October in the client, July in the server"),
-        pytest.param(300, 120, False, 60, id="messages at 120"),
-        pytest.param(300, 300, True, 60, id="half of the messages taken by another"),
-        pytest.param(120, 120, True, 60, id="half of the searches taken by another"),
-        pytest.param(20, 300, False, 180, id="messages, July in the client, October in the server"),
-        pytest.param(20, 120, False, 180, id="searches, July in the client, October in the server"),
-        pytest.param(300, 1000, False, 240, id="an allowance that Pylon raised"),
+        pytest.param(120, 20, False, id="messages, October in the client, July in the server"),
+        pytest.param(300, 60, False, id="other lists, October in the client, July in the server"),
+        pytest.param(30, 10, False, id="audit logs, October in the client, July in the server"),
+        pytest.param(300, 120, False, id="messages at 120, believed to be 300"),
+        pytest.param(300, 300, True, id="half of a list's limit taken by another"),
+        pytest.param(120, 120, True, id="half of the messages' limit taken by another"),
     ],
 )
-def test_a_wrong_table_costs_at_most_a_tenth_of_the_time_and_two_refusals_in_a_hundred_calls(
-    server_kind: type[SlidingServer | CalendarServer], believed: int, allowed: int, taken: bool, minutes: int
+def test_a_table_that_promises_too_much_costs_no_time_and_few_refusals(
+    window: type[SlidingWindow | FixedWindow], believed: int, allowed: int, taken: bool
 ) -> None:
-    server = server_kind(allowed, half_taken(allowed)) if taken else server_kind(allowed)
-    outcome = simulate(server, [AdaptiveLimit(believed, MINUTE)], minutes)
-    possible = (allowed // 2 if taken else allowed) * minutes
-    assert outcome.used() >= 0.9 * possible
-    assert outcome.refused_later() <= 0.02
+    server = window(allowed, half_taken(allowed)) if taken else window(allowed)
+    outcome = simulate(server, [AdaptiveLimit(believed, MINUTE)], 60)
+    assert outcome.used() >= 0.95 * (allowed // 2 if taken else allowed) * 60
+    assert outcome.refused_share(since=10) <= 0.02
 
 
-@SERVERS
-@pytest.mark.parametrize("limit", [20, 120, 300])
-def test_the_right_table_is_used_whole_and_hardly_ever_overdrawn(
-    server_kind: type[SlidingServer | CalendarServer], limit: int
+@WINDOWS
+@pytest.mark.parametrize(("believed", "allowed"), [(20, 300), (30, 300), (120, 300), (120, 1000), (300, 1000)])
+def test_nine_tenths_of_a_raised_limit_are_found_within_five_minutes(
+    window: type[SlidingWindow | FixedWindow], believed: int, allowed: int
 ) -> None:
-    outcome = simulate(server_kind(limit), [AdaptiveLimit(limit, MINUTE)], 240)
+    outcome = simulate(window(allowed), [AdaptiveLimit(believed, MINUTE)], 60, workers=50)
+    assert outcome.used(5, 10) >= 0.9 * allowed * 5
+    assert outcome.used(10, 60) >= 0.95 * allowed * 50
+    assert outcome.refused_share() <= 0.01
+
+
+@WINDOWS
+@pytest.mark.parametrize("limit", [20, 30, 120, 300])
+def test_the_right_table_is_used_whole_and_hardly_ever_exceeded(
+    window: type[SlidingWindow | FixedWindow], limit: int
+) -> None:
+    outcome = simulate(window(limit), [AdaptiveLimit(limit, MINUTE)], 240)
     assert outcome.used() >= 0.97 * limit * 240
-    assert not [moment for moment in outcome.refused[0] if moment < 10 * MINUTE]
-    # Afterwards one call more is tried ever more seldom: how else would a raised allowance be found?
-    assert len(outcome.refused[0]) <= 8 + 0.001 * outcome.used()
+    assert outcome.refused_share() <= 0.01
 
 
-@SERVERS
+@pytest.mark.parametrize("allowed", [20, 60, 120, 300, 1000])
+@pytest.mark.parametrize("burst", ["full", "10"])
+def test_a_token_bucket_is_used_whatever_burst_it_takes(burst: str, allowed: int) -> None:
+    server = TokenBucket(allowed, allowed if burst == "full" else 10)
+    outcome = simulate(server, [AdaptiveLimit(allowed, MINUTE)], 60, workers=50)
+    assert outcome.used(10, 60) >= 0.9 * allowed * 50
+    assert outcome.refused_share(since=10) <= 0.02
+
+
+def test_a_token_bucket_without_a_burst_is_used_where_latency_is_steady() -> None:
+    outcome = simulate(TokenBucket(120, 1), [AdaptiveLimit(120, MINUTE)], 60, latency=0.02)
+    assert outcome.used(10, 60) >= 0.85 * 120 * 50
+    assert outcome.refused_share(since=10) <= 0.02
+
+
+@WINDOWS
+def test_an_even_client_that_needs_a_third_gets_it(window: type[SlidingWindow | FixedWindow]) -> None:
+    other = EvenClient(100)
+    outcome = simulate(window(300), [AdaptiveLimit(300, MINUTE)], 60, other=other)
+    assert len(other.refused) <= 0.1 * 100 * 60
+    assert outcome.used() >= 0.95 * 200 * 60
+
+
+@WINDOWS
 @pytest.mark.parametrize("clients", [2, 3])
-def test_clients_that_share_an_allowance_use_it_up_without_quarrelling(
-    server_kind: type[SlidingServer | CalendarServer], clients: int
+def test_clients_that_share_a_limit_use_it_up_and_leave_each_other_a_part(
+    window: type[SlidingWindow | FixedWindow], clients: int
 ) -> None:
-    outcome = simulate(server_kind(300), [AdaptiveLimit(300, MINUTE) for _ in range(clients)], 60)
+    outcome = simulate(window(300), [AdaptiveLimit(300, MINUTE) for _ in range(clients)], 60)
     assert outcome.used() >= 0.9 * 300 * 60
-    assert outcome.refused_later() <= 0.02
-    shares = [len(moments) / outcome.used() for moments in outcome.accepted]
-    assert min(shares) > 0.6 / clients
+    assert outcome.refused_share(since=3) <= 0.02
+    assert min(len(moments) / outcome.used() for moments in outcome.granted) > 0.5 / clients
 
 
 def test_what_another_integration_no_longer_takes_is_found_again() -> None:
-    server = SlidingServer(300, lambda now: 200 if now < 30 * MINUTE else 0)
+    server = SlidingWindow(300, lambda now: 200 if now < 30 * MINUTE else 0)
     outcome = simulate(server, [AdaptiveLimit(300, MINUTE)], 60)
-    last = [moment for moment in outcome.accepted[0] if moment > 45 * MINUTE]
-    assert len(last) >= 0.95 * 300 * 15
+    assert outcome.used(45, 60) >= 0.95 * 300 * 15
 
 
-@pytest.mark.parametrize(("allowed", "most"), [(300, 150), (20, 10)])
-def test_a_share_of_the_allowance_is_never_exceeded(allowed: int, most: int) -> None:
-    outcome = simulate(SlidingServer(allowed), [AdaptiveLimit(300, MINUTE, 0.5)], 120)
-    settled = [moment for moment in outcome.accepted[0] if moment > FIRST_MINUTES * MINUTE]
-    busiest = max(sum(1 for other in settled if moment <= other < moment + MINUTE) for moment in settled[::25])
-    assert busiest <= most
-    assert outcome.used() >= 0.85 * most * 120
+def test_a_share_of_the_table_is_never_exceeded() -> None:
+    outcome = simulate(SlidingWindow(300), [AdaptiveLimit(300, MINUTE, 0.5)], 120)
+    (moments,) = outcome.granted
+    assert max(sum(1 for other in moments if one <= other < one + MINUTE) for one in moments[::25]) <= 150
+    assert outcome.used() >= 0.97 * 150 * 120
 
 
-def test_one_refusal_alone_teaches_nothing() -> None:
+def test_a_share_is_taken_of_a_smaller_limit_too() -> None:
+    outcome = simulate(SlidingWindow(20), [AdaptiveLimit(300, MINUTE, 0.5)], 120)
+    assert 0.95 * 10 * 120 <= outcome.used() <= 1.15 * 10 * 120
+
+
+def test_a_share_comes_back_to_its_ceiling_after_a_foreign_burst() -> None:
+    server = SlidingWindow(300, lambda now: 291 if 5 * MINUTE < now < 10 * MINUTE else 0)
+    outcome = simulate(server, [AdaptiveLimit(300, MINUTE, 0.5)], 60)
+    assert outcome.used(7, 10) < 30
+    assert outcome.used(20, 60) >= 0.97 * 150 * 40
+
+
+# --- spacing ---
+
+
+def sent(limit: AdaptiveLimit, until: float, since: float = 0.0) -> list[float]:
+    """When calls leave if there is always one more, and each is answered at once."""
+    now, moments = since, []
+    while now < until:
+        if wait := limit.wait(now):
+            now += wait
+            continue
+        limit.send(now)
+        limit.answer(now)
+        moments.append(now)
+    return moments
+
+
+def test_a_quarter_leaves_at_once_and_the_rest_is_spaced_over_the_minute() -> None:
+    moments = sent(AdaptiveLimit(120, MINUTE), 59.9)
+    assert sum(moment == 0 for moment in moments) in (30, 31)
+    assert len(moments) in (120, 121)
+    gaps = [after - before for before, after in pairwise(moments[31:])]
+    assert max(gaps) <= 1.05 * 60 / 90
+
+
+def test_calls_stay_evenly_spaced_minute_after_minute() -> None:
+    limit = AdaptiveLimit(120, MINUTE, 0.999)
+    moments = sent(limit, 600)
+    gaps = [after - before for before, after in pairwise(moment for moment in moments if moment > 61)]
+    assert max(gaps) <= 1.5 * 60 / 119
+    assert min(gaps) >= 0.5 * 60 / 119
+
+
+def test_a_pause_earns_a_burst_again() -> None:
+    limit = AdaptiveLimit(120, MINUTE)
+    sent(limit, 61)
+    moments = sent(limit, 300.001, since=300)
+    assert 25 <= len(moments) <= 32
+
+
+def test_a_refusal_ends_the_burst_and_what_follows_is_spaced() -> None:
+    limit = AdaptiveLimit(120, MINUTE)
+    for _ in range(12):
+        limit.send(0.0)
+    for _ in range(10):
+        limit.answer(0.2)
+    limit.refuse(0.2, 1.0)
+    limit.refuse(0.3, 1.0)
+    assert limit.limit == 120
+    moments = sent(limit, 10.0, since=0.3)
+    assert moments[0] == pytest.approx(1.3)
+    assert min(after - before for before, after in pairwise(moments)) >= 0.4
+
+
+# --- learning ---
+
+
+def test_a_refusal_far_below_the_limit_lowers_it_by_a_bounded_step() -> None:
     window = AdaptiveLimit(300, MINUTE)
-    for _ in range(50):
-        window.send(0.0)
-        window.answer(0.1)
+    window.send(0.0)
+    window.answer(0.1)
     window.send(1.0)
-    window.refuse(1.1, 5.0)
-    assert (window.limit, window.learned) == (300, None)
+    window.refuse(1.1, 58.0)
+    assert (window.limit, window.learned) == (75, 75)
 
 
-def test_a_second_refusal_teaches_what_was_accepted() -> None:
+def test_refusals_teach_how_many_calls_were_accepted_in_a_minute() -> None:
     window = AdaptiveLimit(300, MINUTE)
-    for _ in range(50):
-        window.send(0.0)
-        window.answer(0.1)
-    for moment in (1.0, 10.0):
-        window.send(moment)
-        window.refuse(moment + 0.1, 5.0)
-    assert (window.limit, window.learned) == (50, 50)
+    for moment in (0.0, 61.0, 122.0):
+        for _ in range(50):
+            window.send(moment)
+            window.answer(moment + 0.1)
+        window.send(moment + 1)
+        window.refuse(moment + 1.1, 59.0)
+    assert window.limit == window.learned == 50
 
 
 def test_nothing_leaves_while_pylon_wants_no_call() -> None:
@@ -235,13 +216,13 @@ def test_a_call_holds_its_place_until_a_minute_after_its_answer() -> None:
     assert window.wait(110.0) == 0
 
 
-def test_threads_pass_a_gate_only_as_its_window_allows() -> None:
+def test_threads_pass_a_limiter_only_as_its_limit_allows() -> None:
     clock = [0.0]
-    gate = RateLimiter(AdaptiveLimit(2, MINUTE), monotonic=lambda: clock[0])
+    limiter = RateLimiter(AdaptiveLimit(2, MINUTE), monotonic=lambda: clock[0])
     passed = threading.Semaphore(0)
 
     def call() -> None:
-        gate.enter()
+        limiter.enter()
         passed.release()
 
     for _ in range(3):
@@ -249,8 +230,23 @@ def test_threads_pass_a_gate_only_as_its_window_allows() -> None:
     assert passed.acquire(timeout=5)
     assert passed.acquire(timeout=5)
     assert not passed.acquire(timeout=0.1)
-    gate.leave()
+    limiter.leave()
     assert not passed.acquire(timeout=0.1)
     clock[0] = MINUTE + 1
-    gate.leave()
+    limiter.leave()
     assert passed.acquire(timeout=5)
+
+
+def test_who_does_not_get_through_in_time_is_not_counted() -> None:
+    limiter = RateLimiter(AdaptiveLimit(1, MINUTE))
+    assert limiter.enter(timeout=0.0)
+    began = time.monotonic()
+    assert not limiter.enter(timeout=0.05)
+    assert time.monotonic() - began < 1
+    assert limiter.waiting_since is None
+    holder = threading.Thread(target=limiter.enter, args=(0.5,))
+    holder.start()
+    assert not limiter.enter(timeout=0.05)
+    holder.join()
+    limiter.leave()
+    assert limiter.limit.wait(time.monotonic()) > MINUTE - 1

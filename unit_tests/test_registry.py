@@ -18,10 +18,11 @@ from airbyte_cdk.models import Type as MessageType
 
 from source_pylon import source, streams
 from source_pylon.api.endpoints import get_paginated
+from source_pylon.catalog import airbyte_stream
 from source_pylon.extraction.list import ListStream
 from source_pylon.extraction.stream import Stream
 from source_pylon.schemas import json_schema
-from source_pylon.source import SourcePylon, airbyte_stream
+from source_pylon.source import SourcePylon
 from source_pylon.streams import STREAMS
 from source_pylon.streams.projects import TaskComment
 from source_pylon.streams.records import Record, Timestamp, field, key

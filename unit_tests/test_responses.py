@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
-from source_pylon.api import errors, responses
+from source_pylon.api import errors
+from source_pylon.api.clock import http_date
 from source_pylon.api.endpoints import get_paginated
-from source_pylon.api.responses import Action, action_for, envelope, failure, items, next_cursor, rate_limit_wait
+from source_pylon.api.errors import Action, rule_for
+from source_pylon.api.responses import envelope, failure, items, next_cursor, retry_after
 
 ENDPOINT = get_paginated("/accounts")
 NOW = datetime(2026, 10, 1, 12, 0, 0, tzinfo=timezone.utc)
@@ -21,15 +24,18 @@ NOW = datetime(2026, 10, 1, 12, 0, 0, tzinfo=timezone.utc)
     [(200, Action.USE), (204, Action.USE), (429, Action.WAIT), (500, Action.RETRY), (502, Action.RETRY),
      (503, Action.RETRY), (504, Action.RETRY), (520, Action.RETRY), (408, Action.RETRY), (425, Action.RETRY),
      (301, Action.FAIL), (400, Action.FAIL), (401, Action.FAIL), (402, Action.FAIL), (403, Action.FAIL),
-     (404, Action.FAIL), (409, Action.FAIL), (422, Action.FAIL)],
+     (404, Action.FAIL), (409, Action.FAIL), (422, Action.FAIL), (418, Action.FAIL), (405, Action.FAIL),
+     (413, Action.FAIL), (100, Action.RETRY), (600, Action.RETRY)],
 )  # fmt: skip
 def test_each_status_is_used_tried_again_waited_for_or_given_up(status: int, action: Action) -> None:
-    assert action_for(status) is action
+    assert rule_for(status).action is action
 
 
 @pytest.mark.parametrize(
     ("status", "kind", "is_config_error"),
-    [(401, errors.Unauthorized, True), (403, errors.Forbidden, True), (404, errors.NotFound, False),
+    [(401, errors.Unauthorized, True), (402, errors.Forbidden, True), (403, errors.Forbidden, True),
+     (404, errors.NotFound, False), (405, errors.NotFound, False), (409, errors.Rejected, False),
+     (413, errors.Rejected, False), (418, errors.Unavailable, False), (429, errors.Unavailable, False),
      (410, errors.NotFound, False), (400, errors.Rejected, False), (422, errors.Rejected, False),
      (302, errors.Redirected, True), (503, errors.Unavailable, False)],
 )  # fmt: skip
@@ -43,6 +49,42 @@ def test_each_failure_is_blamed_on_who_can_act(status: int, kind: type, is_confi
 def test_a_token_of_the_other_region_is_told_which_region_to_choose(region: str, other: str) -> None:
     error = failure(ENDPOINT, 401, b'{"errors": ["x"], "code": "wrong_region_token"}', region)
     assert f"Set Region to {other}" in error.user_message
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("organization_deactivated", "has deactivated your organization"),
+     ("organization_suspended", "has suspended your organization"),
+     ("organization_inactive", "organization is inactive")],
+)  # fmt: skip
+def test_an_organisation_that_pylon_has_stopped_is_not_blamed_on_the_token(code: str, words: str, status: int) -> None:
+    error = failure(ENDPOINT, status, json.dumps({"errors": ["x"], "code": code}).encode(), "us")
+    assert type(error) is errors.OrganizationUnavailable
+    assert error.is_config_error
+    assert words in error.user_message
+    assert "token" not in error.user_message
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_the_code_rate_limited_means_to_wait_whatever_the_status(status: int) -> None:
+    assert rule_for(status, "rate_limited").action is Action.WAIT
+    error = failure(ENDPOINT, status, b'{"code": "rate_limited"}', "us")
+    assert "too many requests" in error.user_message
+
+
+def test_a_good_answer_is_used_whatever_code_it_holds() -> None:
+    assert rule_for(200, "rate_limited").action is Action.USE
+
+
+def test_a_refused_permission_names_the_role_and_the_plan() -> None:
+    assert re.search(r"GET /accounts.*role.*permission.*plan", failure(ENDPOINT, 403, b"", "us").user_message)
+
+
+def test_no_text_of_the_error_table_lacks_what_it_names() -> None:
+    rules = [*errors.BY_CODE.values(), *errors.BY_STATUS.values(), *errors.BY_STATUS_CLASS.values()]
+    texts = [rule.text.format(endpoint="E", status=1, other_region="R") for rule in rules]
+    assert all(re.fullmatch(r"[A-Z].*\.", text) for text in texts)
 
 
 def test_an_error_carries_pylons_request_id_and_code_but_not_its_text() -> None:
@@ -67,8 +109,8 @@ def test_an_error_body_of_any_shape_does_no_harm(body: bytes) -> None:
      ({}, None), ({"Retry-After": "-1"}, None), ({"Retry-After": "0"}, None), ({"Retry-After": "inf"}, None),
      ({"Retry-After": "nan"}, None), ({"Retry-After": "Thu, 01 Oct 2020 12:00:30 GMT"}, None)],
 )  # fmt: skip
-def test_the_wait_of_a_429_is_read_from_either_header(headers: dict[str, str], seconds: float | None) -> None:
-    assert rate_limit_wait(headers, NOW) == seconds
+def test_the_requested_wait_is_read_from_either_header(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, NOW) == seconds
 
 
 @pytest.mark.parametrize(
@@ -108,4 +150,81 @@ def test_the_next_cursor_is_only_that_of_an_unfinished_list() -> None:
 
 
 def test_no_date_header_is_no_time() -> None:
-    assert [responses.http_date(text) for text in (None, "", "yesterday", "Thu, 99 Foo 2026")] == [None] * 4
+    dates = [None, "", "yesterday", "Thu, 99 Foo 2026", "Fri, 31 Dec 9999 23:59:59 -2300"]
+    assert [http_date(text) for text in dates] == [None] * 5
+
+
+def page_with(value: str) -> bytes:
+    """The body of a page with one record, whose title is this JSON."""
+    return b'{"data": [{"id": "a", "title": %s}], "request_id": "r"}' % value.encode("utf-8", "surrogatepass")
+
+
+def title_in(body: bytes) -> Any:
+    return items(ENDPOINT, envelope(ENDPOINT, body))[0]["title"]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [(r'"x\ud83d"', "x\ufffd"), (r'"\ude00 y"', "\ufffd y"), (r'"\ud83d\ud83d\ude00"', "\ufffd\U0001f600"),
+     (r'"\\ud83d \ud83d"', "\\ud83d \ufffd"), (r'"\ud83d\u0041"', "\ufffdA"),
+     ("18446744073709551616", 2**64), ("-9223372036854775809", -(2**63) - 1), ("[1,123456789012345678901234567890]",
+     [1, 123456789012345678901234567890]), ('{"18446744073709551616": 18446744073709551616 }', {str(2**64): 2**64}),
+     ("18446744073709551615", 2**64 - 1), ('"18446744073709551616"', str(2**64)),
+     (r'[18446744073709551616, "\ud83d"]', [2**64, "\ufffd"])],
+)  # fmt: skip
+def test_json_that_orjson_refuses_or_changes_is_read_as_it_is_meant(written: str, read: Any) -> None:
+    found = title_in(page_with(written))
+    assert (found, type(found)) == (read, type(read))
+
+
+def test_bytes_that_are_no_utf_8_are_replaced() -> None:
+    assert title_in(page_with('"x\ud83dy"')).startswith("x\ufffd")
+    assert title_in(b'\xef\xbb\xbf{"data": [{"title": "caf\xe9"}], "request_id": "r"}') == "caf\ufffd"
+
+
+def test_what_was_changed_is_logged_with_the_endpoint(caplog: pytest.LogCaptureFixture) -> None:
+    title_in(page_with(r'"SECRET \ud83d"'))
+    assert "GET /accounts" in caplog.text
+    assert "U+FFFD" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
+@pytest.mark.parametrize("depth", [300, 1_000, 5_000, 100_000])
+def test_deep_nesting_ends_no_page(depth: int) -> None:
+    found = envelope(ENDPOINT, page_with("[" * depth + '"x]["' + "]" * depth))["data"]
+    assert found[0]["id"] == "a"
+    assert isinstance(found[0]["title"], list)
+
+
+def test_a_long_integer_beside_deep_nesting_does_no_harm() -> None:
+    found = title_in(page_with("[" * 1_010 + "1" * 30 + "]" * 1_010))
+    assert isinstance(found, list)
+
+
+def test_nesting_of_300_levels_is_kept() -> None:
+    found = title_in(page_with("[" * 300 + '"x"' + "]" * 300))
+    for _ in range(300):
+        (found,) = found
+    assert found == "x"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"data": [', b'"\\ud83d', b"[" * 100_000, b'{"a": NaN}', b"\xff", b"1" * 400 + b"x", b"[NaN,%s]" % (b"1" * 400)],
+)
+def test_what_is_not_json_stays_an_error(body: bytes) -> None:
+    with pytest.raises(errors.InvalidResponse, match="not JSON"):
+        envelope(ENDPOINT, body)
+
+
+@pytest.mark.parametrize("digits", [19, 20, 4_000, 5_000, 400_000])
+def test_integers_of_any_length_are_read_in_no_time(digits: int) -> None:
+    found = title_in(page_with("9" * digits))
+    assert found == (int("9" * digits) if digits <= 4_000 else "9" * digits)
+
+
+@pytest.mark.parametrize("before", range((1 << 18) - 70, (1 << 18) - 40))
+def test_a_long_integer_is_found_wherever_it_stands(before: int) -> None:
+    number = 2**64 + before
+    answer = b'{"data": [{"x": "%s", "n": %d}], "request_id": "r"}' % (b"a" * before, number)
+    assert items(ENDPOINT, envelope(ENDPOINT, answer))[0]["n"] == number

@@ -1,11 +1,13 @@
-"""The entry point: arguments, exit codes, and errors as messages of the protocol."""
+"""The entry point: arguments, exit codes, signals, and errors as messages of the protocol."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,19 @@ import pytest
 from source_pylon.run import main
 from source_pylon.source import SourcePylon
 
+ROOT = Path(__file__).parents[1]
+
 
 @pytest.mark.parametrize(
     ("args", "said"),
     [
         ([], "verb"),
-        (["write"], "invalid choice"),
+        (["write"], "The verbs are spec, check, discover, catalog, read"),
         (["check"], "--config"),
         (["discover"], "--config"),
         (["read", "--config", "config.json"], "--catalog"),
-        (["check", "--config", "config.json", "--unknown"], "unrecognized"),
+        (["read", "--config"], "expected one argument"),
+        (["check", "--config", "config.json", "--unknown"], "not recognized"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2_and_says_why(args: list[str], said: str, capsys: Any) -> None:
@@ -33,10 +38,31 @@ def test_a_wrong_command_line_ends_with_2_and_says_why(args: list[str], said: st
     assert written.out == ""
 
 
+SECRET = "pylon_api_5ecret"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [f'{{"api_token": "{SECRET}"}}'],
+        ["check", "--config", "config.json", SECRET],
+        ["check", "--config", "config.json", f"--api-token={SECRET}"],
+        ["check", f"--conf={SECRET}", "--config", "config.json"],
+        ["check", f"--debug={SECRET}", "--config", "config.json"],
+    ],
+    ids=["as the verb", "as an argument", "as an option", "as an abbreviation", "as a value of a switch"],
+)
+def test_what_was_typed_in_the_wrong_place_is_not_repeated(args: list[str], capsys: Any) -> None:
+    assert main(args) == 2
+    written = capsys.readouterr()
+    assert "not recognized" in written.err
+    assert SECRET not in written.err + written.out
+
+
 def test_help_ends_with_0_and_shows_each_verb(capsys: Any) -> None:
     assert main(["--help"]) == 0
     written = capsys.readouterr().out
-    assert all(f"source-pylon {verb}" in written for verb in ("spec", "check", "discover", "read"))
+    assert all(f"source-pylon {verb}" in written for verb in ("spec", "check", "discover", "catalog", "read"))
 
 
 def test_spec_is_one_message(capsys: Any) -> None:
@@ -87,18 +113,57 @@ def test_a_config_error_is_a_trace_message_without_a_stack_in_front(tmp_path: Pa
     assert missing in error["message"]
 
 
+def stopped(script: str, **options: Any) -> tuple[int, bytes, bytes]:
+    """The exit code and the output of a Python program that stops itself by a signal."""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=False, **options)
+    return done.returncode, done.stdout, done.stderr
+
+
 def test_a_signal_within_a_destructor_is_raised_again_and_writes_nothing_among_the_messages() -> None:
     script = (
-        "import os, signal, sys, time\n"
-        "from source_pylon import run\n"
+        "import os, signal, time\n"
+        "from source_pylon.signals import Stopped, StopSignals, end_by\n"
         "class Held:\n"
         "    def __del__(self):\n"
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
         "        time.sleep(0)\n"
-        "signal.signal(signal.SIGTERM, run._terminate)\n"
-        "held = Held()\n"
-        "del held\n"
-        "time.sleep(30)\n"
+        "try:\n"
+        "    with StopSignals() as stop:\n"
+        "        held = Held()\n"
+        "        del held\n"
+        "        time.sleep(30)\n"
+        "except Stopped as error:\n"
+        "    end_by(error.signum)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, b"", b"")
+    assert stopped(script) == (-signal.SIGTERM, b"", b"")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_connector_is_being_imported_ends_the_process_at_once(
+    sent: signal.Signals, tmp_path: Path
+) -> None:
+    # An import that sends the signal and then takes as long as the real ones do on a slow machine.
+    (tmp_path / "airbyte_cdk.py").write_text(f"import os, time\nos.kill(os.getpid(), {int(sent)})\ntime.sleep(30)\n")
+    script = "import sys; from source_pylon.run import run; sys.argv[1:] = ['check', '--config', 'c.json']; run()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    # A container's process 1 ignores what has no handler; SIG_IGN stands for that.
+    ignoring = f"import signal; signal.signal({int(sent)}, signal.SIG_IGN); {script}"
+    began = time.monotonic()
+    for program in (script, ignoring):
+        assert stopped(program, env=environment) == (-sent, b"", b"")
+    assert time.monotonic() - began < 20
+
+
+def test_process_1_of_a_container_whom_its_own_signal_spares_exits_with_the_code_of_a_shell() -> None:
+    script = (
+        "import os, signal; from source_pylon.signals import end_by\n"
+        "os.kill = lambda pid, signum: None\n"
+        "end_by(signal.SIGTERM)\n"
+    )
+    assert stopped(script) == (128 + signal.SIGTERM, b"", b"")
+
+
+def test_the_handlers_of_an_embedding_process_are_as_before(capsys: Any) -> None:
+    before = [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)]
+    assert main(["spec"]) == 0
+    assert [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)] == before

@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from integration_tests.sandbox import MISSING, Fault, Sandbox, Size, faults
+from integration_tests.sandbox import MISSING, Fault, History, Sandbox, Size, faults
 from integration_tests.sandbox.clock import parse, precise, shown
-from integration_tests.sandbox.dataset import KINDS
-from integration_tests.sandbox.document import read_document
+from integration_tests.sandbox.dataset import KINDS, models
 from integration_tests.sandbox.filters import MAX_DEPTH
+from integration_tests.sandbox.operations import read_operations
 
 SEARCH = "POST /issues/search"
 MESSAGES = "GET /issues/{id}/messages"
@@ -143,10 +143,10 @@ def test_paths_and_methods_outside_the_document_are_refused(shared: Client) -> N
 
 
 def test_every_operation_of_the_document_answers_in_its_shape(shared: Client) -> None:
-    document = read_document()
+    operations = read_operations()
     children = {"{article_id}": "knowledge_base_articles", "{collection_id}": "knowledge_base_collections"}
     required = {"limit": "2", "start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-09T00:00:00Z"}
-    for operation in document.operations.values():
+    for operation in operations.values():
         path = operation.path.replace("{type}", "companies")
         for placeholder, kind in children.items():
             if placeholder in path:
@@ -440,6 +440,72 @@ def test_internal_notes_carry_unique_markers_in_text_and_files(shared: Client) -
     assert in_attachments > 0.7 * listed
 
 
+def test_irregular_records_are_the_share_that_was_asked_for() -> None:
+    for share, fewest, most in ((0.0, 0, 0), (0.3, 20, 40), (1.0, 100, 100)):
+        pylon = Sandbox(size=Size(issues=100, accounts=100, contacts=100, tasks=100), limits=None, irregular=share)
+        for kind in ("issues", "accounts", "contacts", "tasks"):
+            unknown = sum(any(name.startswith("unknown_") for name in row) for row in pylon.expected(kind))
+            assert fewest <= unknown <= most, (share, kind)
+
+
+def test_imported_issues_have_messages_older_than_themselves() -> None:
+    for share in (0.0, 1.0):
+        pylon = Sandbox(size=Size(issues=200), limits=None, history=History(imported=share))
+        older = 0
+        for row in pylon.expected("issues"):
+            stamps = [message["timestamp"] for message in pylon.messages(row["id"])]
+            assert row["latest_message_time"] == max(stamps, default=None)
+            older += bool(stamps) and max(stamps) < row["created_at"]
+        assert (older == 0) if share == 0 else (older > 150)
+
+
+def test_a_message_can_contradict_itself(client: Client) -> None:
+    issue = client.pylon.store.add_issue()
+    before = client.pylon.clock.now() - timedelta(minutes=1)
+    client.pylon.store.add_message(issue, html="<p>Which?</p>", thread_id="thread", at=before)
+    client.pylon.store.add_message(issue, is_private=MISSING)
+    first, second = client.get(f"/issues/{issue}/messages").json()["data"]
+    assert (first["is_private"], first["thread_id"]) == (False, "thread")
+    assert "is_private" not in second
+
+
+def test_comments_that_are_not_said_to_be_public_carry_markers() -> None:
+    for irregular, spelled in ((0.0, {True, False}), (0.5, {True, False, "missing"})):
+        pylon = Sandbox(size=Size(tasks=30), limits=None, irregular=irregular)
+        comments = [comment for _, comment in pylon.expected("task_comments")]
+        assert {comment.get("is_internal", "missing") for comment in comments} == spelled
+        markers = pylon.private_markers()
+        for comment in comments:
+            found = set(re.findall("PRIVATE-[0-9a-f]{16}", json.dumps(comment)))
+            if comment.get("body_html"):
+                assert bool(found & markers) is (comment.get("is_internal") is not False)
+
+
+def test_groups_and_their_issues_name_each_other(shared: Client) -> None:
+    rows = {row["id"]: row for row in shared.pylon.expected("issues")}
+    groups = [row for row in rows.values() if row["is_issue_group"]]
+    named = {child["id"]: group["id"] for group in groups for child in group["child_issues"]}
+    assert named == {key: row["parent_issue_group"]["id"] for key, row in rows.items() if row["parent_issue_group"]}
+    assert len(named) == 2 * len(groups) > 20
+    found = shared.search({"field": "issue_is_issue_group", "operator": "equals", "value": "true"})
+    assert {row["id"] for row in found} == {group["id"] for group in groups}
+
+
+def test_reopened_issues_were_resolved_before_they_were_resolved_or_opened_again(shared: Client) -> None:
+    found = shared.search({"field": "reopened", "operator": "equals", "value": "true"})
+    assert found
+    assert all(row["first_resolution_time"] and row["first_resolution_time"] != row["resolution_time"] for row in found)
+
+
+def test_people_of_issues_have_addresses(shared: Client) -> None:
+    rows = shared.pylon.expected("issues")
+    agents = {user["id"]: user["email"] for user in shared.pylon.expected("users")}
+    assert all(row["requester"]["email"].endswith("@customer.example") for row in rows)
+    assigned = [row["assignee"] for row in rows if row["assignee"]]
+    assert len(assigned) > 400
+    assert all(agents[user["id"]] == user["email"] for user in assigned)
+
+
 def test_bodies_of_issues_hold_nothing_private(shared: Client) -> None:
     for row in shared.pylon.expected("issues"):
         row.pop("attachment_urls", None)
@@ -472,6 +538,19 @@ def test_data_are_equal_for_equal_seed_size_and_base_time() -> None:
         assert raw == [version.raw for version in second.store.collection(kind).newest_first()], kind
     assert first.expected("issues")[0]["id"] != other.expected("issues")[0]["id"]
     assert [change.id for change in first.evolve(7, 60)] == [change.id for change in second.evolve(7, 60)]
+
+
+def test_data_are_equal_in_every_process() -> None:
+    program = """if True:
+        from datetime import datetime, timezone
+        from integration_tests.sandbox import Sandbox, Size
+        from integration_tests.sandbox.dataset import KINDS, models
+        pylon = Sandbox(size=Size(issues=20), base_time=datetime(2026, 10, 1, tzinfo=timezone.utc))
+        print([version.raw for kind in KINDS.values() for version in pylon.store.collection(kind).newest_first()])
+    """
+    first, second = (subprocess.run([sys.executable, "-c", program], capture_output=True, check=True) for _ in range(2))
+    assert first.stdout == second.stdout
+    assert len(first.stdout) > 100_000
 
 
 def test_an_empty_organisation_answers_everything() -> None:
@@ -867,6 +946,20 @@ def test_files_of_a_deleted_message_leave_the_attachments(client: Client) -> Non
     client.pylon.store.redact_message(issue)
     assert client.get(f"/issues/{issue}").json()["data"]["attachment_urls"] == []
     assert client.get(f"/issues/{issue}/messages").json()["data"][0]["message_html"] == ""
+
+
+def test_objects_of_every_kind_can_be_added_changed_and_deleted(client: Client) -> None:
+    store, added = client.pylon.store, client.pylon.clock.now() - timedelta(days=1)
+    for kind in KINDS.values():
+        identity = store.add_issue(at=added) if kind == "issues" else store.add(kind, at=added)
+        record = store.get(kind, identity).record()
+        models()[kind].model_validate(record)
+        if kind != "issues":
+            store.update(kind, identity)
+            moved = store.get(kind, identity).record().get("updated_at") != record.get("updated_at")
+            assert moved is ("updated_at" in record), kind
+        store.delete(kind, identity)
+        assert identity not in store.collection(kind).live.versions
 
 
 def test_merging_accounts_moves_issues_and_deletes_the_duplicate(client: Client) -> None:

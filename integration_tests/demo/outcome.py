@@ -31,6 +31,9 @@ def stored(pylon: Sandbox, stream: str, key: Sequence[str]) -> dict[Key, Record]
     elif stream in KINDS.values():
         held = pylon.expected(stream)
         records = [record for _, record in held] if stream in PARENTS else held
+        if stream == "task_comments":
+            # Comments that are not certainly public never leave.
+            records = [record for record in records if record.get("is_internal") is False]
     else:
         return None
     return {key_of(record, key): record for record in records}

@@ -8,7 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from integration_tests.faults.harness import Run
-from integration_tests.harness import CURSORS, ISSUE_STREAMS, Record, expected, moment, newest, without_signatures
+from integration_tests.harness import (
+    CONVERSATION,
+    CURSORS,
+    ISSUE_STREAMS,
+    Record,
+    expected,
+    is_covered,
+    moment,
+    newest,
+    without_signatures,
+)
 from integration_tests.sandbox import Sandbox
 from source_pylon.timestamps import parse
 
@@ -58,8 +68,9 @@ def assert_complete_and_fresh(
             have = without_signatures(kept[identity])
             if stream in ISSUE_STREAMS and identity in unread:
                 assert have.get("messages") is None
-                assert have["feedback_source"] in ("body", "none")
-                own = ("messages", "attachment_urls", "feedback_text", "feedback_source")
+                assert have.get("body_html") is None
+                assert have["feedback_source"] == "none"
+                own = ("messages", "body_html", "attachment_urls", "feedback_text", "feedback_source", *CONVERSATION)
                 have, record = _without(have, own), _without(record, own)  # noqa: PLW2901
             differences = _differences(_without(have, changed), _without(record, changed))
             assert not differences, f"{stream} {identity}, emitted and stored: {differences}"
@@ -95,20 +106,24 @@ def assert_state_never_ahead(pylon: Sandbox, *runs: Run) -> None:
 
 
 def _assert_kept(stream: str, state: Record, emitted: dict[str, Record], stored: dict[str, Record]) -> None:
-    mark = parse(state.get(CURSORS[stream]))
-    updated = parse(state.get("updated_at")) if stream in ISSUE_STREAMS else mark
-    if mark is None or updated is None:
-        # No position, as a first sync or one with another connector's state begins: nothing is promised.
-        return
     for identity, record in stored.items():
-        times = [parse(record.get(name)) for name in (CURSORS[stream], "updated_at", "created_at")]
-        if times[0] is None or times[0] > mark or any(time is not None and time > updated for time in times[1:]):
+        if not _is_promised(stream, state, record):
             continue
-        assert identity in emitted, f"{stream}: the state {state} promises {identity} of {times[0]}"
-        if stream == "call_recordings" and times[0] < mark - _LOOKBACK:
-            continue
+        assert identity in emitted, f"{stream}: the state {state} promises {identity} of {record.get(CURSORS[stream])}"
         if "updated_at" in record:
             assert emitted[identity]["updated_at"] == record["updated_at"], f"{stream}: {identity} is stale at {state}"
+
+
+def _is_promised(stream: str, state: Record, record: Record) -> bool:
+    if stream in ISSUE_STREAMS:
+        return is_covered(state, record)
+    mark, time = parse(state.get(CURSORS[stream])), parse(record.get(CURSORS[stream]))
+    if mark is None or time is None:
+        # No position, as a first sync or one with another connector's state begins: nothing is promised.
+        return False
+    if any(other > mark for name in ("updated_at", "created_at") if (other := parse(record.get(name))) is not None):
+        return False
+    return time <= mark and (stream != "call_recordings" or time >= mark - _LOOKBACK)
 
 
 def assert_sources_count(run: Run) -> None:

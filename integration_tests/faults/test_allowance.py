@@ -1,7 +1,7 @@
 """Pylon allows another number of calls than its published table says: over HTTP, with a minute that lasts seconds.
 
-`unit_tests/test_allowance.py` proves with a model how much of an allowance is used; here a busy machine may be the one
-that is too slow, so shares of refused calls, what is learned and said, and the data are what is asserted.
+`unit_tests/test_rate_limit.py` proves with a model how much of a limit is used; here a busy machine may be the one that
+is too slow, so shares of refused calls, what is learned and said, and the data are what is asserted.
 """
 
 from __future__ import annotations
@@ -76,22 +76,22 @@ class Case(NamedTuple):
 
 SMALLER = {
     "July's table": Case(260, 1.5, "2026-07", 0.0, 20),
-    "half of it taken by another client": Case(1500, 2.0, "2026-10", 0.5, 150),
-    "messages at 120": Case(1300, 2.0, {MESSAGES: 120}, 0.0, 120),
+    "half of it taken by another client": Case(600, 2.0, {MESSAGES: 120}, 0.5, 60),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALLER)
-def test_a_smaller_allowance_than_published_is_learned_said_once_and_hardly_overdrawn(name: str) -> None:
+def test_a_smaller_allowance_than_published_is_learned_said_and_hardly_overdrawn(name: str) -> None:
     case = SMALLER[name]
     with Sandbox(
         size=Size(issues=case.issues), limits=case.limits, minute=case.minute, taken=case.taken, base_time=ago(hours=1)
     ) as pylon:
         run, used = synced(pylon, case.minute)
-    ((learned, expected),) = told(run)
-    assert expected == 300
-    assert abs(learned - case.allowed) <= 0.25 * case.allowed
+    said = told(run)
+    assert len(said) <= 3
+    assert said[0][1] == 120
+    assert abs(said[-1][0] - case.allowed) <= 0.25 * case.allowed
     assert used.refused_later <= 0.02
     assert used.utilisation >= 0.75
 
@@ -101,8 +101,8 @@ def test_a_larger_allowance_than_believed_is_found_and_said() -> None:
     # Forty calls a second at most: a machine that cannot make them never meets the limit.
     with Sandbox(size=Size(issues=1000), limits={MESSAGES: 60}, minute=1.5, base_time=ago(hours=1)) as pylon:
         run, used = synced(pylon, 1.5, calls_per_minute_july_2026)
-    ((learned, expected),) = told(run)
-    assert expected == 20
-    assert abs(learned - 60) <= 0.25 * 60
+    said = told(run)
+    assert said[0][1] == 20
+    assert abs(said[-1][0] - 60) <= 0.25 * 60
     assert used.busiest > 50
     assert used.refused_later <= 0.02

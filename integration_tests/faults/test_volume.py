@@ -61,6 +61,7 @@ def _high_water_kib(pid: int) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.serial
 def test_two_hundred_thousand_issues_come_once_each_and_no_state_is_ahead(capsys: pytest.CaptureFixture[str]) -> None:
     count = 200_000
     with (

@@ -34,7 +34,7 @@ INSTALLED = "/opt/source-pylon"
 MOST_MEGABYTES = 300
 """Of what we add to the base. Nine tenths are the CDK's dependencies: pandas, numpy, gRPC and others."""
 
-pytestmark = [pytest.mark.image_tests, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.image_tests, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("image")]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
-"""What Pylon answers: every operation over the data of the store.
+"""Answers every operation from the data in the store.
 
-All lists and searches go one way: the objects of a kind, narrowed by a condition, in pages.
+All lists and searches work the same way: select the objects of a kind that match a condition, then cut a page.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from integration_tests.sandbox import cursors
 from integration_tests.sandbox.arguments import Note
 from integration_tests.sandbox.clock import DAY
 from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES, KINDS
-from integration_tests.sandbox.document import Operation
 from integration_tests.sandbox.errors import ApiError, not_found
 from integration_tests.sandbox.filters import Compiler, Condition, between, time
+from integration_tests.sandbox.operations import Operation
 from integration_tests.sandbox.store import Store, sign
 from integration_tests.sandbox.text import identity
 from integration_tests.sandbox.versions import Key, Version, View
@@ -42,7 +42,7 @@ class Answers:
         self._searches: OrderedDict[tuple[str, bytes, int], list[Key]] = OrderedDict()
 
     def answer(self, operation: Operation, params: dict[str, str], arguments: Arguments, note: Note) -> bytes:
-        """The answer's JSON without its closing brace and its request id; raises ApiError."""
+        """Return the JSON of an answer without the closing brace and the request id; raises ApiError."""
         with self._store.lock:
             if operation.path == "/me":
                 found = b'{"data":' + orjson.dumps(self._me())
@@ -69,12 +69,11 @@ class Answers:
         else:
             versions = None if parent is None else collection.children_of(parent)
             keys = _select(view, condition, view.order if versions is None else [one.key for one in versions])
-        if not search and not operation.paginated and parent is not None:
-            page, more = list(keys), False
-        else:
-            cursor = arguments.get("cursor")
-            after = None if cursor is None else cursors.decode(cursor, collection.known)
-            page, more = cursors.newest_first(keys, after, arguments.get("limit") or len(keys))
+        cursor = arguments.get("cursor")
+        after = None if cursor is None else cursors.decode(cursor, collection.known)
+        # Lists of children that have no pages are sorted by creation, oldest first.
+        oldest_first = parent is not None and not operation.paginated
+        page, more = cursors.page(keys, after, arguments.get("limit"), oldest_first=oldest_first)
         if search and not page and self._store.behaviour.empty_search_bare:
             return b"{"
         rows = (_shown(operation, view.versions[key[1]], arguments) for key in page)
@@ -91,7 +90,7 @@ class Answers:
         return keys
 
     def _condition(self, operation: Operation, arguments: Arguments, note: Note) -> Condition:
-        """What a request asks for: its filter, and everything else that narrows its list."""
+        """Compile the filter and the other arguments that narrow a list into one condition."""
         kind, behaviour = _kind(operation), self._store.behaviour
         slugs = self._store.custom_field_slugs(kind) if operation.custom_fields else frozenset()
         condition = Compiler(operation, slugs, behaviour, note).compile(arguments.get("filter"))
@@ -106,7 +105,7 @@ class Answers:
             low, high = _time(arguments, "submitted_after", -math.inf), _time(arguments, "submitted_before", math.inf)
             condition = condition.also(submitted_at=between(low, high, behaviour.inclusive_bounds))
         if operation.template == "GET /users" and not arguments.get("include_deactivated"):
-            condition = condition.also(lambda version: not version.record()["is_deactivated"])
+            condition = condition.also(lambda version: not version.record().get("is_deactivated"))
         for name, value in arguments.items():
             if name in _TEXT and value:
                 needle = orjson.dumps(value.casefold())[1:-1]
@@ -140,7 +139,7 @@ class Answers:
         return version
 
     def _find(self, kind: str, reference: str) -> Version:
-        """An object by its id; an issue by its number, an account by an external id, too."""
+        """Find an object by id, an issue also by number, an account also by external id."""
         if kind == "issues":
             return self._store.issue(reference)
         live = self._store.collection(kind).live
@@ -160,12 +159,13 @@ class Answers:
         limit, cursor = arguments.get("limit"), arguments.get("cursor")
         after = None if cursor is None else cursors.decode(cursor)
         everything = limit is None and cursor is None
-        page, more = cursors.oldest_first(list(thread), after, len(thread) if everything else limit or _MESSAGES_PAGE)
+        limit = limit if limit or everything else _MESSAGES_PAGE
+        page, more = cursors.page(list(thread), after, limit, oldest_first=True)
         return self._page((orjson.dumps(thread[key].record) for key in page), page, more, paginated=not everything)
 
 
 def _kind(operation: Operation) -> str:
-    # Search answers of feature requests have a model of their own for the same objects.
+    # Searches for feature requests return the same objects in another model.
     return KINDS[operation.model.__name__.removesuffix("SearchResult")]
 
 
@@ -204,7 +204,7 @@ def _shown(operation: Operation, version: Version, arguments: Arguments) -> byte
 
 
 def _select(view: View, condition: Condition, among: list[Key]) -> list[Key]:
-    """The keys of all that matches, in ascending order, by the narrowest time range that has an index."""
+    """Return the keys of all matching objects in ascending order, using the index of the narrowest time range."""
     ranges, either = dict(condition.ranges), condition.either
     if among is view.order:
         created = ranges.pop("created_at", None)

@@ -1,6 +1,6 @@
-"""Query strings and bodies of requests, checked against what an operation takes.
+"""Checks query strings and request bodies against the parameters of an operation.
 
-Pylon ignores what it does not know, silently: here it is ignored and counted.
+Pylon silently ignores parameters that it does not know. The sandbox ignores them too, and counts them.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import Any
 
 import orjson
 
-from integration_tests.sandbox.document import Operation, Parameter
 from integration_tests.sandbox.errors import ApiError
+from integration_tests.sandbox.operations import Operation, Parameter
 
 _TYPES: dict[str, type] = {"string": str, "integer": int, "object": dict, "array": list, "boolean": bool}
 
 Note = Callable[[str], None]
-"""Is told each key that the operation does not know, as `query:name` or `body:name`."""
+"""Called with each key that the operation does not know, as `query:name` or `body:name`."""
 
 
 def read_body(raw: bytes) -> dict[str, Any]:
-    """The body of a search as sent; none at all is an empty one. Raises ApiError (400)."""
+    """Parse the body of a search; no body counts as an empty object. Raises ApiError (400)."""
     try:
         body = orjson.loads(raw.strip() or b"{}")
     except orjson.JSONDecodeError as error:
@@ -31,9 +31,9 @@ def read_body(raw: bytes) -> dict[str, Any]:
 
 
 def checked(operation: Operation, query: Mapping[str, str], body: dict[str, Any] | None, note: Note) -> dict[str, Any]:
-    """The known arguments of a request by name, `limit` within its bounds and its default filled in.
+    """Return the known arguments of a request by name, with the default of `limit` filled in.
 
-    Raises ApiError (400) for a missing, mistyped or unbounded one. A `limit` of None stands for everything.
+    Raises ApiError (400) if one is missing, has the wrong type or is out of bounds. A `limit` of None means no limit.
     """
     arguments = _known(operation.query, query, "query", note) | _known(operation.body or {}, body or {}, "body", note)
     limit = operation.limit
@@ -41,7 +41,7 @@ def checked(operation: Operation, query: Mapping[str, str], body: dict[str, Any]
         asked = arguments.get("limit")
         if asked is not None and not limit.lowest <= asked <= limit.highest:
             raise ApiError(400, f"limit must be between {limit.lowest} and {limit.highest}")
-        # Zero, where it is allowed, stands for the default.
+        # Where zero is allowed, it means the default.
         arguments["limit"] = asked or limit.default
     return arguments
 

@@ -1,4 +1,4 @@
-"""Time as the sandbox keeps it: whole milliseconds since 1970 inside, RFC 3339 outside.
+"""The sandbox's clock and its two time formats: milliseconds since 1970 inside, RFC 3339 outside.
 
 Pylon's server keeps milliseconds that its records do not show (a recorded cursor has `...:58.871Z`, the record that it
 points at `...:58Z`), so the two forms have a function each.

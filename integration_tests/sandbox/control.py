@@ -1,4 +1,4 @@
-"""The sandbox's own HTTP endpoints, for those who run it in another process. No token is needed.
+"""HTTP endpoints that control a sandbox in another process. They need no token.
 
 | request | answer |
 | --- | --- |

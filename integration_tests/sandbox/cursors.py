@@ -16,12 +16,12 @@ from integration_tests.sandbox.versions import Key
 
 
 def encode(key: Key) -> str:
-    """The cursor that stands after the record with this key."""
+    """Return the cursor that continues after the record with this key."""
     return base64.b64encode(f"{precise(key[0])}|{key[1]}".encode()).decode()
 
 
 def decode(cursor: str, known: Container[str] | None = None) -> Key:
-    """The key in a cursor; raises ApiError (400) for anything but a cursor of the objects with `known` ids."""
+    """Return the key in a cursor; raises ApiError (400) unless it belongs to an object with one of the `known` ids."""
     try:
         moment, _, identity = base64.b64decode(cursor, validate=True).decode().partition("|")
         key = (int(parse(moment)), identity)
@@ -32,14 +32,17 @@ def decode(cursor: str, known: Container[str] | None = None) -> Key:
     return key
 
 
-def newest_first(keys: Sequence[Key], after: Key | None, limit: int) -> tuple[list[Key], bool]:
-    """A page from keys in ascending order, read backwards; and whether there is another page."""
+def page(
+    keys: Sequence[Key], after: Key | None, limit: int | None, *, oldest_first: bool = False
+) -> tuple[list[Key], bool]:
+    """Cut a page from keys in ascending order, by default newest first, and tell whether more pages follow.
+
+    A `limit` of None returns everything after the cursor.
+    """
+    size = len(keys) if limit is None else limit
+    if oldest_first:
+        start = 0 if after is None else bisect_right(keys, after)
+        return list(keys[start : start + size]), start + size < len(keys)
     end = len(keys) if after is None else bisect_left(keys, after)
-    start = max(0, end - limit)
+    start = max(0, end - size)
     return list(reversed(keys[start:end])), start > 0
-
-
-def oldest_first(keys: Sequence[Key], after: Key | None, limit: int) -> tuple[list[Key], bool]:
-    """A page from keys in ascending order; and whether there is another page."""
-    start = 0 if after is None else bisect_right(keys, after)
-    return list(keys[start : start + limit]), start + limit < len(keys)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from integration_tests.sandbox import text
 from integration_tests.sandbox.clock import DAY, HOUR, SECOND, parse, precise, shown
-from integration_tests.sandbox.document import read_document
 from integration_tests.sandbox.issues import STATES, IssueFactory
+from integration_tests.sandbox.operations import read_operations
 from integration_tests.sandbox.options import Behaviour, History, Size
 from integration_tests.sandbox.templates import roughen, template
 from integration_tests.sandbox.versions import MISSING, Version, encode, merged
@@ -65,7 +65,7 @@ PARENTS = {
     "threads": "issues",
     "voice_calls": "issues",
 }
-"""Kinds whose records are listed per parent, which they do not always name."""
+"""Kinds that are listed per parent, with the kind of the parent."""
 
 CUSTOM_OBJECT_TYPES = ("companies", "contracts")
 _CUSTOM_FIELDS = [
@@ -82,7 +82,7 @@ def models() -> dict[str, Any]:
     """The SDK's model of each kind."""
     return {
         kind: operation.model
-        for operation in read_document().operations.values()
+        for operation in read_operations().values()
         if (kind := KINDS.get(operation.model.__name__))
     }
 
@@ -92,18 +92,21 @@ def times_of(kind: str) -> frozenset[str]:
     """The names of the times by which objects of a kind are filtered."""
     return frozenset(
         name
-        for operation in read_document().operations.values()
+        for operation in read_operations().values()
         if KINDS.get(operation.model.__name__) == kind
         for name, known in operation.filterable.items()
         if "time_range" in known.operators
     ) | {"submitted_at", "happened_at"}
 
 
+_FIXED = {"issue_statuses": STATES, "task_statuses": TASK_STATES, "custom_fields": _CUSTOM_FIELDS}
+"""Kinds with a fixed number of objects."""
+
 Record = dict[str, Any]
 
 
 class Draft(NamedTuple):
-    """An object before its fields: the source of its draws, its number, its creation (milliseconds), its parent."""
+    """What the fields of a new object depend on; `created` is in milliseconds."""
 
     rng: Random
     number: int
@@ -140,10 +143,9 @@ class Dataset:
         created: int | None = None,
         parent: str | None = None,
     ) -> Version:
-        """An object of any kind but issues: a filled-in model with the fields that carry meaning on top."""
+        """Make an object of any kind except issues: a record of the SDK's model, with the meaningful fields set."""
         rng = Random(f"{self.seed}/{kind}/{number}")
-        if identity is None:
-            identity, parent = self.id(kind, number), self._parent(kind, number)
+        identity, parent = identity or self.id(kind, number), parent or self._parent(kind, number)
         if created is None:
             created = self._base - int(self._span * rng.random() ** 2)
         moment, record = shown(created), template(models()[kind], number)
@@ -154,24 +156,21 @@ class Dataset:
             record = merged(record, own(Draft(rng, number, created, parent)))
         if rng.random() < self._irregular:
             roughen(record, rng)
-        # With the milliseconds that records do not show.
+        # Searches know milliseconds that records do not show.
         times = {name: int(parse(record[name])) + created % SECOND for name in times_of(kind) if record.get(name)}
         return Version((created, identity), encode(record), times, parent=parent)
 
     def count(self, kind: str) -> int:
         """How many objects of a kind the data set holds."""
-        size, fixed = (
-            self.size,
-            {"issue_statuses": STATES, "task_statuses": TASK_STATES, "custom_fields": _CUSTOM_FIELDS},
-        )
+        size = self.size
         if kind == "survey_responses" and not size.surveys:
             return 0
         if hasattr(size, kind):
             return int(getattr(size, kind))
         if kind in PARENTS:
             return 2 * min(self.count(PARENTS[kind]), 15 if PARENTS[kind] == "issues" else 50)
-        if kind in fixed:
-            return len(fixed[kind]) if size.others else 0
+        if kind in _FIXED:
+            return len(_FIXED[kind]) if size.others else 0
         return size.others * (len(CUSTOM_OBJECT_TYPES) if kind == "custom_objects" else 1)
 
     def _parent(self, kind: str, number: int) -> str | None:
@@ -184,7 +183,7 @@ class Dataset:
         return self.id(PARENTS[kind], (number if kind == "survey_responses" else number // 2 * 3) % parents)
 
     def _one(self, kind: str, number: int, **more: Any) -> Record | None:
-        """A reference to an object of a kind; None if there are none."""
+        """Return a reference to an object of a kind, or None if there are none."""
         count = self.count(kind)
         return {"id": self.id(kind, number % count), **more} if count else None
 
@@ -200,10 +199,11 @@ class Dataset:
     def _accounts(self, new: Draft) -> Record:
         name = f"{text.COMPANIES[new.number % len(text.COMPANIES)]} {new.number}"
         domain = f"{name.lower().replace(' ', '')}.example"
-        changed = new.created + int(new.rng.expovariate(1 / (30 * DAY)))
+        # Those that a test adds have not changed since.
+        drift = int(new.rng.expovariate(1 / (30 * DAY))) if new.number < self.size.accounts else 0
         return {
             "name": name + (" 株式会社" if new.number % 9 == 0 else ""),
-            "updated_at": shown(max(new.created, min(self._base, changed))),
+            "updated_at": shown(max(new.created, min(self._base, new.created + drift))),
             **{"domain": domain, "domains": [domain], "primary_domain": domain},
             "owner": self._user(new.number) if new.number % 5 < 3 else None,
             "tags": ["enterprise"] if new.number % 3 == 0 else None,

@@ -38,7 +38,7 @@ def evolve(store: MutableStore, seed: int, n: int, deletions: bool = True) -> li
 
 def _pick(store: MutableStore, rng: Random, kind: str) -> str | None:
     collection = store.collection(kind)
-    # The order in which objects came: the order of creation would depend on how fast the clock ticks.
+    # Picks from the ids in order of arrival: the order of creation times would depend on how fast the clock ticks.
     while collection.live.versions:
         identity = collection.ids[rng.randrange(len(collection.ids))]
         if identity in collection.live.versions:
@@ -58,7 +58,7 @@ def _add_recording(store: MutableStore, rng: Random, _: str) -> str:
 
 
 def _delete_message(store: MutableStore, rng: Random, issue: str) -> None:
-    # Only public ones: a client that listed the issue before could not tell whose the deleted note's files were.
+    # Only public messages: a client that listed the issue before could not tell that the files belonged to a note.
     public = [message.record["id"] for message in store.thread(issue) if not message.private]
     if public:
         store.delete_message(issue, public[-1])
@@ -84,4 +84,4 @@ _MENU: dict[tuple[str, str], tuple[int, Make]] = {
     ("delete", "issues"): (2, lambda store, rng, id: store.delete_issue(id)),
     ("delete_message", "issues"): (3, _delete_message),
 }
-"""The weight of each change, and how it is made of the object picked."""
+"""For each change: its weight, and the function that makes it, given the object that was picked."""

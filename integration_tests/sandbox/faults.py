@@ -33,7 +33,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer before it is sent; the last four fields are what its transport suffers.
+    """An answer before it is sent; the last four fields disturb its transport.
 
     delay: seconds before anything is sent. cut: the connection is reset after this share (0 to 1) of the body, before
     the status line if 0. speed: bytes per second. silent: nothing is ever sent, the connection stays open.
@@ -83,7 +83,7 @@ class Fault:
         self._rng = Random(self.seed)
 
     def meets(self, seen: Seen) -> bool:
-        """Whether the fault meets this request; counts it."""
+        """Tell whether the fault applies to this request, and count it."""
         if self.times is not None and self.fired >= self.times:
             return False
         if not fnmatchcase(seen.template, self.match) or (self.when is not None and not self.when(seen)):
@@ -104,7 +104,7 @@ class Faults(list[Fault]):
         return fault
 
     def meeting(self, seen: Seen) -> list[Action]:
-        """The actions that a request suffers: every one that changes an answer, up to the first that replaces it."""
+        """Return the actions for a request: all that change its answer, up to the first that replaces it."""
         actions = []
         for fault in list(self):
             if fault.meets(seen):
@@ -115,10 +115,7 @@ class Faults(list[Fault]):
 
 
 def status(
-    code: int,
-    body: Any = None,
-    headers: Mapping[str, str] | None = None,
-    content_type: str = "application/json",
+    code: int, body: Any = None, headers: Mapping[str, str] | None = None, content_type: str = "application/json"
 ) -> Action:
     """Answers with a status; `body` is text, bytes, or JSON, and by default an error envelope."""
     if body is None:
@@ -129,7 +126,7 @@ def status(
 
 
 def empty(code: int) -> Action:
-    """Answers with a status and an empty body, said to be HTML."""
+    """Answers with a status and an empty body of type HTML."""
     return status(code, b"", content_type="text/html")
 
 
@@ -161,7 +158,7 @@ def transform(change: Callable[[dict[str, Any]], Any]) -> Action:
 
 
 def glitched() -> Action:
-    """Sends a page without its records that says there is more: a known glitch of Pylon's, gone when asked again."""
+    """Sends `has_next_page` true without `data`, a known glitch of Pylon's; the same request succeeds when repeated."""
 
     def glitch(answer: dict[str, Any]) -> dict[str, Any]:
         page = answer.get("pagination") or {"cursor": ""}
@@ -201,7 +198,7 @@ def delay(seconds: float) -> Action:
 
 
 def gzipped() -> Action:
-    """Compresses the answer, whether or not the client said that it takes that."""
+    """Compresses the answer, whether or not the client accepts gzip."""
 
     def after(reply: Reply) -> Reply:
         headers = {**reply.headers, "Content-Encoding": "gzip"}

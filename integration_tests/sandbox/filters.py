@@ -1,16 +1,15 @@
-"""Filters: those of searches, checked as strictly as the SDK documents them, and those of query parameters."""
+"""Search filters, checked as strictly as the SDK documents them and compiled into conditions."""
 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from integration_tests.sandbox.clock import DAY, parse
-from integration_tests.sandbox.document import Filterable, Operation
 from integration_tests.sandbox.errors import ApiError
+from integration_tests.sandbox.operations import Filterable, Operation
 from integration_tests.sandbox.options import Behaviour
 from integration_tests.sandbox.versions import Version
 
@@ -22,12 +21,12 @@ _EVER = (-math.inf, math.inf)
 
 Predicate = Callable[[Version], bool]
 Range = tuple[float, float]
-"""A range of times in whole milliseconds: from the first on, before the second."""
+"""A half-open range of times in milliseconds: the start is included, the end is not."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A compiled filter: ranges of times by name, tests, and one of the conditions `either` (if any) must all hold."""
+    """A compiled filter: all ranges and tests must hold, and one of the conditions in `either`, if there are any."""
 
     ranges: dict[str, Range] = field(default_factory=dict)
     tests: tuple[Predicate, ...] = ()
@@ -53,7 +52,7 @@ class Condition:
 
 
 def time(name: str, value: str) -> float:
-    """A time of a request in milliseconds; raises ApiError (400) for what is none."""
+    """Parse a time of a request into milliseconds; raises ApiError (400) if it is not a time."""
     try:
         return parse(value)
     except ValueError as error:
@@ -61,7 +60,7 @@ def time(name: str, value: str) -> float:
 
 
 def between(after: float, before: float, inclusive: bool) -> Range:
-    """The range between two bounds, with the bounds themselves or without them."""
+    """Return the range between two bounds, with or without the bounds themselves."""
     if inclusive:
         return _whole(math.ceil, after), _whole(math.floor, before) + 1
     return _whole(math.floor, after) + 1, _whole(math.ceil, before)
@@ -87,9 +86,9 @@ class Compiler:
         self._unknown = unknown
 
     def compile(self, node: Any) -> Condition:
-        """The condition of a filter as sent, which may say nothing. Raises ApiError (400) for a wrong one."""
+        """Compile a filter as it was sent; no filter matches everything. Raises ApiError (400) for an invalid one."""
         if isinstance(node, dict) and not any(node.get(key) is not None for key in _KEYS):
-            # Seen in public code: {"created_at": {"gte": ...}} gets the newest issues, unfiltered.
+            # Public code sends {"created_at": {"gte": ...}} and gets the newest issues, unfiltered.
             for key in node:
                 self._unknown(f"filter.{key}")
             node = None
@@ -127,7 +126,7 @@ class Compiler:
         if known is None:
             if not self._operation.custom_fields or slug not in self._slugs:
                 raise ApiError(400, f"field {slug} cannot be filtered on")
-            # The SDK names no operators for custom fields: all that make sense for their values are taken.
+            # The SDK names no operators for custom fields: allow those of texts and lists.
             known = Filterable(frozenset(_TESTS), ())
         if name not in known.operators:
             raise ApiError(400, f"operator {name} is not allowed for field {slug}")
@@ -138,7 +137,7 @@ class Compiler:
             return self._time(slug, name, values)
         test = _TESTS[name]
         if slug == "issue_type":
-            # Records may spell the type in either case, the filter's values are lower case, as versions hold it.
+            # Records may spell the type in either case; filters and `Version.kind` use lower case.
             return Condition().also(lambda version: test([version.kind] if version.kind else [], values))
         read = _texts if slug in self._operation.filterable else _custom
         return Condition().also(lambda version: test(read(version.record(), slug), values))
@@ -164,7 +163,7 @@ def _values(name: str, node: dict[str, Any]) -> list[str]:
         if value is not None or values is not None:
             raise ApiError(400, f"operator {name} takes neither value nor values")
         return []
-    if name in ("in", "not_in", "time_range", "includes_all_of"):
+    if name in ("in", "not_in", "time_range"):
         if value is not None or not isinstance(values, list) or not all(isinstance(one, str) for one in values):
             raise ApiError(400, f"operator {name} takes values, a list of strings")
         if not values or (name == "time_range" and len(values) != 2):
@@ -176,7 +175,7 @@ def _values(name: str, node: dict[str, Any]) -> list[str]:
 
 
 def _texts(record: dict[str, Any], name: str) -> list[str]:
-    """What a record holds under the name of a filter: `account_id` may stand in the record as `account.id`."""
+    """Return the values of a record for a filter's field; `account_id`, for example, is `account.id` in the record."""
     value = record.get(_ALIASES.get(name, name))
     if name == "reopened":
         first, last = record.get("first_resolution_time"), record.get("resolution_time")
@@ -211,40 +210,19 @@ def _equal(have: list[str], want: list[str]) -> bool:
     return any(value in want for value in have)
 
 
-def _any(compare: Callable[[str, str], bool]) -> Test:
-    return lambda have, want: any(compare(value.casefold(), want[0].casefold()) for value in have)
+def _within(have: list[str], want: list[str]) -> bool:
+    return any(want[0].casefold() in value.casefold() for value in have)
 
 
 def _not(test: Test) -> Test:
     return lambda have, want: not test(have, want)
 
 
-def _number(compare: Callable[[Any, Any], bool]) -> Test:
-    def test(have: list[str], want: list[str]) -> bool:
-        try:
-            return bool(have) and compare(float(have[0]), float(want[0]))
-        except ValueError:
-            return False
-
-    return test
-
-
 _TESTS: dict[str, Test] = {
-    "equals": _equal,
-    "not_equals": _not(_equal),
-    "contains": _equal,
-    "does_not_contain": _not(_equal),
-    "in": _equal,
-    "not_in": _not(_equal),
-    "includes_all_of": lambda have, want: set(want) <= set(have),
-    "string_contains": _any(operator.contains),
-    "string_does_not_contain": _not(_any(operator.contains)),
-    "starts_with": _any(str.startswith),
-    "ends_with": _any(str.endswith),
+    **dict.fromkeys(("equals", "contains", "in"), _equal),
+    **dict.fromkeys(("not_equals", "does_not_contain", "not_in"), _not(_equal)),
+    "string_contains": _within,
+    "string_does_not_contain": _not(_within),
     "is_set": lambda have, want: bool(have),
     "is_unset": lambda have, want: not have,
-    "greater_than": _number(operator.gt),
-    "less_than": _number(operator.lt),
-    "greater_than_or_equals": _number(operator.ge),
-    "less_than_or_equals": _number(operator.le),
 }

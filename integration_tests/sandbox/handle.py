@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from integration_tests.sandbox.clock import SandboxClock, millis
 from integration_tests.sandbox.control import Control
-from integration_tests.sandbox.document import read_document
 from integration_tests.sandbox.evolve import Change, evolve
-from integration_tests.sandbox.faults import Faults, Seen
 from integration_tests.sandbox.limits import DEFAULT_TABLE, Limiter
 from integration_tests.sandbox.mutations import MutableStore
+from integration_tests.sandbox.operations import read_operations
 from integration_tests.sandbox.options import Behaviour, History, Size
 from integration_tests.sandbox.server import Server
 
@@ -34,6 +31,9 @@ class Sandbox:
     port: 0 for any free one.
     history: the shape of the past.
     behaviour, or its fields by name: answers to what Pylon's documents leave open.
+
+    `url` is set once it is entered. `faults` are the faults in force, `log` all requests seen, oldest first, and
+    `unknown_keys` how often each key came that Pylon ignores, such as `POST /issues/search body:sort`.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Sandbox:
         """Makes the data; serves nothing until it is entered."""
         if region not in REGIONS:
             raise ValueError(f"region must be one of {REGIONS}")
-        document = read_document()
+        operations = read_operations()
         other = next(name for name in REGIONS if name != region)
         self.clock = SandboxClock()
         self.token = f"pylon_sandbox_{region}_{seed}"
@@ -70,9 +70,9 @@ class Sandbox:
             base=None if base_time is None else millis(base_time),
             history=history or History(),
         )
-        self.limiter = Limiter(document, limits, minute, taken)
+        self.limiter = Limiter(operations, limits, minute, taken)
         self.server = Server(
-            document,
+            operations,
             self.store,
             self.limiter,
             self.clock,
@@ -80,6 +80,9 @@ class Sandbox:
             region=region,
             latency=latency,
         )
+        self.faults = self.server.faults
+        self.log = self.server.log
+        self.unknown_keys = self.server.unknown_keys
         self.url = ""
         self._port = port
 
@@ -87,9 +90,7 @@ class Sandbox:
         """Starts the server; from now on `url` is set."""
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Stops the server."""
         self.stop()
 
@@ -103,21 +104,6 @@ class Sandbox:
         """Stops the server; the data stays readable."""
         self.server.stop()
 
-    @property
-    def faults(self) -> Faults:
-        """The faults in force."""
-        return self.server.faults
-
-    @property
-    def log(self) -> list[Seen]:
-        """All requests seen, oldest first."""
-        return self.server.log
-
-    @property
-    def unknown_keys(self) -> Counter[str]:
-        """The keys of requests that Pylon ignores, as `POST /issues/search body:sort`, with how often each came."""
-        return self.server.unknown_keys
-
     def count(self, template: str, status: int | None = None) -> int:
         """How many requests an endpoint has seen, all or those answered with one status."""
         return sum(seen.template == template and status in (None, seen.status) for seen in list(self.log))
@@ -128,7 +114,7 @@ class Sandbox:
 
     def forbid(self, template: str) -> None:
         """Takes the permission for an endpoint away from the token. Raises ValueError for an unknown one."""
-        if template not in self.server.document.operations:
+        if template not in self.server.operations:
             raise ValueError(f"no endpoint {template!r}")
         self.server.forbidden.add(template)
 

@@ -1,6 +1,6 @@
-"""Issues of the data set and their messages: when each happened, what its record shows.
+"""The issues of the data set and their messages.
 
-An issue's whole story is drawn from the seed and its number alone, so that its messages need not be kept.
+An issue and its messages depend only on the seed and the issue's number, so messages are generated when they are read.
 """
 
 from __future__ import annotations
@@ -21,9 +21,14 @@ SOURCES = ("slack", "email", "chat_widget", "form", "microsoft_teams", "manual",
 STATES = ("new", "waiting_on_you", "waiting_on_customer", "on_hold", "closed", "escalated")
 TAGS = ("billing", "bug", "vip", "très urgent", "日本")
 _GROUP = 40
-"""Every 40th issue is a group, of the two issues before it."""
+"""Every 40th issue is an issue group with the two issues before it as children."""
 _BURST = 20
 """How many days before the end of the history the busy second lies."""
+
+
+Record = dict[str, Any]
+Stamps = list[tuple[int, bool]]
+"""The times of an issue's messages, and whether each is internal."""
 
 
 class Planned(NamedTuple):
@@ -47,7 +52,7 @@ class Message(NamedTuple):
 
     at: int
     private: bool
-    record: dict[str, Any]
+    record: Record
 
     @property
     def key(self) -> Key:
@@ -55,7 +60,7 @@ class Message(NamedTuple):
         return self.at, self.record["id"]
 
 
-def activity(messages: list[tuple[int, bool]], count_private: bool) -> int | None:
+def activity(messages: Stamps, count_private: bool) -> int | None:
     """The time of the latest message (time, private) that counts; None where there is none."""
     return max((at for at, private in messages if count_private or not private), default=None)
 
@@ -103,15 +108,9 @@ class IssueFactory:
         return self.wrap(record, story.created, story.updated, stamps, index)
 
     def wrap(
-        self,
-        record: dict[str, Any],
-        created: int,
-        updated: int,
-        stamps: list[tuple[int, bool]],
-        origin: int,
-        resolved: int | None = None,
+        self, record: Record, created: int, updated: int, stamps: Stamps, origin: int, resolved: int | None = None
     ) -> Version:
-        """The version of an issue's record; `stamps` are the times of its messages and whether each is internal."""
+        """The version of an issue's record."""
         times = {"created_at": created, "updated_at": updated}
         last = activity(stamps, self._behaviour.private_counts)
         if last is None and self._behaviour.match_without_messages:
@@ -202,7 +201,7 @@ class IssueFactory:
             for position, time in enumerate(times)
         ]
 
-    def _record(self, rng: Random, index: int, story: Story) -> dict[str, Any]:
+    def _record(self, rng: Random, index: int, story: Story) -> Record:
         draw = rng.random
         identity, (created, updated, messages) = self.id(index), story
         closed = draw() < 0.6
@@ -253,10 +252,10 @@ class IssueFactory:
         group = index + (-index - 1) % _GROUP
         return group if group - index <= 2 and group < len(self.created) else None
 
-    def _mini(self, index: int) -> dict[str, Any]:
+    def _mini(self, index: int) -> Record:
         return {"id": self.id(index), "number": index + 1, "title": _title(index)}
 
-    def _roughen(self, record: dict[str, Any], rng: Random) -> None:
+    def _roughen(self, record: Record, rng: Random) -> None:
         roughen(record, rng)
         draw = rng.random()
         if draw < 0.3:
@@ -268,7 +267,7 @@ class IssueFactory:
         if record["latest_message_time"] is None and draw < 0.5:
             del record["latest_message_time"]
 
-    def _person(self, rng: Random, kind: str, count: int) -> dict[str, Any] | None:
+    def _person(self, rng: Random, kind: str, count: int) -> Record | None:
         if not count:
             return None
         number = int(rng.random() * count)
@@ -282,7 +281,7 @@ class IssueFactory:
             for number in range(planned.files)
         ]
         if not urls and story.created % 20 == 0:
-            # A file that no message holds: it came with the form that opened the issue.
+            # A file of no message: it was uploaded with the form that opened the issue.
             urls.append(text.file_url(identity, "form", text.FILES[0]))
         return urls
 
@@ -298,18 +297,12 @@ class IssueFactory:
         if index == self.large_message and position == 0:
             filler = "<p>" + "A long log line with words in it. " * 30 + "</p>"
             html = filler * (self._size.large_message_bytes // len(filler) + 1)
-        record = compose(
-            rng,
-            identity=text.identity(self._seed, issue, "messages", position),
-            at=planned.at,
-            author=self._author(rng, marker),
-            html=html,
-            marker=marker,
-            files=[self._file(issue, position, planned.private, number) for number in range(planned.files)],
-        )
+        files = [self._file(issue, position, planned.private, number) for number in range(planned.files)]
+        identity = text.identity(self._seed, issue, "messages", position)
+        record = compose(rng, identity, planned.at, self._author(rng, marker), html, marker, files)
         return Message(planned.at, planned.private, record)
 
-    def _author(self, rng: Random, marker: str | None) -> dict[str, Any]:
+    def _author(self, rng: Random, marker: str | None) -> Record:
         draw = rng.random()
         by_user = marker is not None or draw < 0.4
         person = self._person(
@@ -322,15 +315,8 @@ class IssueFactory:
 
 
 def compose(
-    rng: Random,
-    *,
-    identity: str,
-    at: int,
-    author: dict[str, Any],
-    html: str,
-    marker: str | None,
-    files: list[str],
-) -> dict[str, Any]:
+    rng: Random, identity: str, at: int, author: Record, html: str, marker: str | None, files: list[str]
+) -> Record:
     """The record of one message; `marker` is set for an internal note and stands in its text."""
     source = ("email", "slack", "chat_widget")[int(rng.random() * 3)]
     sender = author.get("contact") or author.get("user") or {}
@@ -361,8 +347,8 @@ def _title(index: int) -> str:
     return f"{text.SENTENCES[index * 7 % len(text.SENTENCES)]} ({text.WORDS[index * 5 % len(text.WORDS)]})"
 
 
-def _custom_fields(rng: Random) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _custom_fields(rng: Random) -> Record:
+    fields: Record = {}
     if rng.random() < 0.7:
         fields["priority"] = {"slug": "priority", "value": ("low", "medium", "high")[int(rng.random() * 3)]}
     if rng.random() < 0.3:
@@ -377,5 +363,5 @@ def _identity(seed: int, kind: str, number: int) -> str:
 
 
 @lru_cache(maxsize=65_536)
-def _account(seed: int, number: int) -> dict[str, Any]:
+def _account(seed: int, number: int) -> Record:
     return {"id": text.identity(seed, "accounts", number), "external_ids": text.external_ids(number)}

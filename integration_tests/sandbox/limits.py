@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from integration_tests.sandbox.document import Document, Operation
+from integration_tests.sandbox.operations import Operation, Operations
 
 
 def _july(operation: Operation) -> int:
@@ -41,7 +41,7 @@ class Limiter:
     """
 
     def __init__(
-        self, document: Document, limits: str | Mapping[str, int] | None, minute: float = 60.0, taken: float = 0.0
+        self, operations: Operations, limits: str | Mapping[str, int] | None, minute: float = 60.0, taken: float = 0.0
     ) -> None:
         self.minute = minute
         self.taken = taken
@@ -51,7 +51,7 @@ class Limiter:
         if table not in TABLES:
             raise ValueError(f"no table of limits named {table!r}; there are {sorted(TABLES)}")
         if limits is not None:
-            self.calls = {name: TABLES[table](operation) for name, operation in document.operations.items()}
+            self.calls = {name: TABLES[table](operation) for name, operation in operations.items()}
         for template, calls in ({} if limits is None or isinstance(limits, str) else limits).items():
             self.set(template, calls)
 
@@ -67,7 +67,7 @@ class Limiter:
         return None if calls is None else max(1, math.floor(calls * (1 - self.taken)))
 
     def wait(self, template: str, now: float | None = None) -> float:
-        """Takes one call from the allowance: 0 if it was granted, else the real seconds until one is free."""
+        """Take one call from the allowance; returns 0 if it was granted, else the real seconds until one is free."""
         allowed = self.allowed(template)
         if allowed is None:
             return 0.0
@@ -81,5 +81,5 @@ class Limiter:
         return seen[len(seen) - allowed] + self.minute - now
 
     def header(self, wait: float) -> str:
-        """A wait as its header shows it: whole seconds, rounded up; decimals only when the minute is scaled."""
+        """Format a wait for its header: whole seconds, rounded up; with decimals only if the minute is scaled."""
         return str(math.ceil(wait)) if self.minute == 60 else f"{wait:.3f}"

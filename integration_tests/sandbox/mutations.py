@@ -1,4 +1,4 @@
-"""Changes to the data: each is stamped with the sandbox's clock unless told otherwise."""
+"""Changes to the data, stamped with the sandbox's clock unless a test sets another time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from integration_tests.sandbox.versions import Version, encode, merged
 
 
 class MutableStore(Store):
-    """The data with its writing side.
+    """The data, with the methods that change it.
 
     `at` is the time that a change carries (default: now); searches know the change `search_lag` seconds after it is
     made, whatever time it carries. Fields are given as the API shows them; `MISSING` takes one away. Objects that do
@@ -93,15 +93,9 @@ class MutableStore(Store):
                 self._added_markers.add(marker)
             urls = [text.file_url(issue_id, marker or identity[:13], f"{n}-added.png") for n in range(files)]
             user = {"id": text.identity(self.seed, "users", 0), "email": "agent0@vendor.example"}
-            record = compose(
-                rng,
-                identity=identity,
-                at=moment,
-                author=author or {"name": "Ada Lovelace", "avatar_url": "", "user": user},
-                html=text.body(rng) if html is None else html,
-                marker=marker,
-                files=urls,
-            )
+            author = author or {"name": "Ada Lovelace", "avatar_url": "", "user": user}
+            html = text.body(rng) if html is None else html
+            record = compose(rng, identity, moment, author, html, marker, urls)
             thread.append(Message(moment, private, merged(record, fields)))
             thread.sort(key=lambda message: message.key)
             self._rethread(issue_id, thread, moment, urls)
@@ -124,7 +118,7 @@ class MutableStore(Store):
             self._rethread(issue_id, thread, self._stamp(at), [], old)
 
     def add(self, kind: str, *, parent: str | None = None, at: datetime | None = None, **fields: Any) -> str:
-        """Adds an object of any kind but issues, to its parent where the kind has one, and returns its id."""
+        """Adds an object of any kind except issues, by default to any parent, and returns its id."""
         return self._add(kind, parent, at, fields)
 
     def update(self, kind: str, identity: str, *, at: datetime | None = None, **fields: Any) -> None:

@@ -22,14 +22,14 @@ from aiohttp import web
 from integration_tests.sandbox.answers import Answers
 from integration_tests.sandbox.arguments import checked, read_body
 from integration_tests.sandbox.clock import SandboxClock
-from integration_tests.sandbox.document import Document, Operation
 from integration_tests.sandbox.errors import ApiError, not_found
 from integration_tests.sandbox.faults import Faults, Reply, Seen
 from integration_tests.sandbox.limits import Limiter
+from integration_tests.sandbox.operations import Operation, Operations
 from integration_tests.sandbox.store import Store
 
 CONTROL = "/_sandbox/"
-"""Where the sandbox itself is controlled; no path of Pylon's begins with it."""
+"""Prefix of the paths that control the sandbox; no path of Pylon's begins with it."""
 
 _SLICE = 0.05
 """Seconds between two pieces of a slow body, and between two looks whether a silent client has left."""
@@ -44,7 +44,7 @@ class Server:
 
     def __init__(
         self,
-        document: Document,
+        operations: Operations,
         store: Store,
         limiter: Limiter,
         clock: SandboxClock,
@@ -54,7 +54,7 @@ class Server:
         latency: float = 0.0,
     ) -> None:
         """`tokens` maps each known token to its region; `latency` is in seconds per request."""
-        self.document = document
+        self.operations = operations
         self.limiter = limiter
         self.faults = Faults()
         self.log: list[Seen] = []
@@ -105,7 +105,7 @@ class Server:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
         token_error = self._token_error(request)
-        found = self.document.match(request.method, request.path)
+        found = self.operations.match(request.method, request.path)
         seen = Seen(
             monotonic=time.monotonic(),
             method=request.method,
@@ -140,7 +140,7 @@ class Server:
             if token_error is not None:
                 raise token_error
             if found is None:
-                if self.document.knows_path(request.path):
+                if self.operations.knows_path(request.path):
                     raise ApiError(405, f"method {request.method} is not allowed", "method_not_allowed")
                 raise not_found("endpoint")
             operation, params = found

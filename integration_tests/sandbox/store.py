@@ -14,21 +14,24 @@ import orjson
 
 from integration_tests.sandbox import text
 from integration_tests.sandbox.clock import SECOND, SandboxClock
-from integration_tests.sandbox.dataset import PARENTS, Dataset
+from integration_tests.sandbox.dataset import KINDS, PARENTS, Dataset
 from integration_tests.sandbox.errors import not_found
 from integration_tests.sandbox.issues import Message
 from integration_tests.sandbox.options import Behaviour, History, Size
 from integration_tests.sandbox.versions import Collection, Version, View
 
 ISSUE_TIMES = ("latest_message_activity_at", "updated_at")
-"""The times of issues that get an index: creation is the order of every list, the others are rarely asked for."""
+"""Times of issues with an index of their own; views are sorted by creation, and other times are rarely searched."""
+
+_LARGE = 200
+"""A collection with more objects is made at the start."""
 
 _MARKER = re.compile(re.escape(text.PRIVATE) + "[0-9a-f]{16}")
 
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    # Nothing of a data set is garbage, and looking through a million objects again and again takes half the time.
+    # Making a data set creates no garbage, but scanning a million new objects for some takes half the time.
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -44,7 +47,7 @@ def sign(raw: bytes) -> bytes:
 
 
 class Store:
-    """Reading side of the data; `Mutations` adds the writing side.
+    """The data, with the methods that read it; `MutableStore` adds those that change it.
 
     `search_lag` is how many seconds of the sandbox's clock pass before a search knows a change. All methods may be
     called from any thread; `lock` makes several calls one.
@@ -74,7 +77,10 @@ class Store:
         self._added_markers: set[str] = set()
         self._numbers: dict[int, str] = {}
         self._collections: dict[str, Collection] = {}
-        self.collection("issues")
+        for kind in KINDS.values():
+            # The others are made when they are first asked for; these would keep a request waiting.
+            if self.dataset.count(kind) > _LARGE:
+                self.collection(kind)
 
     def collection(self, kind: str) -> Collection:
         """The collection of one kind of object, which is made when it is first asked for."""

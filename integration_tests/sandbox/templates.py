@@ -15,12 +15,12 @@ from polyfactory.factories.pydantic_factory import ModelFactory
 from integration_tests.sandbox import text
 
 TEMPLATES = 8
-"""How many different records are made of each model; all others are variations of these."""
+"""How many records are made of each model; all other records are variations of these."""
 
 _KEPT = frozenset(
     {"id", "slug", "number", "name", "title", "object_type", "macro_group_id", "is_deactivated", "is_internal", "type"}
 )
-"""Fields that irregular records keep, beside all times: what identifies a record, and what a request filters on."""
+"""Fields that irregular records keep, in addition to times: keys, and fields that requests filter on."""
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
@@ -47,7 +47,7 @@ class _Factory(ModelFactory[Model]):
 
 @cache
 def _known_values(model: type[pydantic.BaseModel]) -> dict[str, list[str]]:
-    """The values that the SDK names for the fields of a model, in the texts below them."""
+    """Return the known values that the SDK lists in the descriptions of a model's fields."""
     fields = re.findall(r'^    (\w+): .*\n    """\n(.*?)    """', inspect.getsource(model), re.MULTILINE | re.DOTALL)
     return {name: re.findall(r"`(\w*)`", meaning.partition("Known values:")[2]) for name, meaning in fields}
 
@@ -75,20 +75,20 @@ def _templates(model: type[pydantic.BaseModel]) -> list[dict[str, Any]]:
     templates = [factory.build().model_dump(mode="json") for _ in range(TEMPLATES)]
     rng = Random(TEMPLATES)
     for record in templates[1:]:
-        # What is optional is missing from many records; the first has everything.
+        # Only the first record has all optional fields.
         for name, field in model.model_fields.items():
-            if not field.is_required() and rng.random() < 0.5:
+            if not field.is_required() and rng.random() < 0.7:
                 record[name] = None
     return templates
 
 
 def template(model: type[pydantic.BaseModel], number: int) -> dict[str, Any]:
-    """A record of a model, equal for equal arguments. Its top level may be changed; what is nested is shared."""
+    """Return a record of a model, the same for the same number. Change only its top level: the rest is shared."""
     return dict(_templates(model)[number % TEMPLATES])
 
 
 def roughen(record: dict[str, Any], rng: Random) -> None:
-    """Makes a record irregular, as recorded ones are: some fields null or missing, one unknown."""
+    """Make a record irregular, as recorded ones are: some fields null or missing, and one unknown field."""
     names = [name for name in record if name not in _KEPT and not name.endswith(("_at", "_time"))]
     for name in rng.sample(names, min(len(names), 1 + rng.randrange(4))):
         if rng.random() < 0.5:

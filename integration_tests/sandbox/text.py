@@ -9,11 +9,11 @@ from hashlib import blake2b
 from random import Random
 
 PRIVATE = "PRIVATE-"
-"""How every marker of an internal note begins; what a connector emits must not contain it."""
+"""Prefix of every marker of private content; nothing that a connector emits may contain it."""
 
 SCRIPT_TEXT = "sandboxScriptText"
 STYLE_TEXT = "sandbox-style-text"
-"""Contents of script and style elements: no part of what a reader of the message sees."""
+"""Contents of script and style elements, which readers of a message do not see."""
 
 SIGNATURE = "sandbox0signature"
 """Placeholder in stored file URLs; each answer puts a new signature in its place."""

@@ -1,10 +1,11 @@
-"""Objects as the server holds them, and the two views of them: what is, and what search has noticed so far."""
+"""Stored objects, and two views of them: the current state, and what searches know so far."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ Key = tuple[int, str]
 
 
 MISSING: Any = object()
-"""As the value of a field: the field is taken away."""
+"""As the value of a field: removes the field."""
 
 
 def merged(record: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
@@ -23,10 +24,11 @@ def merged(record: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def encode(record: dict[str, Any]) -> bytes:
-    """A record as JSON that is kept: a copy, since what orjson returns holds on to a buffer of many times its size."""
+    """Encode a record as JSON; a copy, because the bytes that orjson returns keep a much larger buffer alive."""
     return bytes(memoryview(orjson.dumps(record)))
 
 
+@dataclass(slots=True, eq=False)
 class Version:
     """One state of one object; never changed, only replaced.
 
@@ -36,20 +38,12 @@ class Version:
     generated data set, -1 for one that was added later.
     """
 
-    __slots__ = ("key", "kind", "origin", "parent", "raw", "times")
-
-    def __init__(
-        self,
-        key: Key,
-        raw: bytes,
-        times: dict[str, int],
-        *,
-        kind: str | None = None,
-        parent: str | None = None,
-        origin: int = -1,
-    ) -> None:
-        self.key, self.raw, self.times = key, raw, times
-        self.kind, self.parent, self.origin = kind, parent, origin
+    key: Key
+    raw: bytes
+    times: dict[str, int]
+    kind: str | None = None
+    parent: str | None = None
+    origin: int = -1
 
     @property
     def id(self) -> str:
@@ -95,7 +89,7 @@ class View:
                 del index[bisect_left(index, (old.times[name], old.key))]
 
     def keys_within(self, name: str, low: float, high: float) -> list[Key]:
-        """The keys of what has its time `name` from one bound on and before another, in the order of that time."""
+        """Return the keys of objects whose time `name` is in a half-open range, in the order of that time."""
         index = self.times[name]
         return [key for _, key in index[bisect_left(index, (low,)) : bisect_left(index, (high,))]]
 

@@ -1,28 +1,39 @@
-"""Requests to Pylon, as the streams make them: within the allowance, tried again, judged, page by page."""
+"""Requests to Pylon as the streams make them: within the rate limit, retried, checked, page by page."""
 
 import contextlib
+import logging
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol
+from datetime import datetime
+from operator import methodcaller
+from typing import Any, NamedTuple, Protocol
 
 from source_pylon.api import errors, responses
+from source_pylon.api.clock import Clock, utc_now
 from source_pylon.api.endpoints import ME, Endpoint, Paging, calls_per_minute
+from source_pylon.api.errors import Action
 from source_pylon.api.pagination import Page, paginate
 from source_pylon.api.rate_limit import AdaptiveLimit, RateLimiter
-from source_pylon.api.responses import Action
 from source_pylon.api.transport import Exchange, Transport
 from source_pylon.timing import Timing
 
-_ATTEMPTS_AT_A_BAD_ANSWER = 4
-_WORTH_TELLING = 0.25
-"""A limit is told again when it changes by this share; what two integrations take from each other is not."""
+logger = logging.getLogger("airbyte")
+
+_MAX_BAD_ANSWERS = 4
+_MAX_GLITCHES = 11
+"""How often a page without data may come before the stream fails. A production client of 2026 asks ten times again."""
+_GLITCH_PAUSE = 0.1
+"""The first pause after a glitched page, as a share of the first wait of a retry; the n-th is n times as long."""
+_NOTABLE_CHANGE = 0.25
+"""Log a learned limit again only after it changed by this fraction: two integrations take less from each other all the
+time."""
 
 
 class Observer(Protocol):
-    """Who wants to know why the client waits."""
+    """Is told why the client waits."""
 
     def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
         """Pylon refused a call of `endpoint`; the next leaves in `seconds`; `limit` calls a minute seem allowed."""
@@ -32,9 +43,6 @@ class Observer(Protocol):
 
     def retrying(self, endpoint: Endpoint, seconds: float, error: errors.PylonError) -> None:
         """A call of `endpoint` failed with `error` and is tried again in `seconds`."""
-
-    def about_to_wait(self) -> None:
-        """This thread is going to wait for an answer."""
 
 
 class NullObserver:
@@ -49,13 +57,18 @@ class NullObserver:
     def retrying(self, endpoint: Endpoint, seconds: float, error: errors.PylonError) -> None:
         """Does nothing."""
 
-    def about_to_wait(self) -> None:
-        """Does nothing."""
+
+identity: Callable[[Mapping[str, Any]], object] = methodcaller("get", "id")
+"""A record's `id`, or None where it has none."""
 
 
-def identity(record: Mapping[str, Any]) -> object:
-    """A record's `id`, or None where it has none."""
-    return record.get("id")
+class _Request(NamedTuple):
+    endpoint: Endpoint
+    path: str
+    query: Mapping[str, Any] | None
+    body: Mapping[str, Any] | None
+    on_large: Callable[[], None] | None
+    page: int | None
 
 
 class PylonClient:
@@ -68,70 +81,64 @@ class PylonClient:
         region: str = "us",
         timing: Timing | None = None,
         share_percent: int = 100,
-        allowance: Callable[[Endpoint], int] = calls_per_minute,
+        limits: Callable[[Endpoint], int] = calls_per_minute,
         observer: Observer | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`share_percent` of what `allowance` says (calls a minute) is used of each endpoint."""
+        """`share_percent` of what `limits` says (calls a minute) is used of each endpoint."""
         self._transport = transport
         self._region = region
         self._timing = timing or Timing()
         self._share_percent = share_percent
-        self._allowance = allowance
+        self._limits = limits
         self.observer: Observer = observer or NullObserver()
         self._sleep = sleep
-        # The wall clock is looked at once: a step of it while a sync runs would take the marks of states along.
-        self._began, self._began_at = now(), time.monotonic()
-        self._unanswered: dict[int, tuple[str, float]] = {}
-        self._gates: dict[str, RateLimiter] = {}
-        self._believed: dict[str, int] = {}
+        self.clock = Clock(now)
+        """The present, by this machine and by Pylon."""
+        self._deadline = time.monotonic() + self._timing.time_limit
+        self._in_flight: dict[int, tuple[str, float]] = {}
+        self._limiters: dict[str, RateLimiter] = {}
+        self._reported: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._clock_offset: timedelta | None = None
 
-    def gate(self, endpoint: Endpoint) -> RateLimiter:
-        """What holds back the calls of `endpoint`."""
+    def limiter(self, endpoint: Endpoint) -> RateLimiter:
+        """What holds back the calls of `endpoint`; its `limit` is the AdaptiveLimit."""
         with self._lock:
-            gate = self._gates.get(endpoint.key)
-            if gate is None:
-                window = AdaptiveLimit(self._allowance(endpoint), self._timing.minute, self._share_percent / 100)
-                gate = self._gates[endpoint.key] = RateLimiter(window)
-                self._believed[endpoint.key] = window.limit
-            return gate
+            limiter = self._limiters.get(endpoint.key)
+            if limiter is None:
+                limit = AdaptiveLimit(self._limits(endpoint), self._timing.minute, self._share_percent / 100)
+                limiter = self._limiters[endpoint.key] = RateLimiter(limit)
+                self._reported[endpoint.key] = limit.limit
+            return limiter
 
-    def held_back(self) -> list[str]:
-        """The endpoints, by their keys, whose calls wait for their allowance now."""
+    def waiting_endpoints(self) -> list[str]:
+        """The endpoints, by their keys, whose calls the client holds back now to keep their rate limit."""
         with self._lock:
-            return [key for key, gate in self._gates.items() if gate.waiting_since is not None]
+            return [key for key, limiter in self._limiters.items() if limiter.waiting_since is not None]
 
-    def unanswered(self) -> list[tuple[str, float]]:
+    def in_flight(self) -> list[tuple[str, float]]:
         """The endpoints, by their keys, with calls that have no answer yet, and for how many seconds."""
         now = time.monotonic()
-        return [(key, now - since) for key, since in list(self._unanswered.values())]
-
-    @property
-    def clock(self) -> "_Clock":
-        """Shim until the clock module lands."""
-        return _Clock(self)
+        return [(key, now - since) for key, since in list(self._in_flight.values())]
 
     def now(self) -> datetime:
         """This machine's time in UTC, as its clock showed it when the client was made, and what has passed since."""
-        return self._began + timedelta(seconds=time.monotonic() - self._began_at)
+        return self.clock.machine()
 
     def server_time(self, moment: datetime) -> datetime:
-        """Pylon's time when this machine's clock showed `moment`, by the `Date` header of Pylon's first answer.
-
-        Where a sync stops must not depend on a machine whose clock runs minutes ahead. Before an answer, and
-        where it has no such header, this machine's time stands.
-        """
-        return moment + (self._clock_offset or timedelta(0))
+        """`moment` of this machine's clock, corrected where Pylon's clock is behind it."""
+        return moment - (self.clock.machine() - self.clock.earliest())
 
     def ask_time(self) -> datetime:
-        """Pylon's time now, asked for if no answer has told it yet. Raises PylonError."""
-        if self._clock_offset is None:
+        """The later of this machine's time and Pylon's; Pylon is asked if no answer has told it yet.
+
+        Raises PylonError.
+        """
+        if not self.clock.has_learned:
             with contextlib.suppress(errors.Forbidden):
                 self.request(ME)
-        return self.server_time(self.now())
+        return self.clock.latest()
 
     def request(
         self,
@@ -140,52 +147,58 @@ class PylonClient:
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
         on_large: Callable[[], None] | None = None,
+        page: int | None = None,
     ) -> dict[str, Any]:
-        """The envelope of one good answer. `ids` fill the path's placeholders; `on_large` as of `Transport.exchange`.
+        """The envelope of one good answer.
 
-        Obeys 429 without counting it as an attempt, tries again after 5xx and broken connections with growing,
-        jittered waits, and raises a PylonError when that does not help.
+        `ids` fill the path's placeholders; `on_large` as of `Transport.exchange`; `page` is only logged.
+
+        What each failure leads to is in the error table (`errors.py`): 429 is obeyed without counting as an attempt,
+        5xx and broken connections are retried with growing, jittered waits (or the longer wait that a 503 asks for), a
+        glitched page is requested up to ten times more, and everything else raises its PylonError.
         """
-        self.observer.about_to_wait()
         path = endpoint.path_for(*ids)
+        cursor = (body or query or {}).get("cursor")
+        failures: Counter[type[errors.PylonError]] = Counter()
         attempts = 0
-        bad_answers = 0
-        refusals = 0
         refused_since: float | None = None
         while True:
+            wait: float | None = None
             try:
-                exchange = self._send(endpoint, path, query, body, on_large)
-                action = responses.action_for(exchange.status)
-                if action is Action.USE:
-                    return responses.envelope(endpoint, exchange.body)
-                if action is Action.WAIT:
-                    refusals += 1
-                    refused_since = refused_since or time.monotonic()
-                    if time.monotonic() - refused_since > self._timing.rate_limit_patience:
-                        raise errors.Unavailable(
-                            f"Pylon has refused every call of {endpoint.key} for too many requests. Another "
-                            "integration may use up your organisation's rate limit.",
-                            f"{endpoint.key}, status 429, {refusals} times",
-                        )
-                    continue
+                exchange = self._send(_Request(endpoint, path, query, body, on_large, page))
+                if 200 <= exchange.status < 300:
+                    return responses.envelope(endpoint, exchange.body, cursor)
                 error = responses.failure(endpoint, exchange.status, exchange.body, self._region)
-                if action is Action.FAIL:
+                action = responses.action_for(exchange)
+                if action is Action.WAIT:
+                    now = time.monotonic()
+                    refused_since = now if refused_since is None else refused_since
+                    if now - refused_since > self._timing.rate_limit_patience:
+                        raise error
+                    self._raise_if_out_of_time(error)
+                    continue
+                if action is not Action.RETRY:
                     raise error
+                wait = self._requested_wait(exchange)
             except errors.ReadStalled:
                 continue
-            except errors.InvalidResponse as bad:
-                bad_answers += 1
-                if bad_answers >= _ATTEMPTS_AT_A_BAD_ANSWER:
+            except errors.GlitchedPage as glitch:
+                failures[errors.GlitchedPage] += 1
+                if failures[errors.GlitchedPage] >= _MAX_GLITCHES:
                     raise
-                error = bad
+                self._pause(endpoint, self._timing.retry_base * _GLITCH_PAUSE * failures[errors.GlitchedPage], glitch)
+                continue
+            except errors.InvalidResponse as invalid:
+                failures[errors.InvalidResponse] += 1
+                if failures[errors.InvalidResponse] >= _MAX_BAD_ANSWERS:
+                    raise
+                error = invalid
             except errors.Unreachable as unreachable:
                 error = unreachable
             attempts += 1
             if attempts >= self._timing.retry_attempts:
                 raise error
-            seconds = self._backoff(attempts)
-            self.observer.retrying(endpoint, seconds, error)
-            self._sleep(seconds)
+            self._pause(endpoint, max(self._backoff(attempts), wait or 0.0), error)
 
     def pages(
         self,
@@ -198,79 +211,88 @@ class PylonClient:
     ) -> Iterator[Page]:
         """The records of a list, page by page; `cursor` and `limit` go where the endpoint takes them."""
         size = limit or endpoint.page_size
+        number = 0
 
         def fetch(cursor: str | None) -> dict[str, Any]:
+            nonlocal number
+            number += 1
             paging: dict[str, Any] = {"limit": size}
             if cursor is not None:
                 paging["cursor"] = cursor
             if endpoint.paging is Paging.BODY:
-                return self.request(endpoint, *ids, query=query, body={**(body or {}), **paging})
+                return self.request(endpoint, *ids, query=query, body={**(body or {}), **paging}, page=number)
             if endpoint.paging is Paging.QUERY:
-                return self.request(endpoint, *ids, query={**(query or {}), **paging}, body=body)
-            return self.request(endpoint, *ids, query=query, body=body)
+                return self.request(endpoint, *ids, query={**(query or {}), **paging}, body=body, page=number)
+            return self.request(endpoint, *ids, query=query, body=body, page=number)
 
         return paginate(endpoint, fetch, key)
 
-    def _send(
-        self,
-        endpoint: Endpoint,
-        path: str,
-        query: Mapping[str, Any] | None,
-        body: Mapping[str, Any] | None,
-        on_large: Callable[[], None] | None,
-    ) -> Exchange:
-        gate = self.gate(endpoint)
-        gate.enter()
+    def _send(self, request: "_Request") -> Exchange:
+        endpoint, path, query, body, on_large, page = request
+        limiter = self.limiter(endpoint)
+        if not limiter.enter(self._time_left()):
+            raise self._out_of_time(f"Calls of {endpoint.key} have to wait for its rate limit.", endpoint.key)
         wait: float | None = None
-        self._unanswered[threading.get_ident()] = (endpoint.key, time.monotonic())
+        began = time.monotonic()
+        self._in_flight[threading.get_ident()] = (endpoint.key, began)
+        outcome = "no answer"
         try:
-            exchange = self._transport.exchange(endpoint.method, path, query, body, on_large)
-            self._learn_clock(exchange)
-            if responses.action_for(exchange.status) is Action.WAIT:
-                wait = self._wait_for(exchange)
+            exchange = self._transport.exchange(
+                endpoint.method, path, query, body, on_large, time_limit=self._time_left()
+            )
+            outcome = f"status {exchange.status}, {len(exchange.body)} bytes"
+            if 200 <= exchange.status < 300:
+                # A gateway's own error page carries the gateway's time.
+                self.clock.learn(exchange.headers.get("Date"))
+            elif responses.action_for(exchange) is Action.WAIT:
+                wait = self._requested_wait(exchange)
+                # Places in a window of a minute free up one by one; a quarter of a minute finds some of them.
+                wait = self._timing.minute / 4 if wait is None else wait
+        except errors.PylonError as error:
+            outcome = f"{type(error).__name__} ({error.detail})"
+            raise
         finally:
-            self._unanswered.pop(threading.get_ident(), None)
+            self._in_flight.pop(threading.get_ident(), None)
             if wait is None:
-                gate.leave()
+                limiter.leave()
+            if logger.isEnabledFor(logging.DEBUG):
+                paging = "" if page is None else f", page {page}"
+                logger.debug(f"{endpoint.key}{paging}: {outcome}, {time.monotonic() - began:.3f} s")
         if wait is not None:
-            gate.refuse(wait)
-            self.observer.rate_limited(endpoint, wait, gate.window.limit)
-            self._tell_learned(endpoint, gate.window.learned)
+            limiter.refuse(wait)
+            self.observer.rate_limited(endpoint, wait, limiter.limit.limit)
+            self._report_learned(endpoint, limiter.limit.learned)
         return exchange
 
-    def _tell_learned(self, endpoint: Endpoint, learned: int | None) -> None:
+    def _report_learned(self, endpoint: Endpoint, learned: int | None) -> None:
         with self._lock:
-            before = self._believed[endpoint.key]
-            if learned is None or abs(learned - before) <= _WORTH_TELLING * before:
+            before = self._reported[endpoint.key]
+            if learned is None or abs(learned - before) <= _NOTABLE_CHANGE * before:
                 return
-            self._believed[endpoint.key] = learned
+            self._reported[endpoint.key] = learned
         self.observer.learned(endpoint, before, learned)
 
-    def _wait_for(self, exchange: Exchange) -> float:
-        asked = responses.rate_limit_wait(exchange.headers, self.server_time(self.now()))
-        if asked is None:
-            # Places in a window of a minute free up one by one; a quarter of a minute finds some of them.
-            return self._timing.minute / 4
-        return min(asked, self._timing.longest_rate_limit_wait)
-
-    def _learn_clock(self, exchange: Exchange) -> None:
-        if self._clock_offset is None:
-            date = responses.http_date(exchange.headers.get("Date"))
-            self._clock_offset = date - self.now() if date else timedelta(0)
+    def _requested_wait(self, exchange: Exchange) -> float | None:
+        asked = responses.retry_after(exchange.headers, self.server_time(self.now()))
+        return None if asked is None else min(asked, self._timing.longest_rate_limit_wait)
 
     def _backoff(self, attempt: int) -> float:
         longest = min(self._timing.retry_cap, self._timing.retry_base * 2.0 ** (attempt - 1))
         return longest * (0.5 + random.random() / 2)  # noqa: S311 jitter, not a secret
 
+    def _pause(self, endpoint: Endpoint, seconds: float, error: errors.PylonError) -> None:
+        self.observer.retrying(endpoint, seconds, error)
+        self._raise_if_out_of_time(error, seconds)
+        self._sleep(seconds)
 
-class _Clock:
-    def __init__(self, client: PylonClient) -> None:
-        self._client = client
+    def _time_left(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
 
-    def earliest(self) -> datetime:
-        now = self._client.now()
-        return min(now, self._client.server_time(now))
+    def _raise_if_out_of_time(self, error: errors.PylonError, seconds: float = 0.0) -> None:
+        if seconds >= self._time_left():
+            raise self._out_of_time(error.user_message, error.detail)
 
-    def latest(self) -> datetime:
-        now = self._client.now()
-        return max(now, self._client.server_time(now))
+    def _out_of_time(self, reason: str, detail: str) -> errors.TimeLimitReached:
+        return errors.TimeLimitReached(
+            f"Pylon gave no usable answer within {self._timing.time_limit:.0f} seconds. {reason}", detail
+        )

@@ -1,8 +1,10 @@
-"""What an endpoint is, and how often Pylon lets one organisation call it."""
+"""The operations of Pylon's API, and how often Pylon lets an organisation call each."""
 
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import quote
+
+from source_pylon.api.errors import UnusableId
 
 
 class Paging(Enum):
@@ -15,7 +17,7 @@ class Paging(Enum):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One operation of Pylon's API: method and path template, as its rate limits count them.
+    """An operation of Pylon's API: method and path template, as its rate limits count them.
 
     `page_size` is the largest `limit` that the endpoint takes; most refuse 1000. `single` says that it answers with
     one object instead of a list.
@@ -33,10 +35,17 @@ class Endpoint:
         return f"{self.method} {self.path}"
 
     def path_for(self, *ids: str) -> str:
-        """The path with its placeholders filled in order, each value quoted as one path segment."""
-        parts = self.path.split("/")
+        """The path with its placeholders filled in order, each id quoted as one path segment.
+
+        Raises UnusableId for an empty id and for `.` and `..`, quoted or not: they would lead to another endpoint.
+        """
         values = iter(ids)
-        return "/".join(quote(next(values), safe="") if part.startswith("{") else part for part in parts)
+        return "/".join(self._quoted(next(values)) if part.startswith("{") else part for part in self.path.split("/"))
+
+    def _quoted(self, value: str) -> str:
+        if value in ("", ".", ".."):
+            raise UnusableId(f"Pylon gave an object an id that {self.key} cannot take: {value!r}.", self.key)
+        return quote(value, safe="", errors="replace")
 
 
 def get_paginated(path: str, page_size: int = 999) -> Endpoint:
@@ -57,25 +66,33 @@ def search(path: str, page_size: int = 999) -> Endpoint:
 ME = Endpoint("GET", "/me", single=True)
 MESSAGES = Endpoint("GET", "/issues/{id}/messages", Paging.QUERY, 1000)
 
-_SLOW_CHILDREN = {"messages", "threads", "voice-calls", "articles", "collections"}
+_SLOWEST = {
+    "GET /issues",
+    "GET /issue-statuses",
+    "GET /task-statuses",
+    "GET /activity-types",
+    "POST /audit-logs/search",
+}
+_SLOW_LISTS = {"search", "messages", "threads", "voice-calls", "articles", "collections", "article-feedback"}
 
 
 def calls_per_minute(endpoint: Endpoint) -> int:
-    """Pylon's published allowance for an endpoint, of October 2026.
+    """Calls a minute that Pylon publishes for an endpoint (October 2026, the official SDK's documentation).
 
-    Three classes: listing issues 30, searches 120, other reads 300. What holds for an organisation may
-    differ (limits changed three times in 2026 and are raised on request), so this is where a sync starts from,
-    not what it believes.
+    A sync starts from these and adapts: limits changed three times in 2026 and are raised for single organisations.
     """
-    if endpoint.key == "GET /issues":
+    if endpoint.key in _SLOWEST:
         return 30
-    return 120 if endpoint.path.endswith("/search") else 300
+    return 120 if _is_slow(endpoint) else 300
 
 
 def calls_per_minute_july_2026(endpoint: Endpoint) -> int:
-    """The allowance that Pylon published in July 2026, for measuring what a wrong table costs."""
-    if endpoint.key in ("GET /issues", "GET /issue-statuses", "GET /activity-types", "POST /audit-logs/search"):
+    """Calls a minute that Pylon published in July 2026, to measure what an outdated table costs."""
+    if endpoint.key in _SLOWEST:
         return 10
-    if endpoint.path.endswith("/search") or endpoint.path.rsplit("/", 1)[-1] in _SLOW_CHILDREN:
-        return 20
-    return 60
+    return 20 if _is_slow(endpoint) else 60
+
+
+def _is_slow(endpoint: Endpoint) -> bool:
+    # A single collection has the limit of their list, unlike any other object.
+    return endpoint.path.rsplit("/", 1)[-1] in _SLOW_LISTS or "/collections/" in endpoint.path

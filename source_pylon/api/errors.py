@@ -1,8 +1,15 @@
-"""What can go wrong between the connector and Pylon, each with a text for the person who can act on it.
+"""What can go wrong between the connector and Pylon, and the one table that says what follows.
 
-`user_message` is shown in Airbyte; `detail` (endpoint, status, Pylon's request id) is for whoever reads the log.
+Each row of the tables below maps a code of Pylon's, a status, or a failure of the connection to an action, the kind of
+error, and a text for the person who can act on it. Nothing else in the connector decides about a status.
+
+`user_message` is shown in Airbyte; `detail` (endpoint, status, code, Pylon's request id) is for whoever reads the log.
 Neither ever holds the token, a body, or a record.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
 
 
 class PylonError(Exception):
@@ -23,22 +30,38 @@ class Unauthorized(PylonError):
     is_config_error = True
 
 
+class OrganizationUnavailable(PylonError):
+    """Pylon has deactivated, suspended or not activated the organisation: no endpoint answers."""
+
+    is_config_error = True
+
+
 class Forbidden(PylonError):
-    """403: Pylon knows the token, but the token may not do this."""
+    """402 or 403: Pylon knows the token, but its role or the organisation's plan does not allow this."""
 
     is_config_error = True
 
 
 class NotFound(PylonError):
-    """404 or 410: the object, or the endpoint, is not there."""
+    """404, 405 or 410: the object, or the endpoint, is not there."""
 
 
 class Rejected(PylonError):
-    """400 or 422: Pylon refuses the request as it is, a pagination cursor among them."""
+    """400, 409, 413 or 422: Pylon refuses the request as it is; the reason can be a pagination cursor."""
+
+
+class UnusableId(Rejected):
+    """An id that cannot be part of a path. No request was made."""
 
 
 class DisabledByConfig(PylonError):
     """The configuration rules out what a stream needs."""
+
+    is_config_error = True
+
+
+class Misconfigured(PylonError):
+    """The environment (proxies, certificate authorities) cannot be used. No request was made."""
 
     is_config_error = True
 
@@ -56,7 +79,13 @@ class Unreachable(PylonError):
 
 
 class ReadStalled(PylonError):
-    """The connector itself has let an answer wait for so long that the connection is of no use any more."""
+    """The connector itself has let an answer wait for so long that the server may have closed the connection."""
+
+
+class TimeLimitReached(PylonError):
+    """The client's own limit on the time of all requests, which `check` has, is used up."""
+
+    is_transient = True
 
 
 class Unavailable(PylonError):
@@ -66,6 +95,159 @@ class Unavailable(PylonError):
 
 
 class InvalidResponse(PylonError):
-    """An answer that is not what Pylon's API answers: HTML, broken JSON, another shape, endless pages."""
+    """An answer that Pylon's API does not give: HTML, broken JSON, another shape, endless pages."""
 
     is_transient = True
+
+
+class GlitchedPage(InvalidResponse):
+    """A page that says there is more but holds no data, a known glitch of Pylon's."""
+
+
+class ResponseTooLarge(PylonError):
+    """An answer with more bytes than the connector holds in memory."""
+
+
+class Action(Enum):
+    """What follows from an answer or a failure."""
+
+    USE = "use"
+    RETRY = "retry"
+    """Try again after a growing wait, a limited number of times."""
+    WAIT = "wait"
+    """Wait as long as Pylon asks and send the request again; not counted as an attempt."""
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row of the error table. `text` may name `{endpoint}`, `{status}`, `{host}` and `{other_region}`."""
+
+    action: Action
+    error: type[PylonError] = Unavailable
+    text: str = "Pylon answered {endpoint} with status {status}."
+
+
+_NOT_ACCEPTED = (
+    "Pylon does not accept the API token: it may be mistyped, revoked or replaced. An admin can create one "
+    "in Pylon under Settings, API Tokens. If the token is right, try Region {other_region}."
+)
+_FORBIDDEN = (
+    "The API token may not use {endpoint}: its user's role lacks the permission, or the organization's Pylon plan does "
+    "not include it. Grant the permission in Pylon, use a token of an admin (Settings, API Tokens), or deselect "
+    "the stream."
+)
+_CONTACT = "Log in to Pylon to see why, or contact Pylon's support. The sync continues from its state afterwards."
+
+RATE_LIMITED = Rule(
+    Action.WAIT,
+    Unavailable,
+    "Pylon has refused every call of {endpoint} for too many requests. Another integration may be using up your "
+    "organization's rate limit.",
+)
+
+BY_CODE: Mapping[str, Rule] = {
+    "rate_limited": RATE_LIMITED,
+    "wrong_region_token": Rule(
+        Action.FAIL, Unauthorized, "The API token belongs to Pylon's other region. Set Region to {other_region}."
+    ),
+    "organization_deactivated": Rule(
+        Action.FAIL, OrganizationUnavailable, f"Pylon has deactivated your organization. {_CONTACT}"
+    ),
+    "organization_suspended": Rule(
+        Action.FAIL, OrganizationUnavailable, f"Pylon has suspended your organization. {_CONTACT}"
+    ),
+    "organization_inactive": Rule(
+        Action.FAIL, OrganizationUnavailable, f"Your organization is inactive in Pylon. {_CONTACT}"
+    ),
+    "oauth_not_permitted": Rule(
+        Action.FAIL,
+        Forbidden,
+        "Pylon does not accept OAuth tokens for {endpoint}. Use an API token (Settings, API Tokens).",
+    ),
+}
+"""Codes of Pylon's error answers that say more than the status. They come first; every other code has the text of its
+status. The codes that Pylon's SDK lists are compared with this table by unit_tests/test_sdk_endpoints.py."""
+
+BY_STATUS: Mapping[int, Rule] = {
+    400: Rule(Action.FAIL, Rejected, "Pylon refused a request to {endpoint}."),
+    401: Rule(Action.FAIL, Unauthorized, _NOT_ACCEPTED),
+    402: Rule(Action.FAIL, Forbidden, _FORBIDDEN),
+    403: Rule(Action.FAIL, Forbidden, _FORBIDDEN),
+    404: Rule(Action.FAIL, NotFound, "Pylon has no {endpoint} for what was requested."),
+    405: Rule(Action.FAIL, NotFound, "Pylon has no endpoint {endpoint}."),
+    408: Rule(Action.RETRY),
+    409: Rule(Action.FAIL, Rejected, "Pylon refused a request to {endpoint}."),
+    410: Rule(Action.FAIL, NotFound, "Pylon has no {endpoint} for what was requested."),
+    413: Rule(Action.FAIL, Rejected, "Pylon refused a request to {endpoint} as too large."),
+    422: Rule(Action.FAIL, Rejected, "Pylon refused a request to {endpoint}."),
+    425: Rule(Action.RETRY),
+    429: RATE_LIMITED,
+}
+
+BY_STATUS_CLASS: Mapping[int, Rule] = {
+    2: Rule(Action.USE),
+    3: Rule(
+        Action.FAIL,
+        Redirected,
+        "The API address answers with a redirect, which is not followed. Check API URL and any proxy.",
+    ),
+    4: Rule(Action.FAIL),
+    5: Rule(Action.RETRY),
+}
+"""The first digit of every other status; what is none of these (a 1xx, a 6xx of a gateway) is handled as 5xx."""
+
+_CA_HINT = "If a proxy or firewall inspects TLS, set REQUESTS_CA_BUNDLE to a PEM file with its certificate authority."
+BY_FAILURE: Mapping[str, Rule] = {
+    "proxy": Rule(
+        Action.RETRY,
+        Unreachable,
+        "The proxy does not let the connector through. Check HTTPS_PROXY and NO_PROXY.",
+    ),
+    "tls": Rule(Action.RETRY, Unreachable, f"No trusted TLS connection to {{host}}. {_CA_HINT}"),
+    "timeout": Rule(Action.RETRY, Unreachable, "{host} does not answer in time."),
+    "name": Rule(
+        Action.RETRY,
+        Unreachable,
+        "The name of {host} cannot be resolved. Check the API URL, DNS and the network.",
+    ),
+    "connection": Rule(Action.RETRY, Unreachable, "No connection to {host}. Check the network, firewall and proxy."),
+    "broken": Rule(Action.RETRY, Unreachable, "The connection to {host} broke while an answer was read."),
+    "deadline": Rule(Action.RETRY, Unreachable, "Pylon's answer took too long to arrive."),
+    "too large": Rule(
+        Action.FAIL,
+        ResponseTooLarge,
+        "An answer of Pylon's has more than {limit_mb} MB, the most that the connector holds in memory.",
+    ),
+    "certificates": Rule(
+        Action.FAIL,
+        Misconfigured,
+        "{variable} names {path}, which {problem}. Set it to a PEM file of certificate authorities, or remove it.",
+    ),
+    "proxy address": Rule(
+        Action.FAIL,
+        Misconfigured,
+        "The proxy in {variable} is not an address that can be used. It must have a scheme, a host and a port, such as "
+        "http://proxy.example:3128.",  # ignore-https-check
+    ),
+    "socks": Rule(
+        Action.FAIL,
+        Misconfigured,
+        "The proxy in {variable} is a SOCKS proxy, which this installation does not support. Use an HTTP proxy, or "
+        "install the Python package PySocks.",
+    ),
+}
+"""Failures without an answer."""
+
+
+def rule_for(status: int, code: str = "") -> Rule:
+    """The row of the table for an answer with this status and, where it had one, this error code."""
+    if not 200 <= status < 300 and code in BY_CODE:
+        return BY_CODE[code]
+    return BY_STATUS.get(status) or BY_STATUS_CLASS.get(status // 100) or BY_STATUS_CLASS[5]
+
+
+def failure(kind: str, detail: str, **names: object) -> PylonError:
+    """The error for a failure without an answer; `names` are what its text mentions."""
+    rule = BY_FAILURE[kind]
+    return rule.error(rule.text.format(**names), detail)

@@ -1,8 +1,8 @@
-"""How many calls an endpoint may get, learned from what Pylon accepts.
+"""How often an endpoint may be called: starts from Pylon's table, and adapts to what Pylon accepts.
 
 The CDK's `HttpAPIBudget` counts a call when it is sent, so two calls a minute apart can reach Pylon less than a
 minute apart and be refused; it cannot change its limits; and a refusal without a reset time fills its bucket for
-every thread. `AdaptiveLimit` below counts a call until a minute after it was answered, and learns.
+every thread.
 """
 
 import threading
@@ -10,169 +10,274 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-_TRIAL_AFTER_MINUTES = 5
-_TRIAL_ABOVE_TABLE_AFTER_MINUTES = 10
-_CALLS_BETWEEN_TRIALS = 200
-"""A refused trial costs a call or two: at most one in a hundred."""
-_NEXT_STEP_MINUTES = 1
-_STEP_GROWTH = 4
-"""From one call more a minute to hundreds in five steps."""
-_REFUSED_AGAIN_WITHIN_MINUTES = 3
-_LONGEST_TRIAL_PAUSE_MINUTES = 60
+BURST_SHARE = 0.25
+"""The part of a minute's calls that may leave at once after a pause; the others are spaced evenly."""
+
+_MAX_LATE_INTERVALS = 2.0
+"""How far behind its schedule a busy client may catch up without using up its burst."""
+
+_FIRST_TRIAL_MINUTES = 1.0
+_TRIAL_PAUSE_MINUTES = 5.0
+_MAX_TRIAL_PAUSE_MINUTES = 60.0
+_CALLS_AFTER_FAILED_TRIAL = 200
+"""A trial that fails costs a refusal or two: at most one call in a hundred."""
+_STEP_MINUTES = 0.25
+_STEP_GROWTH = 1.35
+"""A trial grows by half in a quarter of a minute, fiftyfold in less than four minutes."""
+_SUCCESS = 1.1
+"""A trial that raises the limit by less than this factor has failed."""
+_NOTABLE = 0.95
+"""A trial that meets a rate below this share of the limit before it shows that less is allowed than before."""
+_FULL_SHARE = 0.8
+"""A step of a trial is taken only if this share of the previous one was used."""
+
+_MAX_CUT = 0.25
+"""One refusal does not lower the limit below this share of it: it may come from a burst of another client."""
+_SAFE_SHARE = 0.1
+"""The limit does not fall below this share of the rate that a refusal's own wait means."""
+_CAUTION = 0.03
+"""A refusal without a cause that is understood lowers the limit by this share, and by one call at least."""
 
 
 class AdaptiveLimit:
-    """The calls of one endpoint in the last minute, and how many there may be. Pure: time is passed in, in seconds.
+    """The calls of one endpoint, and when the next one may leave. Not thread-safe.
 
-    A call occupies its place from when it is sent until a minute after it was answered. Pylon counted it somewhere
-    in between, so it can never see more calls in a minute than `limit`.
+    Pure: the time is passed in, in seconds of any clock.
 
-    What is learned: calls accepted within a minute are what this client may make of the real limit, if it is then
-    refused twice within some minutes (one refusal alone may be another integration's burst). After some minutes at
-    the limit without a refusal one call more is tried, then in growing steps, minute after minute, until Pylon
-    refuses. Above the published table, trials that were refused come ever more seldom; below it they go on,
-    because another integration that took its part may have ended.
+    Three rules hold a call back:
+
+    - A call occupies a place from when it is sent until a minute after it was answered, and there are `limit` places.
+      Pylon counted it somewhere in between, so however it counts minutes, it never sees more than `limit` in one.
+    - Calls are spaced evenly over the minute, except for a burst of a quarter of the limit after a pause.
+    - After a 429, no call leaves until the time that Pylon asked to wait has passed.
+
+    What is learned:
+
+    - A refusal says how many calls were accepted within the last minute, and when the next one would be; this
+      gives the rate that Pylon allows. If that is not lower than the limit, the burst was too large for Pylon
+      and is given up; if there was none, calls are spaced a little wider.
+    - When nothing but the limit has held calls back for a while, it grows in quick steps until Pylon refuses or the
+      calls stop using it (a trial). After a trial that failed, the next one waits longer, up to an hour; below the
+      table's limit it waits five minutes and 200 calls at most, since another client may have stopped.
     """
 
     def __init__(self, table: int, minute: float, share: float = 1.0) -> None:
-        """`table` calls in `minute` seconds are believed to be allowed; `share` (0 to 1) of what is allowed is used."""
-        self.limit = max(1, int(table * share))
-        self.refusals = 0
-        self.learned: int | None = None
-        """The limit as it was last learned from refusals; None as long as nothing is known but the table."""
-        self._table = self.limit
+        """`table` is the number of calls in `minute` seconds that Pylon publishes; `share` (0 to 1) of it is used."""
+        self._table = max(1, int(table * share))
         self._share = share
-        self._allowed = float("inf")
-        self._ceiling = float("inf") if share == 1 else self.limit
         self._minute = minute
+        self._ceiling = float("inf") if share == 1 else float(self._table)
+        self._places = float(self._table)
+        self.refusals = 0
+        """How many calls were refused."""
+        self.learned: int | None = None
+        """The limit as it was last learned from a refusal; None as long as only the table is known."""
+
         self._answered: deque[float] = deque()
-        self._under_way = 0
+        self._in_flight = 0
         self._blocked_until = float("-inf")
-        self._refused: tuple[float, int] | None = None
-        self._changed_at: float | None = None
-        self._was_full = False
-        self._accepted_since_change = 0
-        self._before_trial: int | None = None
-        self._step = 0
+
+        self._next_at = float("-inf")
+        self._has_burst = True
+        self._burst_left = self._burst_size
+        self._bursts: deque[float] = deque()
+        self._held_until = float("-inf")
+
+        self._full_since: float | None = None
+        self._accepted_since = 0
+        self._before_trial: float | None = None
+        self._next_trial = float("-inf")
         self._failed_trials = 0
+        self._accepted_since_trial = 0
+
+    @property
+    def limit(self) -> int:
+        """Calls a minute that are believed to be allowed to this client."""
+        return max(1, int(self._places))
+
+    @property
+    def _burst_size(self) -> float:
+        return max(1.0, int(self._places * BURST_SHARE)) if self._has_burst else 0.0
+
+    # --- sending ---
 
     def wait(self, now: float) -> float:
         """Seconds until a call may be sent: 0 for at once, infinity while only an answer under way can tell."""
+        seconds = self._seconds_to_wait(now)
+        if seconds > 0:
+            self._held_until = now + (seconds if seconds < float("inf") else 0.0)
+            if self._full_since is None and now >= self._blocked_until:
+                self._full_since, self._accepted_since = now, 0
+        return seconds
+
+    def _seconds_to_wait(self, now: float) -> float:
         if now < self._blocked_until:
             return self._blocked_until - now
         self._forget(now)
-        self._maybe_try_more(now)
-        if self._under_way + len(self._answered) < self.limit:
-            return 0.0
-        self._was_full = True
-        return self._answered[0] + self._minute - now if self._answered else float("inf")
+        self._grow(now)
+        if self._in_flight + len(self._answered) >= self.limit:
+            return self._answered[0] + self._minute - now if self._answered else float("inf")
+        if now < self._next_at and self._burst_left < 1:
+            return self._next_at - now
+        return 0.0
 
     def send(self, now: float) -> None:
         """A call leaves."""
-        if self._changed_at is None:
-            self._changed_at = now
-        self._under_way += 1
+        interval = self._minute / max(1.0, self._places - len(self._bursts))
+        late = now - self._next_at
+        if late < 0:
+            self._burst_left -= 1
+            self._bursts.append(now)
+        else:
+            idle = now - max(self._next_at, self._held_until)
+            if idle > _MAX_LATE_INTERVALS * interval:
+                # Nobody wanted to call: calls that could have been made may be made up for.
+                self._burst_left = min(self._burst_size, self._burst_left + idle / interval)
+                self._full_since = None
+            if late > _MAX_LATE_INTERVALS * interval:
+                self._next_at = now
+            self._next_at += interval
+        self._in_flight += 1
 
     def answer(self, now: float) -> None:
         """A call came back, or failed in a way that Pylon may have counted."""
-        self._under_way -= 1
-        self._accepted_since_change += 1
+        self._in_flight -= 1
+        self._accepted_since += 1
+        self._accepted_since_trial += 1
         self._answered.append(now)
         self._forget(now)
-        if len(self._answered) > self._allowed:
-            # It was under way when the limit was learned, and so it is part of it.
-            self._learn(len(self._answered))
+
+    def _forget(self, now: float) -> None:
+        for moments in (self._answered, self._bursts):
+            while moments and moments[0] + self._minute <= now:
+                moments.popleft()
+
+    # --- learning ---
 
     def refuse(self, now: float, wait: float) -> None:
         """A call was refused with 429; Pylon wants none for `wait` seconds."""
-        self._under_way -= 1
+        self._in_flight -= 1
         self._forget(now)
-        first_of_its_burst = now >= self._blocked_until
+        first = now >= self._blocked_until
         self._blocked_until = max(self._blocked_until, now + wait)
         self.refusals += 1
-        if not first_of_its_burst:
-            return
-        accepted = len(self._answered)
+        if first:
+            self._learn(now, wait)
+        # What was left of the schedule and of the burst does not outlast a refusal.
+        self._next_at = max(self._next_at, self._blocked_until)
+        self._burst_left = 0.0
+        self._full_since = None
+
+    def _learn(self, now: float, wait: float) -> None:
+        allowed = self._allowed_rate(now, wait) * self._share
         if self._before_trial is not None:
-            self._learn(max(self._before_trial, accepted))
-            self._failed_trials += 1
-        elif accepted:
-            before = self._refused
-            if before and now - before[0] < _REFUSED_AGAIN_WITHIN_MINUTES * self._minute:
-                # One less than what was refused: a place counts here a little longer or shorter than at Pylon.
-                self._learn(min(self.limit - 1, max(accepted, before[1])))
-            self._refused = (now, accepted)
-        self._before_trial = None
-        self._step = 0
-        self._begin_anew(now)
-
-    def _learn(self, allowed: int) -> None:
-        self._allowed = allowed
-        if self._share < 1:
-            # Until the sync ends: whoever leaves room for others does not try whether they use it.
-            allowed = int(allowed * self._share)
-            self._ceiling = max(1, allowed)
-        self.limit = self.learned = max(1, allowed)
-
-    def _begin_anew(self, now: float) -> None:
-        self._changed_at = now
-        self._was_full = False
-        self._accepted_since_change = 0
-
-    def _forget(self, now: float) -> None:
-        answered = self._answered
-        while answered and answered[0] + self._minute <= now:
-            answered.popleft()
-
-    def _maybe_try_more(self, now: float) -> None:
-        if self._changed_at is None or not self._was_full:
+            self._end_trial(self._before_trial, allowed, wait)
+        elif allowed >= self._places and self._bursts and self._has_burst:
+            self._has_burst = False
             return
-        minutes = (now - self._changed_at) / self._minute
-        if minutes < self._trial_pause() or self.limit >= self._ceiling:
-            return
-        if self._before_trial is None and self._accepted_since_change < _CALLS_BETWEEN_TRIALS:
-            return
-        self._before_trial = self.limit
-        self._allowed = float("inf")
-        self._step = self._step * _STEP_GROWTH or 1
-        self.limit = int(min(self.limit + self._step, self._ceiling))
-        self._begin_anew(now)
+        else:
+            before = self._places
+            self._lower(allowed, wait)
+            if self._places < before / 2:
+                # Not what trials have met so far: another client has begun, and it may end.
+                self._failed_trials = 0
+        longest = _TRIAL_PAUSE_MINUTES if self._places < self._table else _MAX_TRIAL_PAUSE_MINUTES
+        self._next_trial = now + min(_TRIAL_PAUSE_MINUTES * 2.0**self._failed_trials, longest) * self._minute
 
-    def _trial_pause(self) -> float:
-        if self._before_trial is not None:
-            return _NEXT_STEP_MINUTES
-        if self.limit < self._table:
-            return _TRIAL_AFTER_MINUTES
-        return float(min(_TRIAL_ABOVE_TABLE_AFTER_MINUTES * 2**self._failed_trials, _LONGEST_TRIAL_PAUSE_MINUTES))
+    def _end_trial(self, before: float, allowed: float, wait: float) -> None:
+        self._before_trial, self._accepted_since_trial = None, 0
+        self._places = max(before, min(self._places, allowed))
+        self._failed_trials = self._failed_trials + 1 if self._places < _SUCCESS * before else 0
+        if self._places > before:
+            self.learned = self.limit
+        elif allowed < _NOTABLE * before:
+            self._lower(allowed, wait)
+
+    def _lower(self, allowed: float, wait: float) -> None:
+        careful = min(self._places - 1, self._places * (1 - _CAUTION))
+        # A server that takes the next call in two seconds does not allow fewer than thirty a minute. Without a limit to
+        # how low it gets, a client that is refused because of another's calls would slow down without end.
+        safe = min(self._places, _SAFE_SHARE * self._minute / max(wait, self._minute / 60))
+        self._places = max(min(allowed, careful), self._places * _MAX_CUT, safe, 1.0)
+        self.learned = self.limit
+
+    def _allowed_rate(self, now: float, wait: float) -> float:
+        """Calls a minute that Pylon has just shown to allow: those that it accepted, over the time in which it did and
+        after which it accepts the next. Infinite where the time is too short to tell."""
+        if not self._answered:
+            return float("inf") if wait < self._minute / 4 else self._places * _MAX_CUT
+        # Waits are rounded up to a whole second.
+        span = min(self._minute, now - self._answered[0] + wait - self._minute / 60)
+        return len(self._answered) * self._minute / span if span > 0 else float("inf")
+
+    def _grow(self, now: float) -> None:
+        if self._full_since is None or self._places >= self._ceiling or now < self._next_trial:
+            return
+        if (
+            self._failed_trials
+            and self._before_trial is None
+            and self._accepted_since_trial < _CALLS_AFTER_FAILED_TRIAL
+        ):
+            return
+        minutes = (now - self._full_since) / self._minute
+        if minutes < (_FIRST_TRIAL_MINUTES if self._before_trial is None else _STEP_MINUTES):
+            return
+        if self._accepted_since < _FULL_SHARE * self._places * minutes:
+            self._full_since = None
+            self._before_trial = None
+            return
+        if self._before_trial is None:
+            self._before_trial = self._places
+        self._places = min(self._ceiling, max(self._places + 1, self._places * _STEP_GROWTH))
+        self._full_since, self._accepted_since = now, 0
 
 
 class RateLimiter:
     """Holds back the calls of one endpoint, from any number of threads, until its `AdaptiveLimit` lets them pass."""
 
-    def __init__(self, window: AdaptiveLimit, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.window = window
+    def __init__(self, limit: AdaptiveLimit, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
         self._monotonic = monotonic
+        self._turn = threading.Lock()
         self._condition = threading.Condition()
         self.waiting_since: float | None = None
+        """When the call that is held back now began to wait (monotonic); None where none is."""
 
-    def enter(self) -> None:
-        """Blocks until a call may be sent, and counts it as sent. Each must be followed by `leave` or `refuse`."""
-        with self._condition:
-            while wait := self.window.wait(self._monotonic()):
-                if self.waiting_since is None:
-                    self.waiting_since = self._monotonic()
-                self._condition.wait(None if wait == float("inf") else wait)
-            self.waiting_since = None
-            self.window.send(self._monotonic())
+    def enter(self, timeout: float = float("inf")) -> bool:
+        """Block until a call may be sent, and count it as sent. Each must be followed by `leave` or `refuse`.
+
+        Returns False, with nothing counted, if that takes longer than `timeout` seconds.
+        """
+        until = self._monotonic() + timeout
+        # One thread at a time waits for the limit, and the others for their turn: else all of them would wake up
+        # for each call that may leave.
+        if not self._turn.acquire(timeout=-1 if timeout == float("inf") else max(0.0, timeout)):
+            return False
+        try:
+            with self._condition:
+                while wait := self.limit.wait(self._monotonic()):
+                    left = until - self._monotonic()
+                    if left <= 0:
+                        self.waiting_since = None
+                        return False
+                    if self.waiting_since is None:
+                        self.waiting_since = self._monotonic()
+                    wait = min(wait, left)
+                    self._condition.wait(None if wait == float("inf") else wait)
+                self.waiting_since = None
+                self.limit.send(self._monotonic())
+                return True
+        finally:
+            self._turn.release()
 
     def leave(self) -> None:
         """The call was answered, or broke off."""
         with self._condition:
-            self.window.answer(self._monotonic())
+            self.limit.answer(self._monotonic())
             self._condition.notify_all()
 
     def refuse(self, wait: float) -> None:
         """The call was refused; none of this endpoint leaves for `wait` seconds."""
         with self._condition:
-            self.window.refuse(self._monotonic(), wait)
+            self.limit.refuse(self._monotonic(), wait)
             self._condition.notify_all()

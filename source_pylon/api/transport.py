@@ -1,8 +1,11 @@
 """One HTTP exchange: the session, the token, time-outs, and foreign exceptions turned into ours."""
 
+import os
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,17 +16,23 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from source_pylon.api import errors
+from source_pylon.api.watchdog import Watchdog, watched
 from source_pylon.timing import Timing
+
+MAX_BODY = 256 * 1024 * 1024
+"""The most bytes of an answer, decoded. A page of issues has about ten megabytes; two megabytes of gzip can hold six
+gigabytes."""
 
 _CHUNK = 1 << 16
 _LARGE = 1_000_000
-_LONGEST_IDLE = 20.0
+_MAX_PAUSE = 20.0
 _USER_AGENT = "source-pylon (Airbyte)"
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """What came back, read whole."""
+    """An answer, read to its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -33,14 +42,17 @@ class Exchange:
 class _OneHostAdapter(HTTPAdapter):
     """An adapter that looks its pool up once and keeps no cookies: a third of what `requests` costs for a request."""
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, watchdog: Watchdog) -> None:
         super().__init__(pool_connections=2, pool_maxsize=connections)
+        self._watchdog = watchdog
         self._pool: Any = None
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         """The pool of the one host, or of the proxy before it."""
         if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+            pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+            pool.ConnectionCls = watched(pool.ConnectionCls, self._watchdog)
+            self._pool = pool
         return self._pool
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
@@ -70,18 +82,23 @@ class Transport:
         token: str,
         timing: Timing,
         connections: int,
+        *,
         monotonic: Callable[[], float] = time.monotonic,
+        max_body: int = MAX_BODY,
     ) -> None:
+        """Makes no request. Proxies and certificate authorities are taken from the environment (HTTPS_PROXY, NO_PROXY,
+        REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE); where they cannot be used, `exchange` raises Misconfigured.
+        """
         self._base_url = base_url
         self._token = token.encode()
         self._timing = timing
         self._monotonic = monotonic
+        self._max_body = max_body
+        self._watchdog = Watchdog(timing.answer_deadline)
         self._session = requests.Session()
-        adapter = _OneHostAdapter(connections)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)  # ignore-https-check
-        # Proxies and certificates as the environment has them (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE).
-        self._settings: dict[str, Any] = dict(self._session.merge_environment_settings(base_url, {}, True, None, None))
+        self._adapter = _OneHostAdapter(connections, self._watchdog)
+        self._session.mount("https://", self._adapter)
+        self._session.mount("http://", self._adapter)  # ignore-https-check
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
@@ -89,6 +106,37 @@ class Transport:
             "Connection": "keep-alive",
             "User-Agent": _USER_AGENT,
         }
+        self._unusable: errors.PylonError | None = None
+        self._settings: dict[str, Any] = {}
+        try:
+            self._settings = self._settings_of_environment()
+            self._adapter.get_connection_with_tls_context(
+                self._prepare("GET", "/", None, None),
+                self._settings["verify"],
+                proxies=self._settings["proxies"],
+                cert=None,
+            )
+        except errors.Misconfigured as error:
+            self._unusable = error
+        except requests.exceptions.InvalidSchema as error:
+            self._unusable = errors.failure("socks", type(error).__name__, variable=_proxy_variable())
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, TypeError) as error:
+            # `requests` raises TypeError for credentials without a host.
+            # The text can quote the proxy's credentials, so only its type is kept.
+            self._unusable = errors.failure("proxy address", type(error).__name__, variable=_proxy_variable())
+
+    def _settings_of_environment(self) -> dict[str, Any]:
+        verify: bool | str = True
+        for variable in _CA_VARIABLES:
+            if path := os.environ.get(variable):
+                _check_certificates(variable, path)
+                verify = path
+                break
+        settings = dict(self._session.merge_environment_settings(self._base_url, {}, True, verify, None))
+        if self._base_url.startswith("http:"):  # ignore-https-check
+            # Plain HTTP is for a server on this machine; a proxy would read the token.
+            settings["proxies"] = {}
+        return settings
 
     def exchange(
         self,
@@ -97,20 +145,30 @@ class Transport:
         query: Mapping[str, Any] | None,
         content: Mapping[str, Any] | None,
         on_large: Callable[[], None] | None = None,
+        *,
+        time_limit: float = float("inf"),
     ) -> Exchange:
-        """Sends one request and reads the whole answer.
+        """Send one request and read the whole answer.
 
-        `on_large` is called once a megabyte of the answer has come and there is more; what it takes is not held against
-        the answer, but when it takes long ReadStalled is raised: servers close connections that nobody reads from.
+        `on_large` is called once a megabyte of the answer has come and there is more. The time that it takes is not
+        held against the answer, but if it takes long, ReadStalled is raised: servers close connections that nobody
+        reads from. `time_limit` in seconds shortens the deadline of this answer.
 
-        Raises Unreachable for whatever kept the answer from arriving whole. Redirects are not followed, so the
-        token goes nowhere else.
+        Raises Unreachable for whatever kept the answer from arriving whole, ResponseTooLarge for more than the
+        transport's `max_body`, and Misconfigured where the environment cannot be used. Redirects are not followed,
+        so the token goes nowhere else.
         """
+        if self._unusable is not None:
+            raise self._unusable
         request = self._prepare(method, path, query, content)
-        deadline = self._monotonic() + self._timing.answer_deadline
+        seconds = min(self._timing.answer_deadline, time_limit)
+        deadline = self._monotonic() + seconds
+        watch = self._watchdog.begin(seconds)
         try:
             with self._session.get_adapter(self._base_url).send(
-                request, timeout=(self._timing.connect_timeout, self._timing.read_timeout), **self._settings
+                request,
+                timeout=(min(self._timing.connect_timeout, seconds), min(self._timing.read_timeout, seconds)),
+                **self._settings,
             ) as response:
                 chunks = []
                 size = 0
@@ -118,27 +176,36 @@ class Transport:
                 while chunk := response.raw.read1(_CHUNK, decode_content=True):
                     chunks.append(chunk)
                     size += len(chunk)
+                    if size > self._max_body:
+                        raise errors.failure(
+                            "too large", f"{method} {path}", limit_mb=f"{self._max_body / (1 << 20):g}"
+                        )
                     if on_large is not None and size > _LARGE:
                         began = self._monotonic()
+                        watch.deadline = float("inf")
                         on_large()
                         waited = self._monotonic() - began
-                        if waited > _LONGEST_IDLE:
+                        if waited > _MAX_PAUSE:
                             raise errors.ReadStalled("A large answer had to wait.", f"{method} {path}, {waited:.0f} s")
                         on_large, deadline = None, deadline + waited
+                        watch.deadline = time.monotonic() + deadline - self._monotonic()
                     if self._monotonic() > deadline:
-                        raise errors.Unreachable(
-                            "Pylon's answer took too long to arrive.", f"{method} {path}, no end of the body"
-                        )
+                        raise errors.failure("deadline", f"{method} {path}, no end of the body")
+                if watch.expired:
+                    # The body of an answer without a length ends with its connection.
+                    raise errors.failure("deadline", f"{method} {path}, no end of the body")
                 body = b"".join(chunks)
                 if response.status_code >= 300:
                     # What an error quotes may end up in a log.
                     body = body.replace(self._token, b"****")
                 return Exchange(response.status_code, response.headers, body)
-        except requests.RequestException as error:
-            raise _explain(error, self._base_url) from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            if watch.expired:
+                raise errors.failure("deadline", f"{method} {path}, no end of the answer") from None
             # Beneath `requests`, some errors while a body is read pass through untranslated.
-            raise errors.Unreachable("The connection to Pylon broke.", type(error).__name__) from None
+            raise _translate(error, self._base_url) from None
+        finally:
+            self._watchdog.end(watch)
 
     def _prepare(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None
@@ -158,22 +225,45 @@ class Transport:
         self._session.close()
 
 
-def _explain(error: requests.RequestException, base_url: str) -> errors.Unreachable:
-    # The text of a requests exception can quote a proxy's credentials; its type and cause tell enough.
+def _check_certificates(variable: str, path: str) -> None:
+    """Raises Misconfigured where a file of certificate authorities cannot be loaded: `requests` would say so once for
+    each request, and blame the connection."""
+    if not Path(path).exists():
+        raise errors.failure("certificates", variable, variable=variable, path=path, problem="does not exist")
+    if Path(path).is_dir():
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (ssl.SSLError, OSError) as error:
+        raise errors.failure(
+            "certificates",
+            f"{variable}: {type(error).__name__}",
+            variable=variable,
+            path=path,
+            problem="holds no certificates that can be read",
+        ) from None
+
+
+def _proxy_variable() -> str:
+    names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+    return next((name for name in names if os.environ.get(name)), "HTTPS_PROXY")
+
+
+_KINDS: tuple[tuple[type[Exception], str], ...] = (
+    (requests.exceptions.ProxyError, "proxy"),
+    (requests.exceptions.SSLError, "tls"),
+    (requests.exceptions.Timeout, "timeout"),
+    (requests.exceptions.ConnectionError, "connection"),
+)
+"""Which row of the error table an exception belongs to; the first that fits counts, and the rest is `broken`."""
+
+
+def _translate(error: Exception, host: str) -> errors.PylonError:
+    # The text of an exception can quote a proxy's credentials; its type and cause tell enough.
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
-    kind = type(reason).__name__ if isinstance(reason, Exception) else type(error).__name__
-    detail = f"{type(error).__name__}: {kind}"
-    if isinstance(error, requests.exceptions.ProxyError):
-        text = "The proxy does not let the connector through. Check HTTPS_PROXY and NO_PROXY."
-    elif isinstance(error, requests.exceptions.SSLError):
-        text = f"No trusted TLS connection to {base_url}. A proxy's certificate may be missing on this machine."
-    elif isinstance(error, requests.exceptions.Timeout):
-        text = f"{base_url} does not answer in time."
-    elif kind == "NameResolutionError":
-        text = f"The name of {base_url} cannot be resolved. Check the API URL, DNS and the network."
-    elif isinstance(error, requests.exceptions.ConnectionError):
-        text = f"No connection to {base_url}. Check the network, firewall and proxy."
-    else:
-        text = "The connection to Pylon broke while an answer was read."
-    return errors.Unreachable(text, detail)
+    name = type(reason).__name__ if isinstance(reason, Exception) else type(error).__name__
+    kind = next((kind for exception, kind in _KINDS if isinstance(error, exception)), "broken")
+    if kind == "connection" and name == "NameResolutionError":
+        kind = "name"
+    return errors.failure(kind, f"{type(error).__name__}: {name}", host=host)

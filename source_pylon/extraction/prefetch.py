@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -18,16 +19,17 @@ _PATIENCE = 0.1
 travel by itself, and that costs as much as reading it."""
 
 
-def thread_pool(workers: int) -> Executor:
-    """Return a pool of `workers` threads."""
-    return ThreadPoolExecutor(workers, thread_name_prefix="prefetch")
-
-
 class Turn:
-    """One item's permission to be large. Making something of a large answer takes some times its size for a moment."""
+    """One item's place in the order. Making something of a large answer takes some times its size for a moment."""
 
-    def __init__(self, budget: _Budget) -> None:
-        self._budget = budget
+    __slots__ = ("_schedule", "error", "is_done", "item", "result", "weight")
+
+    def __init__(self, schedule: _Schedule, item: object) -> None:
+        self._schedule = schedule
+        self.item = item
+        self.result: object = None
+        self.error: BaseException | None = None
+        self.is_done = False
         self.weight = 0
         """Bytes that the result holds; to be set by whoever makes it."""
 
@@ -36,32 +38,45 @@ class Turn:
 
         The item that the caller waits for gets its turn in any case, so the reading always goes on.
         """
-        self._budget.wait_for_turn(self)
+        self._schedule.wait_for_large(self)
 
 
-class _Budget:
-    """What is in progress and what waits to be used, in order."""
+class _Schedule:
+    """The items that have been begun and not used yet, in order."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_items: int, max_bytes: int) -> None:
+        self._max_items = max_items
         self._max_bytes = max_bytes
         self._changed = threading.Condition()
         self._turns: deque[Turn] = deque()
         self._held = 0
         self._large: Turn | None = None
+        self._large_waiting = 0
 
-    def has_room(self, max_items: int) -> bool:
-        with self._changed:
-            return len(self._turns) < (1 if self._held > self._max_bytes else max_items)
+    def has_room(self) -> bool:
+        return len(self._turns) < (1 if self._held > self._max_bytes else self._max_items)
 
-    def begin(self) -> Turn:
+    def begin(self, item: object) -> Turn:
+        turn = Turn(self, item)
         with self._changed:
-            turn = Turn(self)
             self._turns.append(turn)
-            return turn
+        return turn
 
-    def wait_for_turn(self, turn: Turn) -> None:
+    def head(self) -> Turn | None:
+        return self._turns[0] if self._turns else None
+
+    def wait_for(self, turn: Turn, timeout: float | None) -> bool:
+        """Block until a turn's result is there; whether it is, once the time is up."""
+        if turn.is_done:
+            return True
         with self._changed:
+            return self._changed.wait_for(lambda: turn.is_done, timeout)
+
+    def wait_for_large(self, turn: Turn) -> None:
+        with self._changed:
+            self._large_waiting += 1
             self._changed.wait_for(lambda: turn not in self._turns or self._may_be_large(turn))
+            self._large_waiting -= 1
             self._large = turn
 
     def _may_be_large(self, turn: Turn) -> bool:
@@ -71,14 +86,19 @@ class _Budget:
 
     def made(self, turn: Turn) -> None:
         with self._changed:
+            turn.is_done = True
             self._held += turn.weight
             self._end_large(turn)
+            if self._large_waiting or (self._turns and self._turns[0] is turn):
+                self._changed.notify_all()
 
     def used(self) -> None:
         with self._changed:
             turn = self._turns.popleft()
             self._held -= turn.weight
             self._end_large(turn)
+            if self._large_waiting:
+                self._changed.notify_all()
 
     def close(self) -> None:
         with self._changed:
@@ -89,11 +109,44 @@ class _Budget:
     def _end_large(self, turn: Turn) -> None:
         if self._large is turn:
             self._large = None
-        self._changed.notify_all()
+
+
+class Threads:
+    """A few threads, started as they are needed. An executor costs more: each of its futures has locks of its own."""
+
+    def __init__(self, max_threads: int, make: Callable[[Turn], None]) -> None:
+        self._max_threads = max_threads
+        self._make = make
+        self._started = 0
+        self._turns: SimpleQueue[Turn | None] = SimpleQueue()
+
+    def run(self, turn: Turn) -> None:
+        """Make a turn's result, in one of the threads."""
+        if self._started < self._max_threads:
+            self._started += 1
+            threading.Thread(target=self._work, name=f"prefetch-{self._started}", daemon=True).start()
+        self._turns.put(turn)
+
+    def expect(self, turn: Turn) -> None:
+        """The caller is going to wait for this turn. Threads need no reminder; a simulation has none."""
+
+    def stop(self) -> None:
+        """Let the threads end; what has not been begun is dropped."""
+        with contextlib.suppress(Empty):
+            while True:
+                self._turns.get_nowait()
+        for _ in range(self._started):
+            self._turns.put(None)
+
+    def _work(self) -> None:
+        while (turn := self._turns.get()) is not None:
+            self._make(turn)
+            # The last result is not kept while the thread waits for its next item.
+            turn = None
 
 
 class Prefetch(Generic[Item, Result]):
-    """Applies a function to items in a pool of threads and yields the results in the order of the items."""
+    """Applies a function to items in a few threads and yields the results in the order of the items."""
 
     def __init__(
         self,
@@ -102,64 +155,65 @@ class Prefetch(Generic[Item, Result]):
         *,
         needs_thread: Callable[[Item], bool] = lambda item: True,
         max_bytes: int = MAX_BYTES_HELD,
-        make_executor: Callable[[int], Executor] = thread_pool,
+        make_threads: Callable[[int, Callable[[Turn], None]], Threads] = Threads,
     ) -> None:
-        """Fetch with `workers` threads. Items for which `needs_thread` is false are made by the caller's thread.
-
-        `make_executor` returns what runs the fetches, given the number of workers.
-        """
+        """Fetch with `workers` threads. Items for which `needs_thread` is false are made by the caller's thread."""
         self._fetch = fetch
         self._needs_thread = needs_thread
         self._workers = workers
         self._max_bytes = max_bytes
-        self._make_executor = make_executor
+        self._make_threads = make_threads
 
     def results(self, items: Iterable[Item]) -> Iterator[Result | None]:
         """Yield the results in order, and None wherever the next one is not there yet.
 
-        Items are taken from `items` only as they are needed. What `fetch` raises is raised in its place. When the
-        caller stops early, nothing further is begun.
+        Items are taken from `items` only as they are needed. What `fetch` raises is raised in its place, and what
+        `items` raises after everything before it. When the caller stops early, nothing further is begun.
         """
-        budget = _Budget(self._max_bytes)
-        queue: deque[Future[Result] | Item] = deque()
+        schedule = _Schedule(2 * self._workers, self._max_bytes)
+        threads = self._make_threads(self._workers, lambda turn: self._make(turn, schedule))
         source = iter(items)
-        exhausted = False
         failure: Exception | None = None
-        pool = self._make_executor(self._workers)
+        is_exhausted = False
         try:
             while True:
-                while not exhausted and budget.has_room(2 * self._workers):
+                while not is_exhausted and schedule.has_room():
                     try:
                         item = next(source)
                     except StopIteration:
-                        exhausted = True
+                        is_exhausted = True
                     except Exception as error:
-                        # What was fetched before it is still good.
-                        exhausted, failure = True, error
+                        is_exhausted, failure = True, error
                     else:
-                        turn = budget.begin()
-                        queue.append(pool.submit(self._make, budget, turn, item) if self._needs_thread(item) else item)
-                if not queue:
-                    if failure is not None:
-                        raise failure
-                    return
-                head = queue.popleft()
-                if isinstance(head, Future):
-                    if not head.done() and wait([head], _PATIENCE).not_done:
-                        yield None
-                    result = head.result()
-                else:
-                    result = self._fetch(head, Turn(budget))
-                del head
-                yield result
-                del result
-                budget.used()
+                        turn = schedule.begin(item)
+                        if self._needs_thread(item):
+                            threads.run(turn)
+                        else:
+                            self._make(turn, schedule)
+                head = schedule.head()
+                if head is None:
+                    break
+                threads.expect(head)
+                if not schedule.wait_for(head, _PATIENCE):
+                    yield None
+                    schedule.wait_for(head, None)
+                if head.error is not None:
+                    raise head.error
+                yield head.result  # type: ignore[misc]
+                # A large result is not kept while the next one is waited for.
+                head.result = None
+                schedule.used()
         finally:
-            budget.close()
-            pool.shutdown(wait=False, cancel_futures=True)
+            schedule.close()
+            threads.stop()
+        if failure is not None:
+            raise failure
 
-    def _make(self, budget: _Budget, turn: Turn, item: Item) -> Result:
+    def _make(self, turn: Turn, schedule: _Schedule) -> None:
         try:
-            return self._fetch(item, turn)
+            turn.result = self._fetch(turn.item, turn)  # type: ignore[arg-type]
+        except BaseException as error:
+            turn.error = error
         finally:
-            budget.made(turn)
+            turn.item = None
+            schedule.made(turn)

@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel
 
@@ -19,8 +18,9 @@ from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.config import Config
-from source_pylon.extraction.prefetch import thread_pool
+from source_pylon.extraction.prefetch import Threads, Turn
 from source_pylon.timing import Timing
+from source_pylon.transform.truncation import record_within
 
 logger = logging.getLogger("airbyte")
 
@@ -69,6 +69,15 @@ class ConfiguredStream:
         return self.stream.name
 
 
+class ReadingProgress(NamedTuple):
+    """How far a long reading is, in words; both are empty where it is not known."""
+
+    done: str
+    """How much has been read, of how much."""
+    left: str
+    """How much time is left."""
+
+
 @dataclass
 class SyncContext:
     """What every stream of one sync is given."""
@@ -80,10 +89,11 @@ class SyncContext:
     """When the sync began, by this machine's clock."""
     on_estimate: Callable[[str, int], None] = lambda stream, rows: None
     """Is told about how many records a stream will emit, where that is known before it is read."""
-    on_details: Callable[[Callable[[], str]], None] = lambda details: None
-    """Is given a function that says how far a long reading is."""
-    make_executor: Callable[[int], Executor] = thread_pool
-    """Returns what runs the requests that are made ahead, given the number of workers."""
+    on_reading: Callable[[Callable[[], ReadingProgress]], None] = lambda reading: None
+    """Is given a function that returns how far a long reading is."""
+
+    make_threads: Callable[[int, Callable[[Turn], None]], Threads] = Threads
+    """Returns what makes requests ahead; a simulation has its own."""
 
     def __post_init__(self) -> None:
         self.started_at = self.client.now()
@@ -126,6 +136,10 @@ class Stream(ABC):
     def transform(self, record: Record) -> Record | None:
         """Return the record as it is emitted, None to leave it out; by default, it is emitted as Pylon gave it."""
         return record
+
+    def fit(self, record: Record) -> Record:
+        """Return a record that exceeds what destinations take, cut to size."""
+        return record_within(record, self.name)
 
     def transformed(self, records: Iterable[Record]) -> list[Record]:
         """Return the records of a page as they are emitted."""
@@ -181,28 +195,24 @@ class KeyGuard:
     """
 
     def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+        self._names = stream.primary_key
         self.missing = 0
 
     def keep(self, page: list[Record]) -> list[Record]:
         """Return the records of a page that have their primary key, and count the others."""
-        kept = [record for record in page if self.key(record) is not None]
+        kept = [record for record in page if all(map(record.get, self._names))]
         self.missing += len(page) - len(kept)
         return kept
 
     def key(self, record: Record) -> object:
         """Return the record's primary key, None where a part of it is missing."""
-        names = self._stream.primary_key
-        if len(names) == 1:
-            # A tuple of one for each record would cost a tenth of reading a list.
-            return record.get(names[0]) or None
-        values = tuple(record.get(name) for name in names)
+        values = tuple(map(record.get, self._names))
         return values if all(values) else None
 
     def raise_if_missing(self) -> None:
         """Raise InvalidResponse if any record came without its primary key."""
         if self.missing:
-            raise missing_primary_key(self.missing, self._stream.primary_key)
+            raise missing_primary_key(self.missing, self._names)
 
 
 def missing_primary_key(count: int, names: Sequence[str] = ("id",)) -> InvalidResponse:

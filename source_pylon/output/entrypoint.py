@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import is_platform_debug_log_enabled
-from airbyte_cdk.models import AirbyteMessage, ConfiguredAirbyteCatalog, ConnectorSpecification
+from airbyte_cdk.models import AirbyteMessage, ConfiguredAirbyteCatalog, ConnectorSpecification, Type
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.memory_monitor import MemoryMonitor
 
 from source_pylon.output.emitter import LineBuffer
 from source_pylon.output.lines import Output, RecordBatch
+from source_pylon.output.terminal import Terminal
 from source_pylon.source import SourcePylon, load_config
 
 _OUTPUTS_PER_MEMORY_CHECK = 20
@@ -26,10 +28,18 @@ _OUTPUTS_PER_MEMORY_CHECK = 20
 class PylonEntrypoint(AirbyteEntrypoint):
     """AirbyteEntrypoint for this connector."""
 
-    def __init__(self, source: SourcePylon, lines: LineBuffer) -> None:
+    def __init__(
+        self,
+        source: SourcePylon,
+        lines: LineBuffer,
+        terminal: Terminal | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(source)
         self._pylon = source
         self._lines = lines
+        self._terminal = terminal or Terminal()
+        self._should_stop = should_stop
         self._memory_monitor = MemoryMonitor(check_interval=_OUTPUTS_PER_MEMORY_CHECK)
 
     @staticmethod
@@ -53,9 +63,9 @@ class PylonEntrypoint(AirbyteEntrypoint):
         spec = self.source.spec(self.logger)
         config = self.source.configure(self.source.read_config(parsed_args.config), "")
         if parsed_args.command == "check":
-            yield from map(message_line, self.check(spec, config))
+            yield from map(self._line, self.check(spec, config))
         elif parsed_args.command == "discover":
-            yield from map(message_line, self.discover(spec, config))
+            yield from map(self._line, self.discover(spec, config))
         else:
             catalog = self.source.read_catalog(parsed_args.catalog)
             yield from self._sync(spec, config, catalog, self.source.read_state(parsed_args.state))
@@ -69,7 +79,7 @@ class PylonEntrypoint(AirbyteEntrypoint):
     ) -> Iterator[bytes]:
         self.set_up_secret_filter(config, spec.connectionSpecification)
         counts: defaultdict[HashableStreamDescriptor, float] = defaultdict(float)
-        for output in self._pylon.outputs(config, catalog, state, self._lines.flush):
+        for output in self._pylon.outputs(config, catalog, state, self._lines.flush, self._should_stop):
             yield self._counted_line(output, counts)
             self._memory_monitor.check_memory_usage()
 
@@ -78,10 +88,31 @@ class PylonEntrypoint(AirbyteEntrypoint):
         if isinstance(output, RecordBatch):
             counts[HashableStreamDescriptor(output.stream, output.namespace)] += output.count
             return output.lines
-        return message_line(self.handle_record_counts(output, counts))
+        return self._line(self.handle_record_counts(output, counts))
+
+    def _line(self, message: AirbyteMessage) -> bytes:
+        self._terminal.show_error(message)
+        return message_line(message)
 
 
 def message_line(message: AirbyteMessage) -> bytes:
-    """Return a message that is no record as a line of JSON with its end."""
-    # The CDK filters what is logged, not the traces of errors.
-    return filter_secrets(PylonEntrypoint.airbyte_message_to_string(message)).encode() + b"\n"
+    """Return a message that is no record as a line of JSON with its end, without secrets."""
+    return AirbyteEntrypoint.airbyte_message_to_string(_without_secrets(message)).encode() + b"\n"
+
+
+def _without_secrets(message: AirbyteMessage) -> AirbyteMessage:
+    """Return a message whose texts for people are filtered. A state or catalog holds no secret, and a short token
+    would corrupt it: the texts are filtered one by one, because replacing in a line breaks its JSON."""
+    if message.type is Type.CONNECTION_STATUS and message.connectionStatus and message.connectionStatus.message:
+        status = replace(message.connectionStatus, message=filter_secrets(message.connectionStatus.message))
+        return replace(message, connectionStatus=status)
+    if message.type is Type.TRACE and message.trace and message.trace.error:
+        error = message.trace.error
+        filtered = replace(
+            error,
+            message=filter_secrets(error.message),
+            internal_message=error.internal_message and filter_secrets(error.internal_message),
+            stack_trace=error.stack_trace and filter_secrets(error.stack_trace),
+        )
+        return replace(message, trace=replace(message.trace, error=filtered))
+    return message

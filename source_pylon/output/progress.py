@@ -1,6 +1,9 @@
-"""How far a sync is, and what it waits for: logged, shown on a terminal, told to Airbyte."""
+"""How far a sync is and what it waits for: in the log, on a terminal, and in messages for Airbyte."""
+
+from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.errors import PylonError
+from source_pylon.extraction.stream import ReadingProgress
 from source_pylon.timing import Timing
 
 if TYPE_CHECKING:
@@ -17,160 +21,186 @@ if TYPE_CHECKING:
 logger = logging.getLogger("airbyte")
 
 _TICK = 1.0
-_LATE = 5.0
+_SLOW_RESPONSE = 5.0
 
 
-class Outlet:
-    """Where progress goes, apart from the log. What tells Airbyte is the CDK's business, so it is handed in."""
+class ProgressSink:
+    """Where progress goes, apart from the log and the terminal. This one ignores it; the runner's tells Airbyte."""
 
     def flush(self) -> None:
-        """Makes buffered output leave."""
+        """Write buffered output."""
 
     def rate_limited(self, stream: str) -> None:
-        """Tells Airbyte that a stream waits for a rate limit."""
+        """Report that a stream waits for a rate limit."""
 
     def estimate(self, stream: str, rows: int) -> None:
-        """Tells Airbyte about how many records a stream will give."""
+        """Report about how many records a stream will emit."""
 
     def repeat_states(self) -> None:
-        """Repeats the states of the streams that are being read."""
+        """Repeat the states of the streams that are being read."""
 
 
 class Progress:
-    """Counts records, and observes the client. Thread-safe enough for figures that are only shown."""
+    """Counts records, observes the client, and reports both. Its figures are shown, not decided by, so they need no
+    lock."""
 
     def __init__(
-        self, timing: Timing, outlet: Outlet | None = None, monotonic: Callable[[], float] = time.monotonic
+        self, timing: Timing, sink: ProgressSink | None = None, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._timing = timing
-        self.outlet = outlet or Outlet()
+        self.sink = sink or ProgressSink()
         self._monotonic = monotonic
         self._records: dict[str, int] = {}
-        self._users: dict[str, set[str]] = {}
+        self._streams_by_endpoint: dict[str, set[str]] = {}
         self._running: set[str] = set()
-        self._told: dict[str, float] = {}
+        self._refusal_logged: dict[str, float] = {}
         self._waits: dict[str, tuple[float, str]] = {}
         self._stop = threading.Event()
         self._started = self._last_sign = monotonic()
-        self.details: Callable[[], str] = lambda: ""
-        """What the issue streams add to each line: how many of how many, and how long yet."""
-        self.held_back: Callable[[], Iterable[str]] = tuple
-        """The endpoints whose calls the client itself holds back now."""
-        self.unanswered: Callable[[], Iterable[tuple[str, float]]] = tuple
-        """The endpoints with calls that have no answer yet, and for how many seconds."""
+        self._reading: Callable[[], ReadingProgress] = lambda: ReadingProgress("", "")
+        self.waiting_endpoints: Callable[[], Iterable[str]] = tuple
+        """Returns the endpoints whose requests the client holds back now to keep their rate limit."""
+        self.in_flight: Callable[[], Iterable[tuple[str, float]]] = tuple
+        """Returns the endpoints with requests that have no response yet, and for how many seconds."""
+
+    # --- what the runner and the streams report -------------------------------------------------------------------
 
     def begin(self, endpoints: Mapping[str, Iterable[Endpoint]]) -> None:
-        """A sync of these streams, each with the endpoints that it calls, begins."""
+        """Start reporting a sync of these streams, each with the endpoints that it calls."""
         for stream, used in endpoints.items():
             self._records[stream] = 0
             self._running.add(stream)
             for endpoint in used:
-                self._users.setdefault(endpoint.key, set()).add(stream)
-        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+                self._streams_by_endpoint.setdefault(endpoint.key, set()).add(stream)
+        threading.Thread(target=self._report, name="progress", daemon=True).start()
 
     def end(self) -> None:
-        """The sync is over."""
+        """Stop reporting."""
         self._stop.set()
 
     def records(self, stream: str, count: int) -> None:
-        """Records of a stream are ready to be written."""
+        """Count records of a stream that are ready to be written."""
         self._records[stream] += count
 
     def checkpoint(self) -> None:
-        """A state has been emitted."""
+        """Note that a state was emitted."""
         self._last_sign = self._monotonic()
 
     def finished(self, stream: str) -> None:
-        """A stream is done, or has failed."""
+        """Log that a stream is complete or has failed."""
         if stream in self._running:
             self._running.discard(stream)
-            logger.info(f"{self._records[stream]:,} records of stream {stream} have been read.")
+            logger.info(f"Read {self._records[stream]:,} records of stream {stream}.")
 
     def estimate(self, stream: str, rows: int) -> None:
-        """A stream will give about this many records."""
-        self.outlet.estimate(stream, rows)
+        """Report about how many records a stream will emit."""
+        self.sink.estimate(stream, rows)
 
-    def set_details(self, details: Callable[[], str]) -> None:
-        """Takes what a long reading adds to each line: how many of how many, and how much time is left."""
-        self.details = details
+    def follow(self, reading: Callable[[], ReadingProgress]) -> None:
+        """Show what `reading` returns in each report: how far a long reading is."""
+        self._reading = reading
 
-    def about_to_wait(self) -> None:
-        """Does nothing."""
+    # --- what the client reports ----------------------------------------------------------------------------------
 
     def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
-        """Logs a refusal by Pylon at most once a minute and endpoint, and tells Airbyte which streams it concerns."""
+        """Log a refusal by Pylon at most once a minute and endpoint, and report the streams that it holds up."""
         now = self._monotonic()
-        self._waits[endpoint.key] = (now + seconds, "its rate limit, as Pylon asks")
-        if now - self._told.get(endpoint.key, float("-inf")) < self._timing.minute:
+        self._waits[endpoint.key] = (now + seconds, "for its rate limit")
+        if now - self._refusal_logged.get(endpoint.key, float("-inf")) < self._timing.minute:
             return
-        self._told[endpoint.key] = now
+        self._refusal_logged[endpoint.key] = now
         logger.info(
-            f"Pylon's rate limit of {endpoint.key} is used up, by this connector or another integration; the next call "
-            f"leaves in {seconds:.0f} s. About {limit} calls a minute seem to be allowed."
+            f"Pylon's rate limit for {endpoint.key} is used up, by this connector or another integration. "
+            f"The next request is sent in {seconds:.0f} s. Pylon seems to allow about {limit} requests a minute."
         )
-        for stream in sorted(self._users.get(endpoint.key, set()) & self._running):
-            self.outlet.rate_limited(stream)
+        for stream in sorted(self._streams_by_endpoint.get(endpoint.key, set()) & self._running):
+            self.sink.rate_limited(stream)
 
     def learned(self, endpoint: Endpoint, before: int, limit: int) -> None:
-        """Logs that Pylon allows another number of calls than was believed."""
-        logger.info(f"Pylon allows about {limit} calls a minute of {endpoint.key}; {before} were expected.")
+        """Log that Pylon allows another number of requests than assumed."""
+        logger.info(f"Pylon allows about {limit} requests a minute for {endpoint.key}, not {before} as assumed.")
 
     def retrying(self, endpoint: Endpoint, seconds: float, error: PylonError) -> None:
-        """Logs a failed call that is tried again."""
-        self._waits[endpoint.key] = (self._monotonic() + seconds, "another try")
-        logger.warning(f"{error} Trying {endpoint.key} again in {seconds:.0f} s.")
+        """Log a failed request that will be retried."""
+        self._waits[endpoint.key] = (self._monotonic() + seconds, "before another try")
+        logger.warning(f"{error} Retrying {endpoint.key} in {seconds:.0f} s.")
+
+    # --- what is shown --------------------------------------------------------------------------------------------
 
     def line(self) -> str:
-        """One line that says how far the sync is and what it waits for."""
-        now = self._monotonic()
-        parts = [f"{now - self._started:.0f} s: {sum(self._records.values()):,} records"]
-        if details := self.details():
-            parts.append(details)
-        waits = [
-            f"{key} waits {until - now:.0f} s for {reason}"
-            for key, (until, reason) in list(self._waits.items())
-            if until > now
-        ]
-        waits += [f"{key} waits for its share of the rate limit" for key in self.held_back()]
-        longest: dict[str, float] = {}
-        for key, seconds in self.unanswered():
-            longest[key] = max(seconds, longest.get(key, 0.0))
-        late = min(_LATE, self._timing.heartbeat)
-        waits += [f"{key} has not answered for {s:.0f} s" for key, s in longest.items() if s >= late]
-        parts.extend(waits)
-        if counts := ", ".join(f"{stream} {count:,}" for stream, count in self._records.items() if count):
+        """Return one line for the log."""
+        reading = self._reading()
+        parts = [f"{self._elapsed()}: {self._total():,} records", ", ".join(filter(None, (reading.done, reading.left)))]
+        parts += self._waiting()
+        if counts := self._counts():
             parts.append(f"so far {counts}")
         if self._running:
             parts.append(f"still reading {', '.join(sorted(self._running))}")
-        return "; ".join(parts)
+        return "; ".join(filter(None, parts))
 
-    def _beat(self) -> None:
-        bar = self._bar()
+    def terminal_lines(self) -> tuple[str, str]:
+        """Return two lines for a terminal, the most important first in each, because narrow ones cut their ends."""
+        reading = self._reading()
+        urgent = [reading.left, *self._waiting()] if self._running else []
+        first = "; ".join(filter(None, urgent)) or ("Reading" if self._running else "Done")
+        second = [f"{self._total():,} records in {self._elapsed()}", reading.done, self._counts()]
+        return first[:1].upper() + first[1:], "; ".join(filter(None, second))
+
+    def _elapsed(self) -> str:
+        return f"{self._monotonic() - self._started:.0f} s"
+
+    def _total(self) -> int:
+        return sum(self._records.values())
+
+    def _counts(self) -> str:
+        return ", ".join(f"{stream} {count:,}" for stream, count in self._records.items() if count)
+
+    def _waiting(self) -> list[str]:
+        now = self._monotonic()
+        waits = {
+            key: f"{key} waits {until - now:.0f} s {reason}"
+            for key, (until, reason) in list(self._waits.items())
+            if until > now
+        }
+        for key in self.waiting_endpoints():
+            waits.setdefault(key, f"{key} waits for its rate limit")
+        slow = min(_SLOW_RESPONSE, self._timing.heartbeat)
+        longest: dict[str, float] = {}
+        for key, seconds in self.in_flight():
+            longest[key] = max(seconds, longest.get(key, 0.0))
+        return [*waits.values(), *(f"{key} has not answered for {s:.0f} s" for key, s in longest.items() if s >= slow)]
+
+    def _report(self) -> None:
+        bars = self._bars()
         logged = self._monotonic()
         seen = 0
         while not self._stop.wait(min(_TICK, self._timing.heartbeat)):
             # The CDK's print buffer only empties when the next message is written, which may be minutes away.
-            self.outlet.flush()
-            if bar is not None:
-                bar.set_description_str(self.line(), refresh=True)
+            self.sink.flush()
+            self._show(bars)
             now = self._monotonic()
-            if (total := sum(self._records.values())) != seen:
+            if (total := self._total()) != seen:
                 seen, self._last_sign = total, now
             if now - logged >= self._timing.heartbeat:
                 logged = now
                 logger.info(f"After {self.line()}.")
             if now - self._last_sign >= self._timing.max_silence:
                 self._last_sign = now
-                self.outlet.repeat_states()
-        if bar is not None:
-            bar.set_description_str(self.line(), refresh=True)
+                self.sink.repeat_states()
+        self._show(bars)
+        for bar in bars:
             bar.close()
 
+    def _show(self, bars: Iterable[tqdm[Any]]) -> None:
+        for bar, text in zip(bars, self.terminal_lines(), strict=False):
+            bar.set_description_str(text, refresh=True)
+
     @staticmethod
-    def _bar() -> "tqdm[Any] | None":
+    def _bars() -> list[tqdm[Any]]:
+        """Return one bar for each line on a terminal, none where standard error is no terminal."""
         terminal = sys.__stderr__
-        if terminal is None or not terminal.isatty():
-            return None
+        if terminal is None or not os.isatty(2) or not terminal.isatty():
+            return []
         from tqdm import tqdm
 
-        return tqdm(file=terminal, bar_format="{desc}", dynamic_ncols=True)
+        return [tqdm(file=terminal, bar_format="{desc}", dynamic_ncols=True, position=line) for line in (0, 1)]

@@ -171,7 +171,7 @@ class AccountActivities(SubStream):
 
     name = "account_activities"
     parents = Accounts.endpoint
-    endpoint = get_paginated("/accounts/{account_id}/activities", 1000)
+    endpoint = get_paginated("/accounts/{id}/activities", 1000)
     model = AccountActivity
     cursor_field = "happened_at"
     since_parameter = "start_time"

@@ -9,6 +9,7 @@ from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.extraction.stream import Record
 from source_pylon.streams.records import MiniContact, MiniUser, RecordModel, Timestamp, added, field, key
 from source_pylon.transform.feedback import message_records
+from source_pylon.transform.truncation import message_within
 
 
 class EmailEvent(RecordModel):
@@ -103,7 +104,6 @@ class IssueMessages(IssueStream):
 
     name = "issue_messages"
     model = IssueMessage
-    emits_messages = True
 
     def check_config(self, config: Config) -> None:
         """Raise DisabledByConfig when messages are not to be read."""
@@ -114,5 +114,9 @@ class IssueMessages(IssueStream):
             )
 
     def records(self, issue: Record, public_messages: Sequence[Record]) -> list[Record]:
-        """Return the issue's messages. One without an id stays in the list, so that it fails the stream."""
+        """Return the issue's messages, one record each."""
         return list(message_records(issue, public_messages))
+
+    def fit(self, record: Record) -> Record:
+        """Return a message that exceeds what destinations take, cut to size."""
+        return message_within(record)

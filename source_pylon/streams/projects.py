@@ -237,7 +237,8 @@ class Projects(SearchStream):
     """Projects."""
 
     name = "projects"
-    endpoint = search("/projects/search", 1000)
+    # Pylon documents the limit of this search as less than 1000.
+    endpoint = search("/projects/search", 999)
     model = Project
     cursor_field = "updated_at"
 

@@ -3,41 +3,42 @@
 Every function takes values as the API gives them. A value of an unexpected type stays where it is and adds nothing.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from source_pylon.transform.html_to_text import html_to_text
+from source_pylon.transform import html_to_text
 
 Record = dict[str, Any]
 
 
 def plain_text(value: object) -> str:
-    """Return a text or number of a record as plain text, without markup; empty for anything else."""
+    """Return a text or number of a record as text with tidy white space; empty for anything else.
+
+    Only fields whose name ends in `_html` hold HTML. In any other, `<Button>` and `&copy` are what somebody typed.
+    """
     readable = isinstance(value, (str, int, float)) and not isinstance(value, bool)
-    return html_to_text(str(value)) if readable else ""
+    return html_to_text.plain_text(str(value)) if readable else ""
 
 
 def nested_id(value: object) -> str | None:
     """Return the id of a nested object such as `{"id": "..."}`; None where there is none."""
-    found = value.get("id") if isinstance(value, Mapping) else None
+    found = value.get("id") if type(value) is dict else None
     return found if isinstance(found, str) and found else None
 
 
 def with_ids(record: Record, **nested: str) -> Record:
-    """Return a copy of the record with the ids of nested objects as columns of their own, for joins.
+    """Add the ids of nested objects to the record as columns of their own, for joins, and return it.
 
     `with_ids(task, account_id="account")` sets `account_id` to `task["account"]["id"]`, or to None where there is no
     such id. An id that the API gives itself stays.
     """
-    flat = dict(record)
     for column, name in nested.items():
-        if flat.get(column) is None:
-            flat[column] = nested_id(flat.get(name))
-    return flat
+        if record.get(column) is None:
+            record[column] = nested_id(record.get(name))
+    return record
 
 
 def with_feedback(record: Record, *fields: str) -> Record:
-    """Return a copy of the record with the first of the fields that holds text as `feedback_text`, without markup.
+    """Return a copy of the record with the first of the fields that holds text as `feedback_text`.
 
     `feedback_source` names that field; where none of them holds text, it is "none" and the text is None.
     """

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from source_pylon.timestamps import EPOCH, parse, render
 from source_pylon.transform import privacy
 from source_pylon.transform.html_to_text import html_to_text
-from source_pylon.transform.truncation import issue_within, message_within
 
 Record = dict[str, Any]
 
@@ -43,8 +42,7 @@ class IssueRecord(NamedTuple):
 
     record: Record
     public_messages: list[Record] | None
-    """All of them, oldest first, each with its `text`, also where the record is too large to hold them. None where they
-    were not read."""
+    """All of them, oldest first, each with its `text`. None where they were not read."""
 
 
 def issue_record(
@@ -75,30 +73,27 @@ def issue_record(
     _add_feedback(record, public)
     _add_columns(record, public)
     record["issue_read_at"] = None if read_at is None else render(read_at)
-    return IssueRecord(issue_within(record), public)
+    return IssueRecord(record, public)
 
 
-def message_records(issue: Record, public: Iterable[Record]) -> Iterator[Record]:
+def message_records(issue: Record, public: Iterable[Record] | None) -> Iterator[Record]:
     """Yield the public messages of an issue as records of their own that name their issue.
 
     `issue` is the record that `issue_record` made, `public` the messages that it gave. `issue_read_at` is the same for
     all messages of one reading: a row that the issue's latest reading did not give is of a message that was deleted.
     """
-    for message in public:
-        if message.get("id"):
-            record = {
-                **message,
-                **_author_columns(message),
-                "issue_id": issue.get("id"),
-                "issue_number": issue.get("number"),
-                "issue_type": issue.get("issue_type"),
-                "issue_updated_at": issue.get("updated_at"),
-                "issue_read_at": issue.get("issue_read_at"),
-                "account_id": issue.get("account_id"),
-                "latest_message_time": issue.get("latest_message_time"),
-            }
-            # A message is no larger than an issue that holds it.
-            yield message_within(record) if issue.get("messages_truncated") else record
+    for message in public or ():
+        yield {
+            **message,
+            **_author_columns(message),
+            "issue_id": issue.get("id"),
+            "issue_number": issue.get("number"),
+            "issue_type": issue.get("issue_type"),
+            "issue_updated_at": issue.get("updated_at"),
+            "issue_read_at": issue.get("issue_read_at"),
+            "account_id": issue.get("account_id"),
+            "latest_message_time": issue.get("latest_message_time"),
+        }
 
 
 def _readable(messages: list[Record]) -> list[Record]:

@@ -136,6 +136,14 @@ def _normalise(text: str) -> str:
     return "\n".join(lines).rstrip("\n")
 
 
+def plain_text(text: str | None) -> str:
+    """Tidy the white space of a text that is not HTML; null gives an empty one.
+
+    Lines stay, without trailing white space and without runs of blank lines.
+    """
+    return _normalise(clean_text(text)).strip() if text else ""
+
+
 def html_to_text(html: str | None, *, links: bool = True) -> str:
     """Make readable plain text of HTML; text without a tag keeps its line breaks, null gives an empty one.
 

@@ -151,6 +151,8 @@ def public_attachments(urls: Any, body: Any, messages: Sequence[Message] | None)
     """
     if not isinstance(urls, list) or (messages is None and not body):
         return None
+    if not urls:
+        return []
     shown = Counter(_files_in(body) if isinstance(body, str) else ())
     hidden: set[_Place] = set()
     for message in messages or ():
@@ -249,9 +251,16 @@ _SHOWN = re.compile(rf"(?<![\w-])(?:src|poster|background){_VALUE}", re.IGNORECA
 _LINKED = re.compile(rf"""https?://[^\s"'<>]+|(?<![\w-])(?:src|poster|background|href){_VALUE}""", re.IGNORECASE)
 
 
+_NEEDED_FOR_A_FILE = ("http", "src", "href", "poster", "background")
+
+
 def _files_in(content: str, *, linked: bool = True) -> set[_File]:
     """What HTML refers to: images, and if `linked` also the targets of links and the URLs that stand in its text."""
     found: set[_File] = set()
+    lowered = content.lower()
+    if not any(word in lowered for word in _NEEDED_FOR_A_FILE):
+        # Most messages refer to nothing; the expressions below would cost more than all else that is compared.
+        return found
     for match in (_LINKED if linked else _SHOWN).finditer(content):
         address = next((group for group in match.groups() if group is not None), None)
         url = decode_entities(match.group().rstrip(".,;:!?)]") if address is None else address)

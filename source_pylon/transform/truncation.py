@@ -1,10 +1,12 @@
-"""Records below what destinations take: what has to go goes in a fixed order, and what was cut is said."""
+"""Records below the size that destinations take: what is left out first, and the warning that names it."""
 
 import logging
 from collections.abc import Iterable
 from typing import Any
 
 import orjson
+
+from source_pylon.transform.clean import PIECE, clean_text, size
 
 Record = dict[str, Any]
 
@@ -24,32 +26,37 @@ _TEXTS = ("body_html", "feedback_text")
 
 
 def issue_within(record: Record) -> Record:
-    """An issue as small as it has to be: message HTML goes first, then the oldest messages, then the end of long texts.
+    """Return an issue's record below the limit.
 
-    Fields that are too large without any message are cut to half of the limit before messages go: the loss of
-    messages would not help, and what customers said is worth more than an imported log.
+    The HTML of its messages is left out first, then the oldest messages, then the end of its long texts.
+    Fields that are too large without any message are cut to half of the limit before messages are left out: leaving out
+    messages would not help, and what customers said is worth more than an imported log. `messages_truncated` is then
+    true, and a warning names the issue and what was cut.
     """
-    # Any field may be large, also one that is not known yet: only all of it tells.
+    # Any field may be large, also one that is not known yet, so all of it is measured.
     if _excess(record) <= 0:
         return record
     record["messages_truncated"] = True
     messages = [{**message, "message_html": None} for message in record.get("messages") or ()]
     if messages:
         record["messages"] = messages
-    cut: list[str] = []
+    cut = ["message_html"] if messages else []
     own = {name: value for name, value in record.items() if name not in ("id", "messages", "feedback_text")}
     if _excess(own) > 0:
         cut += _lighten(record, own, _bytes(own) - _MOST_FOR_FIELDS)
     excess = _excess(record)
+    given = len(messages)
     while messages and excess > 0:
-        excess -= _bytes(messages.pop(0)) + 1
+        excess -= size(messages.pop(0)) + 1
+    if len(messages) < given:
+        cut.append(f"the oldest {given - len(messages)} of {given} messages")
     cut += _shorten(record, _TEXTS)
     _say(f"Issue {record.get('id')}", cut)
     return record
 
 
 def record_within(record: Record, stream: str) -> Record:
-    """A record of any stream, its largest fields cut to what fits; its key stays."""
+    """Return a record of any stream below the limit, its largest fields cut; its key stays."""
     excess = _excess(record)
     if excess <= 0:
         return record
@@ -60,7 +67,7 @@ def record_within(record: Record, stream: str) -> Record:
 
 
 def message_within(record: Record) -> Record:
-    """A message as small as it has to be: its HTML goes first, then what is largest, then the end of its text."""
+    """Return a message below the limit: without its HTML, then with its largest fields and its text cut."""
     if _excess(record) <= 0:
         return record
     cut = ["message_html"]
@@ -75,7 +82,7 @@ def message_within(record: Record) -> Record:
 
 def _say(what: str, cut: Iterable[str]) -> None:
     if names := ", ".join(dict.fromkeys(cut)):
-        logger.warning(f"{what} is larger than destinations take: of {names} only as much is given as fits.")
+        logger.warning(f"{what} exceeded {MOST_BYTES // 1_000_000} MB; truncated: {names}")
 
 
 def _lighten(record: Record, names: Iterable[str], excess: int) -> list[str]:
@@ -120,18 +127,28 @@ def _shorten(record: Record, names: Iterable[str]) -> list[str]:
 
 
 def shortened(text: str, most: int) -> str:
-    """The longest beginning of `text` that takes at most `most` bytes as JSON, quotes included."""
+    """Return the longest beginning of `text` that takes at most `most` bytes as JSON, quotes included."""
+    text = clean_text(text)
+    room = most - 2
+    for start in range(0, len(text), PIECE):
+        piece = text[start : start + PIECE]
+        taken = len(orjson.dumps(piece)) - 2
+        if taken > room:
+            return text[:start] + _beginning(piece, room)
+        room -= taken
+    return text
+
+
+def _beginning(text: str, room: int) -> str:
+    """The longest beginning of a text that takes at most `room` bytes as JSON without quotes."""
     encoded = orjson.dumps(text)
-    if len(encoded) <= most:
-        return text
-    end = most - 1
-    while end > 1:
+    # A cut can lie within the bytes of a character, or of an escape: six at most.
+    for end in range(room + 1, 1, -1):
         try:
             beginning: str = orjson.loads(encoded[:end] + b'"')
             return beginning
         except orjson.JSONDecodeError:
-            # Within the bytes of a character, or of an escape: six at most.
-            end -= 1
+            continue
     return ""
 
 
@@ -143,6 +160,5 @@ def _bytes(value: Any) -> int:
     """The length of a value as JSON. Messages are measured one by one: all at once, they would be held once more."""
     messages = value.get("messages") if isinstance(value, dict) else None
     if not isinstance(messages, list) or not messages:
-        return len(orjson.dumps(value))
-    rest = len(orjson.dumps({**value, "messages": []}))
-    return rest + sum(len(orjson.dumps(message)) for message in messages) + len(messages) - 1
+        return size(value)
+    return size({**value, "messages": []}) + sum(size(message) for message in messages) + len(messages) - 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,6 +18,7 @@ from source_pylon.api.rate_limit import RateLimiter
 from source_pylon.api.transport import Transport
 from source_pylon.config import Config
 from source_pylon.extraction.issues import changes, history, reader
+from source_pylon.extraction.prefetch import Threads, Turn
 from source_pylon.extraction.stream import Checkpoint, ConfiguredStream, Failure, Page, SyncContext, readings
 from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
@@ -35,14 +35,15 @@ class VirtualRateLimiter(RateLimiter):
     """The real limit, waited for in virtual time."""
 
     def __init__(self, original: RateLimiter, world: World) -> None:
-        super().__init__(original.window, lambda: world.now / 1_000)
+        super().__init__(original.limit, lambda: world.now / 1_000)
         self._world = world
 
-    def enter(self) -> None:
+    def enter(self, timeout: float = float("inf")) -> bool:
         """Let virtual time pass until a call may be sent."""
-        while wait := self.window.wait(self._world.now / 1_000):
+        while wait := self.limit.wait(self._world.now / 1_000):
             self._world.pass_time(int(wait * 1_000) + 1)
-        self.window.send(self._world.now / 1_000)
+        self.limit.send(self._world.now / 1_000)
+        return True
 
 
 class VirtualClient(PylonClient):
@@ -61,54 +62,39 @@ class VirtualClient(PylonClient):
         """Return this machine's time, right or wrong."""
         return moment(self._world.now + self._machine_skew)
 
-    def gate(self, endpoint: Endpoint) -> RateLimiter:
+    def limiter(self, endpoint: Endpoint) -> RateLimiter:
         """Return what holds back the calls of an endpoint."""
         if endpoint.key not in self._virtual:
-            self._virtual[endpoint.key] = VirtualRateLimiter(super().gate(endpoint), self._world)
+            self._virtual[endpoint.key] = VirtualRateLimiter(super().limiter(endpoint), self._world)
         return self._virtual[endpoint.key]
 
 
-class _LazyFuture(Future[Any]):
-    """A result that is made when somebody looks, or when the executor picks it."""
+class SeededThreads(Threads):
+    """Makes results in the caller's thread, in an order that a seed decides; nothing is in progress at the same time."""
 
-    def __init__(self, executor: SeededExecutor) -> None:
-        super().__init__()
-        self._executor = executor
-
-    def done(self) -> bool:
-        self._executor.finish(self)
-        return super().done()
-
-
-class SeededExecutor(Executor):
-    """Runs in the caller's thread, in an order that a seed decides; nothing is in progress at the same time."""
-
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, make: Callable[[Turn], None]) -> None:
+        super().__init__(0, make)
         self._rng = rng
-        self._waiting: dict[_LazyFuture, Callable[[], Any]] = {}
+        self._make_now = make
+        self._waiting: list[Turn] = []
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Take a task; it, or another one, may run at once."""
-        future = _LazyFuture(self)
-        self._waiting[future] = lambda: fn(*args, **kwargs)
+    def run(self, turn: Turn) -> None:
+        """Take a turn; it, or another one, may be made at once."""
+        self._waiting.append(turn)
         if self._rng.random() < 0.3:
-            self._run(self._rng.choice(list(self._waiting)))
-        return future
+            self._finish(self._rng.choice(self._waiting))
 
-    def finish(self, future: _LazyFuture) -> None:
-        """Run the task of a future, after some others perhaps."""
-        while future in self._waiting:
-            self._run(self._rng.choice(list(self._waiting)) if self._rng.random() < 0.5 else future)
+    def expect(self, turn: Turn) -> None:
+        """Make a turn's result, after some others perhaps."""
+        while turn in self._waiting:
+            self._finish(self._rng.choice(self._waiting) if self._rng.random() < 0.5 else turn)
 
-    def _run(self, future: _LazyFuture) -> None:
-        task = self._waiting.pop(future)
-        try:
-            future.set_result(task())
-        except Exception as error:
-            future.set_exception(error)
+    def _finish(self, turn: Turn) -> None:
+        self._waiting.remove(turn)
+        self._make_now(turn)
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Drop what has not been run."""
+    def stop(self) -> None:
+        """Drop what has not been made."""
         self._waiting.clear()
 
 
@@ -185,7 +171,7 @@ class _Run:
         client = VirtualClient(transport, world, plan.machine_skew)
         executor = random.Random(f"order {seed}")
         context = SyncContext(
-            client, Config.load(values), TIMING, make_executor=lambda workers: SeededExecutor(executor)
+            client, Config.load(values), TIMING, make_threads=lambda workers, make: SeededThreads(executor, make)
         )
         by_name = {stream.name: stream for stream in STREAMS}
         configured = [

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import orjson
-
 from source_pylon.api import errors, responses
 from source_pylon.api.client import PylonClient, identity
+from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.pagination import paginate
 from source_pylon.extraction.issues.endpoints import LIST, SEARCH
 from source_pylon.extraction.time_windows import TimeWindow, time_filter
 from source_pylon.timestamps import SECOND, TICK, parse, render
+from source_pylon.transform.clean import size as size_of
 
 logger = logging.getLogger("airbyte")
 
@@ -100,8 +100,9 @@ class IssueHistory:
         """Yield what claims to be older than any organisation, such as an import with a time of the year 1."""
         body = {"filter": _created_before(before)}
         for page in self._client.pages(SEARCH, body=body, limit=min(SEARCH.page_size, self._max_page)):
-            # A server that ignores the filter returns everything once more.
-            yield HistoryPage([issue for issue in page if _is_created_before(issue, before)], None)
+            created = [(issue, parse(issue.get("created_at"))) for issue in page]
+            # A server that ignores the filter shows what has been read before.
+            yield HistoryPage([issue for issue, moment in created if moment is not None and moment < before], None)
 
     def _narrow(self) -> None:
         if self._range > _MONTH:
@@ -150,7 +151,7 @@ class IssueHistory:
         if not page:
             return
         sample = [page[0], page[len(page) // 2], page[-1]]
-        size = sum(len(orjson.dumps(issue)) for issue in sample) / len(sample)
+        size = sum(map(size_of, sample)) / len(sample)
         self._limit = int(max(1, min(_BYTES_PER_PAGE / size, self._max_page)))
         if not self._estimated:
             # Issues are numbered as they are created, so the newest number says about how many there are.
@@ -158,11 +159,16 @@ class IssueHistory:
             self._on_estimate(max((one["number"] for one in page if isinstance(one.get("number"), int)), default=0))
         window = TimeWindow(lower, upper)
         moments = [moment for moment in (parse(issue.get("created_at")) for issue in page) if moment is not None]
-        if not self._bounds_ignored and any(window.is_far_from(moment) for moment in moments):
+        if any(window.is_far_from(moment) for moment in moments):
+            self._warn_of_ignored_bounds(SEARCH if self._list_refused else LIST)
+
+    def _warn_of_ignored_bounds(self, endpoint: Endpoint) -> None:
+        """Log once in a reading that an endpoint answers with issues of other times."""
+        if not self._bounds_ignored:
             self._bounds_ignored = True
             logger.warning(
-                f"Pylon ignores the time range of {(SEARCH if self._list_refused else LIST).key}, so each request "
-                "returns every issue. The sync is slower; nothing is lost."
+                f"Pylon ignores the time range of {endpoint.key}, so each request returns every issue. "
+                "The sync is slower; nothing is lost."
             )
 
     def newest_before(self, moment: datetime) -> datetime | None:
@@ -172,13 +178,11 @@ class IssueHistory:
         if not issues:
             return None
         created = parse(issues[0].get("created_at"))
+        if created is not None and created < moment:
+            return created
         # A server that ignores the filter shows its newest issue: then the next range is asked for without a jump.
-        return created if created is not None and created < moment else moment - SECOND
-
-
-def _is_created_before(issue: dict[str, Any], moment: datetime) -> bool:
-    created = parse(issue.get("created_at"))
-    return created is None or created < moment
+        self._warn_of_ignored_bounds(SEARCH)
+        return moment - SECOND
 
 
 def _created_before(moment: datetime) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from source_pylon.extraction.stream import (
     Failure,
     Page,
     Reading,
+    ReadingProgress,
     Record,
     State,
     SyncContext,
@@ -34,7 +35,7 @@ from source_pylon.transform import feedback, privacy
 logger = logging.getLogger("airbyte")
 
 _MAX_FAILURES_IN_A_ROW = 3
-"""Single issues may be broken at Pylon. When so many in a row cannot be read, it is not the issues."""
+"""Single issues may be broken at Pylon. After so many in a row, another issue tells whether it is the endpoint."""
 _MAX_RECORDS_PER_PAGE = 200
 _MAX_BYTES_PER_PAGE = 1_000_000
 _MIN_ISSUES_PER_CHECKPOINT, _MAX_ISSUES_PER_CHECKPOINT = 100, 1_000
@@ -127,7 +128,7 @@ class IssueReader:
         self._start = recipients[0].start
         self._messages = MessageReader(context.client)
         # A checkpoint is about a minute of message requests away.
-        per_minute = context.client.gate(MESSAGES).window.limit
+        per_minute = context.client.limiter(MESSAGES).limit.limit
         self._chunk = min(_MAX_ISSUES_PER_CHECKPOINT, max(_MIN_ISSUES_PER_CHECKPOINT, per_minute))
         self._per_minute = per_minute
         wide = LIST.page_size if not _messages(context) else _MAX_ISSUES_PER_CHECKPOINT
@@ -139,12 +140,12 @@ class IssueReader:
 
     def read(self) -> Iterator[Event]:
         """Read everything that the recipients want."""
-        self._context.on_details(self._details)
+        self._context.on_reading(self._progress)
         prefetch = Prefetch(
             self._finish,
             self._context.config.num_workers,
             needs_thread=self._needs_messages,
-            make_executor=self._context.make_executor,
+            make_threads=self._context.make_threads,
         )
         pages = _Pages()
         for result in prefetch.results(self._work()):
@@ -154,7 +155,8 @@ class IssueReader:
             yield from pages.flush()
             if isinstance(result, _Mark):
                 for recipient, cursor in result.cursors:
-                    yield recipient.checkpoint(cursor)
+                    if not recipient.missing_ids:
+                        yield recipient.checkpoint(cursor)
         yield from pages.flush()
         if self._deleted:
             noun = "issue was" if self._deleted == 1 else "issues were"
@@ -180,12 +182,16 @@ class IssueReader:
                 for recipient in self._recipients:
                     recipient.forget(issue_id)
                 continue
-            except _ISSUE_ERRORS as error:
+            except (*_ISSUE_ERRORS, errors.Forbidden, errors.Rejected) as error:
                 for recipient in self._recipients:
                     if issue_id in recipient.unread:
                         recipient.keep_unread(issue_id, error)
                 continue
             if isinstance(issue, dict) and issue.get("id"):
+                for recipient in self._recipients:
+                    if not recipient.stream.accepts(ListedIssue.of(issue)):
+                        # Its type was changed in the meantime.
+                        recipient.forget(issue_id)
                 yield from self._issues([issue], self._recipients, Recipient.take_retry)
 
     def _change_pass(self) -> Iterator[_Issue | _Mark]:
@@ -193,12 +199,12 @@ class IssueReader:
         after = self._changes_after()
         if not after:
             return
+        # What a stream without a state is given here is skipped by its history, so no messages are read twice.
+        fresh = [recipient for recipient in self._recipients if recipient.cursor is None]
         horizon = self._context.safe_horizon()
-        # Streams without a state want all issues; those that come by now need not be read again for their history.
-        new = [recipient for recipient in self._recipients if recipient not in after]
         for part in self._changes.windows(min(after.values()), horizon, after.values()):
             active = [recipient for recipient in after if after[recipient] <= part.window.after]
-            yield from self._issues(part.issues, [*active, *new], Recipient.take_change)
+            yield from self._issues(part.issues, [*active, *fresh], Recipient.take_change)
             if part.last:
                 until = self._context.safe_horizon()
                 if part.window.until is not None:
@@ -304,9 +310,7 @@ class IssueReader:
         record, public = feedback.issue_record(
             work.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
         )
-        if not any(recipient.stream.emits_messages for recipient in work.recipients):
-            public = None
-        turn.weight = feedback.weight({**record, "messages": public or record["messages"]})
+        turn.weight = feedback.weight(record)
         return _Finished(work, record, public or (), turn.weight)
 
     def _warn_of_contradictions(self, messages: Iterable[Record] | None) -> None:
@@ -326,7 +330,9 @@ class IssueReader:
         if finished.error is not None:
             self._failures_in_a_row += 1
             if self._failures_in_a_row > _MAX_FAILURES_IN_A_ROW:
-                raise finished.error
+                if not self._messages.can_read_another(listed.id):
+                    raise finished.error
+                self._failures_in_a_row = 0
             logger.warning(f"Issue {listed.id} could not be read and is left for the next sync: {finished.error}")
             for recipient in recipients:
                 recipient.keep_unread(listed.id, finished.error)
@@ -339,11 +345,10 @@ class IssueReader:
             return
         for recipient in recipients:
             recipient.emitted(listed)
-            yield from pages.add(
-                recipient.stream.name,
-                recipient.stream.records(finished.record, finished.public_messages),
-                finished.weight,
-            )
+            records = recipient.stream.records(finished.record, finished.public_messages)
+            named = [record for record in records if record.get("id")]
+            recipient.missing_ids += len(records) - len(named)
+            yield from pages.add(recipient.stream.name, named, finished.weight)
 
     # --- progress -----------------------------------------------------------------------------------------------------
 
@@ -358,12 +363,13 @@ class IssueReader:
             if not recipient.had_state and self._start is None:
                 self._context.on_estimate(recipient.stream.name, issues)
 
-    def _details(self) -> str:
+    def _progress(self) -> ReadingProgress:
         expected = max(self._expected, self._listed)
-        text = f"{self._done:,} of about {expected:,} issues read"
-        if _messages(self._context) and expected > self._done:
-            text += f", {duration((expected - self._done) / self._per_minute)} left"
-        return text
+        is_timed = _messages(self._context) and expected > self._done
+        return ReadingProgress(
+            done=f"{self._done:,} of about {expected:,} issues read",
+            left=f"{duration((expected - self._done) / self._per_minute)} left" if is_timed else "",
+        )
 
 
 class _Pages:

@@ -14,6 +14,7 @@ from source_pylon.extraction.issues.cursor import LATEST_MESSAGE
 from source_pylon.extraction.issues.endpoints import ISSUE, LIST, MESSAGES, SEARCH
 from source_pylon.extraction.issues.listed import ListedIssue
 from source_pylon.extraction.stream import ConfiguredStream, Event, Reading, Record, State, Stream, SyncContext
+from source_pylon.transform.truncation import issue_within
 
 logger = logging.getLogger("airbyte")
 
@@ -24,8 +25,6 @@ class IssueStream(Stream):
     cursor_field = LATEST_MESSAGE
     issue_type: ClassVar[str | None] = None
     """`conversation` or `ticket`; None for issues of every type."""
-    emits_messages: ClassVar[bool] = False
-    """Whether it needs all public messages, also of an issue whose own record is too large to hold them."""
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -59,6 +58,10 @@ class IssueStream(Stream):
     def records(self, issue: Record, public_messages: Sequence[Record]) -> list[Record]:
         """Return the records that the stream emits of a finished issue: the issue itself."""
         return [issue]
+
+    def fit(self, record: Record) -> Record:
+        """Return an issue that exceeds what destinations take, cut to size."""
+        return issue_within(record)
 
     def probe(self, client: PylonClient, config: Config) -> None:
         """Ask for one issue, and for one of its messages where they are wanted."""

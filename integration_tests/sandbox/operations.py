@@ -13,7 +13,7 @@ import re
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,29 +97,27 @@ class Operation:
         return "cursor" in (self.query if self.body is None else self.body)
 
 
-class Document:
+class Operations(dict[str, Operation]):
     """All operations that the sandbox serves, by template."""
-
-    def __init__(self, operations: list[Operation]) -> None:
-        # Literal segments win over parameters, as in every router: brackets sort after letters.
-        self.operations = {one.template: one for one in sorted(operations, key=lambda one: (one.path, one.method))}
 
     def match(self, method: str, path: str) -> tuple[Operation, dict[str, str]] | None:
         """The operation that serves a request, with its path parameters; None if there is none."""
-        for operation in self.operations.values():
+        for operation in self.values():
             if operation.method == method and (match := operation.pattern.fullmatch(path)):
                 return operation, match.groupdict()
         return None
 
     def knows_path(self, path: str) -> bool:
         """Whether any method is served on a path."""
-        return any(operation.pattern.fullmatch(path) for operation in self.operations.values())
+        return any(operation.pattern.fullmatch(path) for operation in self.values())
 
 
-@lru_cache(maxsize=1)
-def read_document() -> Document:
+@cache
+def read_operations() -> Operations:
     """The operations of the installed SDK."""
-    return Document([operation for method in _methods() if (operation := _operation(method)) is not None])
+    found = filter(None, map(_operation, _methods()))
+    # Literal segments win over parameters, as in every router: brackets sort after letters.
+    return Operations((one.template, one) for one in sorted(found, key=lambda one: (one.path, one.method)))
 
 
 def _methods() -> Iterator[Callable[..., Any]]:
@@ -168,16 +166,16 @@ def _path(declared: str) -> str:
     path = "/" + _IN_PATH.sub(r"{\1}", declared)
     if path.endswith("/relationships"):
         return path
-    # Pylon's documentation calls the first object of a path `id`, the SDK by its kind.
+    # Pylon's documentation names the first placeholder of a path `id`; the SDK names it after the kind of object.
     return re.sub(r"^(/[\w-]+/)\{\w+_id\}", r"\1{id}", path)
 
 
 def _required(annotation: Any) -> Any:
-    """What an optional annotation holds when it holds something."""
+    """Return the annotation inside an `Optional`."""
     parts = typing.get_args(annotation)
     if typing.get_origin(annotation) is typing.Union and type(None) in parts:
         rest = [part for part in parts if part is not type(None)]
-        return rest[0] if len(rest) == 1 else typing.Union.__getitem__(tuple(rest))
+        return rest[0] if len(rest) == 1 else annotation
     return annotation
 
 

@@ -1,0 +1,114 @@
+"""Ends exchanges that take too long, whatever they are blocked in, by shutting their sockets down."""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+_TICKS_PER_DURATION = 8
+_MAX_TICK = 1.0
+_IDLE_TICKS = 30
+"""The thread ends after so many ticks without an exchange, and is started again when one begins."""
+
+
+class Watch:
+    """One exchange under way: when it must have ended, and the sockets that it uses."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.expired = False
+        self.sockets: list[socket.socket] = []
+
+
+class Watchdog:
+    """Shuts down the sockets of exchanges that are past their deadline. Thread-safe.
+
+    A read timeout limits the silence between two bytes only. Headers that drip, an endless `100 Continue`, chunk
+    extensions, or a gzip header that does not end keep a thread within one call of the HTTP library for ever; nothing
+    but the end of the connection gets it out.
+    """
+
+    def __init__(self, duration: float) -> None:
+        """`duration` in seconds is what most exchanges may take; how often is looked follows from it."""
+        self._tick = min(_MAX_TICK, duration / _TICKS_PER_DURATION)
+        self._lock = threading.Lock()
+        self._watches: dict[int, Watch] = {}
+        self._running = False
+
+    def begin(self, seconds: float) -> Watch:
+        """The calling thread begins an exchange that may take so many seconds."""
+        watch = Watch(time.monotonic() + seconds)
+        with self._lock:
+            self._watches[threading.get_ident()] = watch
+            if not self._running:
+                self._running = True
+                threading.Thread(target=self._run, name="pylon-watchdog", daemon=True).start()
+        return watch
+
+    def attach(self, file_descriptor: int) -> None:
+        """The exchange of the calling thread uses this socket from now on."""
+        watch = self._watches.get(threading.get_ident())
+        if watch is None:
+            return
+        # A duplicate stays valid when the HTTP library wraps the socket in TLS or gives it away, and shutting
+        # it down ends the connection for all of its descriptors.
+        held = socket.socket(fileno=os.dup(file_descriptor))
+        with self._lock:
+            watch.sockets.append(held)
+            if watch.expired:
+                _shut_down(held)
+
+    def end(self, watch: Watch) -> None:
+        """The exchange has ended."""
+        with self._lock:
+            self._watches.pop(threading.get_ident(), None)
+            for held in watch.sockets:
+                held.close()
+
+    def _run(self) -> None:
+        idle = 0
+        while True:
+            time.sleep(self._tick)
+            now = time.monotonic()
+            with self._lock:
+                idle = 0 if self._watches else idle + 1
+                if idle > _IDLE_TICKS:
+                    self._running = False
+                    return
+                for watch in self._watches.values():
+                    if now > watch.deadline and not watch.expired:
+                        watch.expired = True
+                        for held in watch.sockets:
+                            _shut_down(held)
+
+
+def _shut_down(held: socket.socket) -> None:
+    # The other side may have closed it already.
+    with contextlib.suppress(OSError):
+        held.shutdown(socket.SHUT_RDWR)
+
+
+class WatchedConnection:
+    """Mixed into a connection class of urllib3: tells the watchdog which socket an exchange uses."""
+
+    watchdog: Watchdog
+    sock: Any
+
+    def _new_conn(self) -> Any:
+        made = super()._new_conn()  # type: ignore[misc]
+        # From here on, so that a handshake or a proxy's answer that drips is ended, too.
+        self.watchdog.attach(made.fileno())
+        return made
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Sends a request, on a new connection or one that was kept."""
+        if self.sock is not None:
+            self.watchdog.attach(self.sock.fileno())
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+
+def watched(connection_class: type, watchdog: Watchdog) -> type:
+    """`connection_class` with its sockets under watch."""
+    return type("WatchedConnection", (WatchedConnection, connection_class), {"watchdog": watchdog})

@@ -1,0 +1,1 @@
+"""How records, states and statuses reach standard output."""

@@ -1,0 +1,91 @@
+"""SIGTERM and SIGINT: a sync stops in order, anything else at once, and the process ends by the signal itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+LAST_WORDS = 5.0
+"""Seconds that a sync has after a signal for its last lines. Docker kills ten seconds after SIGTERM."""
+_AGAIN = 1.0
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopped(BaseException):
+    """A signal asked the process to end. Not an Exception, so that no error handling takes it for a failure."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+class StopSignals:
+    """Listens to SIGTERM and SIGINT within `with`.
+
+    At first a signal raises Stopped in the main thread. Within `graceful` it only sets `requested`, and Stopped follows
+    if the sync has not ended after LAST_WORDS, which happens when nobody reads its output.
+    """
+
+    def __init__(self) -> None:
+        self._signum: int | None = None
+        self._is_graceful = False
+
+    def __enter__(self) -> StopSignals:
+        self._handlers = {signum: signal.getsignal(signum) for signum in (*_SIGNALS, signal.SIGALRM)}
+        self._unraisable_hook = sys.unraisablehook
+        for signum in _SIGNALS:
+            signal.signal(signum, self._stop)
+        signal.signal(signal.SIGALRM, self._raise)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for signum, handler in self._handlers.items():
+            signal.signal(signum, handler)
+        sys.unraisablehook = self._unraisable_hook
+
+    @property
+    def signum(self) -> int | None:
+        """The signal that came, None as long as there was none."""
+        return self._signum
+
+    def requested(self) -> bool:
+        """Return whether a signal has come."""
+        return self._signum is not None
+
+    @contextmanager
+    def graceful(self) -> Iterator[None]:
+        """Let the caller end what it does by itself; it has to ask `requested` often."""
+        self._is_graceful = True
+        try:
+            yield
+        finally:
+            self._is_graceful = False
+
+    def _stop(self, signum: int, frame: FrameType | None) -> None:
+        is_first, self._signum = self._signum is None, signum
+        if self._is_graceful and is_first:
+            signal.setitimer(signal.ITIMER_REAL, LAST_WORDS, _AGAIN)
+            return
+        # An exception that is raised within a destructor is lost, so it is raised again until it gets through.
+        # Python would report the lost one on standard error, which is the CDK's print buffer: among the messages.
+        sys.unraisablehook = lambda unraisable: None
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
+        self._raise(signum, frame)
+
+    def _raise(self, signum: int, frame: FrameType | None) -> NoReturn:
+        raise Stopped(self._signum or signum)
+
+
+def end_by(signum: int) -> NoReturn:
+    """End the process by a signal, as one ends that does not handle it: PyAirbyte takes that for a normal stop."""
+    signal.signal(signum, signal.SIG_DFL)
+    os.kill(os.getpid(), signum)
+    # The kernel spares process 1 of a container, for which the shell's way to write the same has to do.
+    os._exit(128 + signum)
