@@ -145,6 +145,10 @@ class World:
         if self.trace is not None:
             self.trace.append(f"{moment(self.now).isoformat(timespec='milliseconds')[:-6]} {text}")
 
+    def monotonic(self) -> float:
+        """Return the model's time in seconds."""
+        return self.now / 1_000
+
     def pass_time(self, duration: int) -> None:
         """Let time go by without a change."""
         self.now += duration
