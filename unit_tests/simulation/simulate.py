@@ -261,7 +261,9 @@ def _scaled(scenario: Scenario) -> Iterator[None]:
             for name in ("_MIN_ISSUES_PER_CHECKPOINT", "_MAX_ISSUES_PER_CHECKPOINT", "_MAX_RECORDS_PER_PAGE"):
                 stack.enter_context(patch.object(reader, name, count))
         stack.enter_context(patch.object(history, "_FIRST_PAGE", scenario.first_page))
-        stack.enter_context(patch.object(changes, "_IGNORED_FILTER_MIN_ISSUES", min(3, count, scenario.page_cap)))
+        if scenario.search_filter_ignored:
+            enough = min(3, count, scenario.page_cap)
+            stack.enter_context(patch.object(changes, "_IGNORED_FILTER_MIN_ISSUES", enough))
         yield
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from source_pylon.api import errors
@@ -250,7 +250,7 @@ class IssueReader:
         return self._context.client.clock.latest().replace(microsecond=0) + _DAY
 
     def _older_activity_pass(self) -> Iterator[_Issue | _Mark]:
-        """Issues created before the start date that have been active since."""
+        """Issues created before the end of the history, at the start date or earlier, that have been active since."""
         for floor, group in _by_floor(self._recipients).items():
             if self._history.newest_before(floor) is not None:
                 after = {recipient: since - TICK for recipient, since in group.items()}
@@ -263,9 +263,9 @@ class IssueReader:
                     if part.last and until is not None:
                         yield self._mark(
                             active,
-                            lambda cursor, until=until: replace(cursor, older_activity_read_until=until),  # type: ignore[misc]
+                            lambda cursor, until=until: cursor.after_older_activity(until),  # type: ignore[misc]
                         )
-            yield self._mark(list(group), lambda cursor: replace(cursor, older_activity_read_until=None))
+            yield self._mark(list(group), IssueCursor.with_older_activity)
 
     def _issues(
         self,
@@ -407,9 +407,10 @@ def _by_floor(recipients: Sequence[Recipient]) -> Mapping[datetime, dict[Recipie
     groups: dict[datetime, dict[Recipient, datetime]] = {}
     for recipient in recipients:
         cursor = recipient.cursor
-        if cursor is None or cursor.older_activity_read_until is None or cursor.history_read_back_to is None:
+        if cursor is None or cursor.history_read_back_to is None or not recipient.wants_older_activity:
             continue
-        groups.setdefault(cursor.history_read_back_to, {})[recipient] = cursor.older_activity_read_until
+        floor = cursor.history_read_back_to
+        groups.setdefault(floor, {})[recipient] = cursor.older_activity_read_until or floor
     return groups
 
 
