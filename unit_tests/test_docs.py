@@ -10,7 +10,7 @@ import pytest
 
 from source_pylon.api.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
 from source_pylon.config import Config, connection_specification
-from source_pylon.extraction.issues.endpoints import SEARCH
+from source_pylon.extraction.issues.endpoints import LIST, SEARCH
 from source_pylon.extraction.stream import Stream
 from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
@@ -147,8 +147,8 @@ def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
     assert "refuses every request for an hour counts as broken" in text
     assert MOST_BYTES == 16_000_000
     assert "would exceed 16 MB" in text
-    assert SEARCH.page_size == 999
-    assert "the list of issues (999 in one request)" in text
+    assert (LIST.page_size, SEARCH.page_size) == (20_000, 1000)
+    assert "the list of issues (at most 1,000 in one request, 20,000 where no messages are read)" in text
     assert timing.checkpoint_interval == 60
     assert "States are saved about once a minute" in text
     assert timing.heartbeat == 60
