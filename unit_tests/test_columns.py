@@ -11,7 +11,16 @@ from source_pylon.transform.columns import nested_id, plain_text, with_feedback,
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("<b>R&D</b> &copy  \n\n\n x", "<b>R&D</b> &copy\n\n x"), (7, "7"), (4.5, "4.5"), ("", ""), (None, ""), (True, ""), (["a"], ""), ({}, "")],
+    [
+        ("<b>R&D</b> &copy  \n\n\n x", "<b>R&D</b> &copy\n\n x"),
+        (7, "7"),
+        (4.5, "4.5"),
+        ("", ""),
+        (None, ""),
+        (True, ""),
+        (["a"], ""),
+        ({}, ""),
+    ],
 )
 def test_texts_and_numbers_become_plain_text_and_anything_else_is_empty(value: Any, text: str) -> None:
     assert plain_text(value) == text
@@ -42,6 +51,10 @@ def test_an_id_of_the_record_itself_stays_and_a_null_one_is_filled() -> None:
 
 def test_the_first_field_with_text_is_the_feedback_and_the_given_record_stays_as_it_is() -> None:
     record = {"summary": " \n ", "title": " <Call> "}
-    assert with_feedback(record, "summary", "title") == {**record, "feedback_text": "<Call>", "feedback_source": "title"}
+    assert with_feedback(record, "summary", "title") == {
+        **record,
+        "feedback_text": "<Call>",
+        "feedback_source": "title",
+    }
     assert with_feedback(record, "notes") == {**record, "feedback_text": None, "feedback_source": "none"}
     assert record.keys() == {"summary", "title"}
