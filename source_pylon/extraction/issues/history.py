@@ -19,7 +19,7 @@ from source_pylon.transform.clean import size as size_of
 
 logger = logging.getLogger("airbyte")
 
-_YEAR = timedelta(days=365)
+MAX_RANGE = timedelta(days=365)
 """Widest range that `GET /issues` takes."""
 _MONTH = timedelta(days=29)
 _DAY = timedelta(days=1)
@@ -28,7 +28,7 @@ _OLDEST = datetime(2010, 1, 1, tzinfo=timezone.utc)
 
 _FIRST_PAGE = 100
 """Issues on the first page: small, so that the first records leave at once."""
-_BYTES_PER_PAGE = 4_000_000
+BYTES_PER_PAGE = 4_000_000
 """A page of parsed issues takes about six times its JSON in memory."""
 
 
@@ -58,7 +58,7 @@ class IssueHistory:
         self._on_estimate = on_estimate
         self._estimated = False
         self._limit = min(_FIRST_PAGE, max_page)
-        self._range = _YEAR
+        self._range = MAX_RANGE
         self._list_refused = False
         self._bounds_ignored = False
 
@@ -153,7 +153,7 @@ class IssueHistory:
             return
         sample = [page[0], page[len(page) // 2], page[-1]]
         size = sum(map(size_of, sample)) / len(sample)
-        self._limit = int(max(1, min(_BYTES_PER_PAGE / size, self._max_page)))
+        self._limit = int(max(1, min(BYTES_PER_PAGE / size, self._max_page)))
         if not self._estimated:
             # Issues are numbered as they are created, so the newest number says about how many there are.
             self._estimated = True
