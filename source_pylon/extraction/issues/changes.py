@@ -22,8 +22,8 @@ Filter = dict[str, Any]
 _NARROWEST = timedelta(seconds=2)
 _NARROWED_BY = 4
 _IGNORED_FILTER_MIN_ISSUES = 20
-"""So many issues in one answer, and most of it, have to lie outside before the filter counts as ignored. A single one
-may be found by a time that its record does not show, such as that of an internal note."""
+"""The filter counts as ignored if at least this many issues of a response, and more than half of them, lie outside the
+window. A single issue may match by a time that its record does not show, such as that of an internal note."""
 
 
 @dataclass(frozen=True)
