@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -16,6 +17,8 @@ from source_pylon.extraction.issues.endpoints import ISSUE, MESSAGES, SEARCH
 logger = logging.getLogger("airbyte")
 
 _OTHERS_TO_TRY = 10
+_OTHERS_TO_TRY_AFTER_RETRIES = 3
+"""Fewer, because each is retried for minutes where the endpoint is broken."""
 
 _REFUSALS = (errors.Forbidden, errors.NotFound, errors.Rejected)
 
@@ -52,6 +55,18 @@ class MessageReader:
             return None
         self._note_readable(issue_id, asked)
         return messages
+
+    def can_read_another(self, issue_id: str) -> bool:
+        """Whether the messages of some other issue can be read now: then it is not the endpoint that is broken."""
+        try:
+            others = [other for other in self._others() if other != issue_id][:_OTHERS_TO_TRY_AFTER_RETRIES]
+        except errors.PylonError:
+            return False
+        for other in others:
+            with contextlib.suppress(errors.PylonError):
+                self._client.request(MESSAGES, other, query={"limit": 1})
+                return True
+        return False
 
     def _note_readable(self, issue_id: str, asked: float) -> None:
         self._readable, self._readable_asked = issue_id, max(asked, self._readable_asked)

@@ -35,7 +35,7 @@ from source_pylon.transform import feedback, privacy
 logger = logging.getLogger("airbyte")
 
 _MAX_FAILURES_IN_A_ROW = 3
-"""Single issues may be broken at Pylon. When so many in a row cannot be read, it is not the issues."""
+"""Single issues may be broken at Pylon. After so many in a row, another issue tells whether it is the endpoint."""
 _MAX_RECORDS_PER_PAGE = 200
 _MAX_BYTES_PER_PAGE = 1_000_000
 _MIN_ISSUES_PER_CHECKPOINT, _MAX_ISSUES_PER_CHECKPOINT = 100, 1_000
@@ -329,7 +329,9 @@ class IssueReader:
         if finished.error is not None:
             self._failures_in_a_row += 1
             if self._failures_in_a_row > _MAX_FAILURES_IN_A_ROW:
-                raise finished.error
+                if not self._messages.can_read_another(listed.id):
+                    raise finished.error
+                self._failures_in_a_row = 0
             logger.warning(f"Issue {listed.id} could not be read and is left for the next sync: {finished.error}")
             for recipient in recipients:
                 recipient.keep_unread(listed.id, finished.error)
