@@ -26,7 +26,7 @@ class PerTypeStream(Stream):
     endpoint: ClassVar[Endpoint]
     type_field: ClassVar[str]
     skip_refused_types: ClassVar[bool] = False
-    """Skip types that Pylon refuses, because not every plan has every type. If all types are refused, the stream fails."""
+    """Skip types that Pylon refuses: not every plan has every type. If all types are refused, the stream fails."""
 
     @abstractmethod
     def types(self, config: Config) -> Sequence[str]:
@@ -51,7 +51,7 @@ class PerTypeStream(Stream):
                 if not self.skip_refused_types:
                     raise self._explain(kind, refusal) from refusal
                 refusals.append(refusal)
-                logger.info(f"Stream {self.name}: skipped {self.type_field} {kind!r}, which this organisation does not have.")
+                logger.info(f"Stream {self.name}: skipped {self.type_field} {kind!r}, which Pylon does not have here.")
         if refusals and len(refusals) == len(types):
             raise refusals[0]
         guard.raise_if_missing()

@@ -113,7 +113,7 @@ class _Schedule:
 
 
 class Threads:
-    """A few threads, started when they are needed. Cheaper than an executor, each of whose futures has its own locks."""
+    """A few threads, started when they are needed. Cheaper than an executor, whose futures have locks of their own."""
 
     def __init__(self, max_threads: int, make: Callable[[Turn], None]) -> None:
         self._max_threads = max_threads

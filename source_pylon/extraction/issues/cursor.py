@@ -33,7 +33,7 @@ class IssueCursor:
     """None if nothing of the history has been read, or all of it (`history_complete`)."""
     history_complete: bool = False
     older_activity_read_until: datetime | None = None
-    """How far issues created before the start date but active since have been read; None if there is nothing to read."""
+    """How far issues created before the start date, but active since, have been read; None if none are left."""
     latest_message_time: datetime | None = None
     """The newest `latest_message_time` emitted, not later than `changes_read_until`."""
     include_messages: bool = True

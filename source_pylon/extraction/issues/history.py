@@ -51,7 +51,7 @@ class IssueHistory:
         max_page: int,
         on_estimate: Callable[[int], None] = lambda issues: None,
     ) -> None:
-        """Request at most `max_page` issues at once. `on_estimate` is called once with about how many issues there are."""
+        """Request at most `max_page` issues at once. `on_estimate` gets an estimate of their number, once."""
         self._client = client
         self._max_page = max_page
         self._on_estimate = on_estimate
