@@ -75,9 +75,7 @@ class IssueCursor:
 
     def at_start_date(self, floor: datetime) -> IssueCursor:
         """Return the cursor once the list has been read down to the start date: older, active issues come next."""
-        return replace(
-            self, history_read_back_to=floor, older_activity_read_until=floor, older_activity_complete=False
-        )
+        return replace(self, history_read_back_to=floor, older_activity_read_until=floor, older_activity_complete=False)
 
     def after_older_activity(self, until: datetime) -> IssueCursor:
         """Return the cursor once older issues with activity up to `until` have been emitted."""

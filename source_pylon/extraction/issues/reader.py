@@ -236,7 +236,7 @@ class IssueReader:
                     back_to = _oldest(chunk, back_to)
                 # At the start date itself, the state has to say at once that older, active issues come next.
                 if back_to is not None and (start is None or back_to > start):
-                    yield self._mark(wanting, lambda cursor, back_to=back_to: cursor.after_history(back_to))  # type: ignore[misc]
+                    yield self._cursor_update(wanting, lambda cursor, back_to=back_to: cursor.after_history(back_to))  # type: ignore[misc]
         if start is None:
             yield self._cursor_update(wanting, IssueCursor.completed)
         else:
@@ -249,7 +249,7 @@ class IssueReader:
         # Later than the present by either clock, so that a wrong clock hides no issue.
         return self._context.client.clock.latest().replace(microsecond=0) + _DAY
 
-    def _older_activity_pass(self) -> Iterator[_Issue | _Mark]:
+    def _older_activity_pass(self) -> Iterator[_Issue | _CursorUpdate]:
         """Issues created before the end of the history, at the start date or earlier, that have been active since."""
         for floor, group in _by_floor(self._recipients).items():
             if self._history.newest_before(floor) is not None:
@@ -267,7 +267,7 @@ class IssueReader:
                             active,
                             lambda cursor, until=until: cursor.after_older_activity(until),  # type: ignore[misc]
                         )
-            yield self._mark(list(group), IssueCursor.with_older_activity)
+            yield self._cursor_update(list(group), IssueCursor.with_older_activity)
 
     def _issues(
         self,
@@ -365,7 +365,7 @@ class IssueReader:
             )
         for recipient in self._recipients:
             # How many issues have a type, or how many messages there are, is not known.
-            is_counted = recipient.stream.issue_type is None and not recipient.stream.emits_messages
+            is_counted = recipient.stream.issue_type is None and recipient.stream.one_record_per_issue
             if is_counted and not recipient.had_state and self._start is None:
                 self._context.on_estimate(recipient.stream.name, issues)
 
