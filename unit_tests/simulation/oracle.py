@@ -194,8 +194,8 @@ class SyncOracle:
 
     def _is_active(self, issue: Issue, needed: int, floor: int | None) -> bool:
         """Whether an issue created before the start date shows a message after it, and a search can find it so."""
-        latest = issue.versions[needed].latest
-        if floor is None or latest is None:
+        latest = min((-1 << 60 if one.latest is None else one.latest for one in issue.versions[needed:]))
+        if floor is None:
             return False
         searched = [issue.searched(version) for version in issue.versions]
         # Where a time moves back, an issue can move from a range that is still to be searched into one that was.
