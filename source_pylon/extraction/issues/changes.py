@@ -25,8 +25,8 @@ _FAR = timedelta(days=1)
 _FAR_FROM_NARROWEST = timedelta(minutes=1)
 """Where a search narrowed to seconds still finds more than a page, the page is either of these seconds or of none."""
 _IGNORED_FILTER_MIN_ISSUES = 20
-"""So many issues in one answer, and most of it, have to lie outside before the filter counts as ignored. A single one
-may be found by a time that its record does not show, such as that of an internal note."""
+"""The filter counts as ignored if at least this many issues of a response, and more than half of them, lie outside the
+window. A single issue may match by a time that its record does not show, such as that of an internal note."""
 
 
 @dataclass(frozen=True)

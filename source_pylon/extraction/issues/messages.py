@@ -41,7 +41,7 @@ class MessageReader:
         """Return all messages of an issue, private ones too; None when Pylon refuses those of this issue alone.
 
         `on_large` is called once a megabyte has arrived and there is more. Raises IssueDeleted when the issue is gone,
-        what Pylon answered when it refuses the messages of every issue, and PylonError when no retry helped.
+        the refusal itself when Pylon refuses the messages of every issue, and PylonError when no retry helped.
         """
         asked = self._monotonic()
         try:
@@ -85,7 +85,7 @@ class MessageReader:
         except errors.NotFound:
             return False
         except (errors.Forbidden, errors.Rejected):
-            # A token that may not read single issues does not tell.
+            # A token without permission for single issues cannot tell: assume that the issue exists.
             return True
         return True
 

@@ -1,4 +1,4 @@
-"""Reads issues once for all issue streams: what could not be read before, what changed, then the history."""
+"""Reads issues once for all issue streams: earlier failures first, then changes, then the history."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ _ISSUE_ERRORS = (errors.Unavailable, errors.InvalidResponse, errors.Unreachable)
 
 @dataclass(frozen=True)
 class _Issue:
-    """An issue that some streams emit."""
+    """An issue, and the streams that will emit it."""
 
     listed: ListedIssue
     recipients: Sequence[Recipient]
 
 
 @dataclass(frozen=True)
-class _Mark:
-    """The cursors that hold once everything before has been emitted."""
+class _CursorUpdate:
+    """New cursors, which are true once everything before them has been emitted."""
 
     cursors: Sequence[tuple[Recipient, IssueCursor]]
 
 
 @dataclass(frozen=True)
 class _Finished:
-    """An issue with what was read of it: its record and its public messages, or why there are none."""
+    """An issue with its record and public messages, or with the error that prevented reading them."""
 
     work: _Issue
     record: Record | None = None
@@ -78,7 +78,7 @@ class IssueReading(Reading):
         self.streams = streams
 
     def read(self, context: SyncContext) -> Iterator[Event]:
-        """Read the issue streams. Raises PylonError for what concerns all of them."""
+        """Read the issue streams. Raises PylonError for an error that affects all of them."""
         recipients = []
         for configured in self.streams:
             stream = configured.stream
@@ -111,15 +111,15 @@ def _messages(context: SyncContext) -> bool:
 
 
 def _whole_second(moment: datetime | None) -> datetime | None:
-    # Records show whole seconds of times that Pylon keeps finer.
+    # Pylon keeps milliseconds, but records show whole seconds.
     return moment.replace(microsecond=0) if moment else None
 
 
 class IssueReader:
-    """The passes of one sync, and the way of an issue through them.
+    """Runs the passes of one sync over the issues.
 
-    The passes yield issues and marks in the order in which they are emitted. A prefetch reads the messages of a few
-    issues ahead; what comes out of it, in the same order, becomes pages and checkpoints.
+    The passes yield issues and cursor updates in the order in which they are emitted. A prefetch reads the messages of
+    a few issues ahead. Its results, in the same order, become pages and checkpoints.
     """
 
     def __init__(self, context: SyncContext, recipients: Sequence[Recipient]) -> None:
@@ -139,7 +139,7 @@ class IssueReader:
         self._warned_of_contradiction = False
 
     def read(self) -> Iterator[Event]:
-        """Read everything that the recipients want."""
+        """Read everything that the recipients have not read yet."""
         self._context.on_reading(self._progress)
         prefetch = Prefetch(
             self._finish,
@@ -153,7 +153,7 @@ class IssueReader:
                 yield from self._emit(result, pages)
                 continue
             yield from pages.flush()
-            if isinstance(result, _Mark):
+            if isinstance(result, _CursorUpdate):
                 for recipient, cursor in result.cursors:
                     if not recipient.missing_ids:
                         yield recipient.checkpoint(cursor)
@@ -167,14 +167,14 @@ class IssueReader:
 
     # --- the passes, in order -----------------------------------------------------------------------------------------
 
-    def _work(self) -> Iterator[_Issue | _Mark]:
+    def _work(self) -> Iterator[_Issue | _CursorUpdate]:
         yield from self._retry_pass()
         yield from self._change_pass()
         yield from self._history_pass()
         yield from self._older_activity_pass()
 
-    def _retry_pass(self) -> Iterator[_Issue | _Mark]:
-        """What earlier syncs could not read."""
+    def _retry_pass(self) -> Iterator[_Issue | _CursorUpdate]:
+        """Yield the issues that earlier syncs could not read."""
         for issue_id in dict.fromkeys(one for recipient in self._recipients for one in recipient.unread):
             try:
                 issue = self._context.client.request(ISSUE, issue_id).get("data")
@@ -194,12 +194,12 @@ class IssueReader:
                         recipient.forget(issue_id)
                 yield from self._issues([issue], self._recipients, Recipient.take_retry)
 
-    def _change_pass(self) -> Iterator[_Issue | _Mark]:
-        """What was created, updated, or got a message since the state, oldest window first."""
+    def _change_pass(self) -> Iterator[_Issue | _CursorUpdate]:
+        """Yield issues that were created, updated, or got a message since the state, oldest window first."""
         after = self._changes_after()
         if not after:
             return
-        # What a stream without a state is given here is skipped by its history, so no messages are read twice.
+        # Streams without a state get these issues too; their history skips them, so no messages are read twice.
         fresh = [recipient for recipient in self._recipients if recipient.cursor is None]
         horizon = self._context.safe_horizon()
         for part in self._changes.windows(min(after.values()), horizon, after.values()):
@@ -209,7 +209,7 @@ class IssueReader:
                 until = self._context.safe_horizon()
                 if part.window.until is not None:
                     until = min(until, part.window.until)
-                yield self._mark(active, lambda cursor, until=until: cursor.after_changes(until))  # type: ignore[misc]
+                yield self._cursor_update(active, lambda cursor, until=until: cursor.after_changes(until))  # type: ignore[misc]
 
     def _changes_after(self) -> dict[Recipient, datetime]:
         lookback = timedelta(days=self._context.config.issues_lookback_days)
@@ -220,8 +220,8 @@ class IssueReader:
             if recipient.cursor is not None
         }
 
-    def _history_pass(self) -> Iterator[_Issue | _Mark]:
-        """Everything from the newest issue back to the start date or the oldest issue, as far as it was never read."""
+    def _history_pass(self) -> Iterator[_Issue | _CursorUpdate]:
+        """Yield issues that were never read, newest first, back to the start date or the oldest issue."""
         wanting = [recipient for recipient in self._recipients if recipient.wants_history]
         if not wanting:
             return
@@ -236,20 +236,20 @@ class IssueReader:
                     back_to = _oldest(chunk, back_to)
                 # At the start date itself, the state has to say at once that older, active issues come next.
                 if back_to is not None and (start is None or back_to > start):
-                    yield self._mark(wanting, lambda cursor, back_to=back_to: cursor.after_history(back_to))  # type: ignore[misc]
+                    yield self._cursor_update(wanting, lambda cursor, back_to=back_to: cursor.after_history(back_to))  # type: ignore[misc]
         if start is None:
-            yield self._mark(wanting, IssueCursor.completed)
+            yield self._cursor_update(wanting, IssueCursor.completed)
         else:
-            yield self._mark(wanting, lambda cursor: cursor.at_start_date(start))
+            yield self._cursor_update(wanting, lambda cursor: cursor.at_start_date(start))
 
     def _history_from(self, recipient: Recipient) -> datetime:
         cursor = recipient.cursor
         if cursor is not None and cursor.history_read_back_to is not None:
             return cursor.history_read_back_to
-        # Beyond the present by either clock, so that a wrong one hides no issue.
+        # Later than the present by either clock, so that a wrong clock hides no issue.
         return self._context.client.clock.latest().replace(microsecond=0) + _DAY
 
-    def _older_activity_pass(self) -> Iterator[_Issue | _Mark]:
+    def _older_activity_pass(self) -> Iterator[_Issue | _CursorUpdate]:
         """Issues created before the end of the history, at the start date or earlier, that have been active since."""
         for floor, group in _by_floor(self._recipients).items():
             if self._history.newest_before(floor) is not None:
@@ -258,14 +258,16 @@ class IssueReader:
                     min(after.values()), self._context.safe_horizon(), after.values(), created_before=floor
                 ):
                     active = [recipient for recipient in group if after[recipient] <= part.window.after]
-                    yield from self._issues(part.issues, active, Recipient.take_change)
+                    # Whether the bound on the creation is inclusive is not documented; the list holds that moment.
+                    older = [issue for issue in part.issues if not _created_since(issue, floor)]
+                    yield from self._issues(older, active, Recipient.take_change)
                     until = part.window.until
                     if part.last and until is not None:
-                        yield self._mark(
+                        yield self._cursor_update(
                             active,
                             lambda cursor, until=until: cursor.after_older_activity(until),  # type: ignore[misc]
                         )
-            yield self._mark(list(group), IssueCursor.with_older_activity)
+            yield self._cursor_update(list(group), IssueCursor.with_older_activity)
 
     def _issues(
         self,
@@ -284,18 +286,20 @@ class IssueReader:
                 self._listed += 1
                 yield _Issue(listed, taking)
 
-    def _mark(self, recipients: Iterable[Recipient], change: Callable[[IssueCursor], IssueCursor]) -> _Mark:
+    def _cursor_update(
+        self, recipients: Iterable[Recipient], change: Callable[[IssueCursor], IssueCursor]
+    ) -> _CursorUpdate:
         horizon = self._context.safe_horizon()
         moved = [(recipient, recipient.advance(change, horizon)) for recipient in recipients]
-        return _Mark([(recipient, cursor) for recipient, cursor in moved if cursor is not None])
+        return _CursorUpdate([(recipient, cursor) for recipient, cursor in moved if cursor is not None])
 
-    # --- the way of one issue -----------------------------------------------------------------------------------------
+    # --- reading one issue --------------------------------------------------------------------------------------------
 
-    def _needs_messages(self, work: _Issue | _Mark) -> bool:
+    def _needs_messages(self, work: _Issue | _CursorUpdate) -> bool:
         return isinstance(work, _Issue) and _messages(self._context) and work.listed.may_have_text_or_files()
 
-    def _finish(self, work: _Issue | _Mark, turn: Turn) -> _Finished | _Mark:
-        if isinstance(work, _Mark):
+    def _finish(self, work: _Issue | _CursorUpdate, turn: Turn) -> _Finished | _CursorUpdate:
+        if isinstance(work, _CursorUpdate):
             return work
         messages: list[Record] | None = [] if _messages(self._context) else None
         if self._needs_messages(work):
@@ -360,7 +364,9 @@ class IssueReader:
                 f"messages a minute, so reading all of them takes {duration(issues / self._per_minute)} at most."
             )
         for recipient in self._recipients:
-            if not recipient.had_state and self._start is None:
+            # How many issues have a type, or how many messages there are, is not known.
+            is_counted = recipient.stream.issue_type is None and recipient.stream.one_record_per_issue
+            if is_counted and not recipient.had_state and self._start is None:
                 self._context.on_estimate(recipient.stream.name, issues)
 
     def _progress(self) -> ReadingProgress:
@@ -400,6 +406,11 @@ def _oldest(issues: Sequence[Record], back_to: datetime) -> datetime | None:
     """Return the moment from which on everything has been listed once these issues, a part of a page, are emitted."""
     created = [moment for issue in issues if (moment := parse(issue.get("created_at"))) is not None]
     return max(back_to, min(created) + SECOND) if created else None
+
+
+def _created_since(issue: Record, moment: datetime) -> bool:
+    created = parse(issue.get("created_at"))
+    return created is not None and created >= moment
 
 
 def _by_floor(recipients: Sequence[Recipient]) -> Mapping[datetime, dict[Recipient, datetime]]:
