@@ -139,3 +139,19 @@ def test_a_note_that_comes_late_repeats_no_issue_within_a_sync() -> None:
                 syncs=(SyncPlan(), SyncPlan(gap=40 * DAY), SyncPlan()),
             )
             assert violations(scenario) == []
+
+
+def test_an_issue_that_could_not_be_read_and_was_scrubbed_since_does_not_fail_every_sync() -> None:
+    """Seed 2262: Pylon refused the issue by itself for ever, and its stream never completed again."""
+    failing = []
+    for seed in range(200):
+        scenario = Scenario(
+            seed=seed,
+            initial_issues=3,
+            changes_between=8,
+            broken_issues=2,
+            scrubs=True,
+            syncs=(SyncPlan(), SyncPlan(), SyncPlan()),
+        )
+        failing += violations(scenario)
+    assert failing == []

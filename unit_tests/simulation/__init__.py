@@ -13,7 +13,7 @@ What the oracle demands:
 
 - **lost, stale**: at every state that reaches the destination, and once more at the end, every issue that the state
   claims has been emitted in a version at least as new as its times lead to. A state claims the issues created at or
-  after `history_read_back_to`, and where the history ends at a start date also the older ones that show a message since.
+  after `history_read_back_to`, and where the history ends at a start date also older ones that show a message since.
   The end is judged by the configured start date alone, whatever the states say.
 - **leaked**: no private text in any record.
 - **repeated**: a stream emits an issue, or a message, at most once in a sync. What is emitted is new to the stream's
@@ -30,7 +30,8 @@ What it does not demand, because no documented time of Pylon's tells it:
 - Deleted and scrubbed issues may be there or not. Messages that Pylon refuses for good may be missing. A stream of
   messages keeps the messages of an issue that has none any more.
 - An issue belongs to a start date if it was created since, or is shown with a message since and is found by a search.
-- A server that ignores the filter of a search may be answered by emitting issues again in each sync.
+- Where a server ignores the filter of a search, issues may be emitted again in each sync, and only the times of the
+  records tell what changed.
 - At least one of the two clocks, this machine's and Pylon's, is not ahead by more than the consistency lag allows.
 - The body of an issue is not a deleted note: nothing tells any more that it was private.
 """

@@ -194,7 +194,7 @@ class SyncOracle:
 
     def _is_active(self, issue: Issue, needed: int, floor: int | None) -> bool:
         """Whether an issue created before the start date shows a message after it, and a search can find it so."""
-        latest = min((-1 << 60 if one.latest is None else one.latest for one in issue.versions[needed:]))
+        latest = min(-1 << 60 if one.latest is None else one.latest for one in issue.versions[needed:])
         if floor is None:
             return False
         searched = [issue.searched(version) for version in issue.versions]
