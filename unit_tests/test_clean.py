@@ -9,10 +9,10 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from source_pylon.records.accounts import Account
-from source_pylon.records.issues import Issue
 
 from source_pylon.streams import STREAMS
+from source_pylon.streams.accounts import Account
+from source_pylon.streams.issues import Issue
 from source_pylon.transform.clean import TimeFields, clean, clean_text, dump_line, size, time_fields
 
 TIMES = TimeFields(("at",), (("inner", TimeFields(("at",), ())),))

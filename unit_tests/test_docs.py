@@ -1,24 +1,19 @@
-"""What the documentation says, against the code: streams, options, times, and how long a first sync takes."""
+"""What the documentation says, against the code: streams, options, times and sizes."""
 
-import math
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from source_pylon.api.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
 from source_pylon.config import Config, connection_specification
-from source_pylon.extraction.issues.endpoints import SEARCH
+from source_pylon.extraction.issues.endpoints import LIST, SEARCH
 from source_pylon.extraction.stream import Stream
 from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
 from source_pylon.transform.truncation import MOST_BYTES
 
 ROOT = Path(__file__).parents[1]
-ISSUES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)
-AS_ONE_CLIENT_SAW_IT = 120
 
 
 @pytest.fixture(scope="module")
@@ -103,42 +98,6 @@ def test_every_option_of_the_form_is_described_with_its_default(text: str) -> No
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 
-def duration(minutes: float) -> str:
-    """Minutes as people say them."""
-    if minutes < 1:
-        return "less than a minute"
-    if minutes < 100:
-        return f"{minutes:.0f} min"
-    hours = minutes / 60
-    return f"{hours:.1f} hours" if hours < 10 else f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
-
-
-def first_sync_rows() -> Iterator[str]:
-    """The rows of the table that says how long a first sync takes."""
-    limits = [calls_per_minute(MESSAGES), AS_ONE_CLIENT_SAW_IT, calls_per_minute_july_2026(MESSAGES)]
-    for issues in ISSUES:
-        listing = math.ceil(issues / SEARCH.page_size) / calls_per_minute(SEARCH)
-        times = [*(duration(issues / limit) for limit in limits), duration(listing)]
-        yield f"| {issues:,} | {' | '.join(times)} |"
-
-
-def test_how_long_a_first_sync_takes_follows_from_the_limits(text: str) -> None:
-    assert "\n".join(first_sync_rows()) in text
-    heading = next(line for line in text.splitlines() if line.startswith("| Issues |"))
-    numbers = [int(number) for number in re.findall(r"\| (\d+) (?:message requests )?a minute", heading)]
-    assert numbers == [calls_per_minute(MESSAGES), AS_ONE_CLIENT_SAW_IT, calls_per_minute_july_2026(MESSAGES)]
-
-
-def test_durations_read_well() -> None:
-    assert [duration(minutes) for minutes in (0.5, 33.3, 334, 833, 10_000)] == [
-        "less than a minute",
-        "33 min",
-        "5.6 hours",
-        "14 hours",
-        "7 days",
-    ]
-
-
 def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
     timing = Timing()
     assert timing.consistency_lag == timedelta(minutes=10)
@@ -147,8 +106,8 @@ def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
     assert "refuses every request for an hour counts as broken" in text
     assert MOST_BYTES == 16_000_000
     assert "would exceed 16 MB" in text
-    assert SEARCH.page_size == 999
-    assert "the list of issues (999 in one request)" in text
+    assert (LIST.page_size, SEARCH.page_size) == (20_000, 1000)
+    assert "the list of issues (about 1,000 in one request)" in text
     assert timing.checkpoint_interval == 60
     assert "States are saved about once a minute" in text
     assert timing.heartbeat == 60

@@ -94,7 +94,7 @@ MODELS: list[tuple[type[BaseModel], set[str], set[str]]] = [
     (Survey, {"id"}, set()),
     (Tag, {"id"}, set()),
     (Task, {"id"}, {"account_id", "assignee_id", "project_id", "milestone_id"}),
-    (TaskComment, {"id"}, set()),
+    (TaskComment, {"id"}, {"task_updated_at"}),
     (TaskStatus, {"slug"}, set()),
     (Team, {"id"}, set()),
     (TicketForm, {"id"}, set()),

@@ -19,6 +19,8 @@ class ListStream(Stream):
 
     endpoint: ClassVar[Endpoint]
     query: ClassVar[Mapping[str, Any]] = {}
+    created_field: ClassVar[str] = "created_at"
+    """The field that says when a record was created."""
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -47,7 +49,7 @@ class ListStream(Stream):
         if changed is None or changed > unchanged_since:
             return True
         # A record that was never changed may have a time of change from before its creation, such as the year 1.
-        created = parse(record.get("created_at"))
+        created = parse(record.get(self.created_field))
         return created is not None and created > unchanged_since
 
     def probe(self, client: PylonClient, config: Config) -> None:

@@ -23,9 +23,9 @@ class TimeWindow:
         """Return whether a time belongs to the window."""
         return moment > self.after and (self.until is None or moment <= self.until)
 
-    def is_far_from(self, moment: datetime) -> bool:
-        """Return whether a time is more than a day outside, which clock skew and rounding do not explain."""
-        return moment < self.after - _DAY or (self.until is not None and moment > self.until + _DAY)
+    def is_far_from(self, moment: datetime, tolerance: timedelta = _DAY) -> bool:
+        """Whether a moment lies further outside than `tolerance`; a day is more than clocks and rounding explain."""
+        return moment < self.after - tolerance or (self.until is not None and moment > self.until + tolerance)
 
 
 def next_window(after: datetime, horizon: datetime, width: timedelta) -> TimeWindow:

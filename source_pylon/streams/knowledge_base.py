@@ -215,6 +215,7 @@ class ArticleFeedbacks(ListStream):
     endpoint = get_paginated("/article-feedback")
     model = ArticleFeedback
     cursor_field = "updated_at"
+    created_field = "submitted_at"
     suggested = True
 
     def transform(self, record: Record) -> Record:

@@ -24,7 +24,7 @@ SECRET = "secret"
 """A word that stands in every private text, and in no public one."""
 _YEAR = 365 * DAY
 _MAX_CHANGES = 150
-"""Reading makes requests, and changes happen at requests: without a bound, some worlds grow faster than they are read."""
+"""Changes happen at requests: without a bound, some worlds grow faster than they are read."""
 
 
 def moment(millis: int) -> datetime:
@@ -144,6 +144,10 @@ class World:
         """Note something in the trace, if there is one."""
         if self.trace is not None:
             self.trace.append(f"{moment(self.now).isoformat(timespec='milliseconds')[:-6]} {text}")
+
+    def monotonic(self) -> float:
+        """Return the model's time in seconds."""
+        return self.now / 1_000
 
     def pass_time(self, duration: int) -> None:
         """Let time go by without a change."""
@@ -353,9 +357,10 @@ class FakeTransport:
         if not query:
             self.messages_read[issue.id] = self.messages_read.get(issue.id, 0) + 1
         size = min(int(query.get("limit", 1_000)), self._scenario.messages_per_page)
-        rest = [one for one in messages if f"{one.at:020}|{one.id}" > query.get("cursor", "")]
+        after = query.get("cursor")
+        rest = [one for one in messages if after is None or _message_cursor(one) > after]
         page = rest[:size]
-        cursor = f"{page[-1].at:020}|{page[-1].id}" if len(rest) > size else None
+        cursor = _message_cursor(page[-1]) if len(rest) > size else None
         return self._good([message.as_record() for message in page], cursor)
 
     def _list(self, query: dict[str, Any]) -> Exchange:
@@ -431,6 +436,11 @@ class FakeTransport:
         assert operator == "time_range", operator
         lower, upper = map(_millis, chosen["values"])
         return lower - slack < value < upper + slack
+
+
+def _message_cursor(message: Message) -> str:
+    # Positive and of one length, so that cursors sort as times do.
+    return f"{message.at + 10_000 * _YEAR:020}|{message.id}"
 
 
 @lru_cache(10_000)

@@ -13,7 +13,7 @@ from source_pylon.api.client import PylonClient
 from source_pylon.extraction.issues.endpoints import SEARCH
 from source_pylon.extraction.issues.listed import ListedIssue
 from source_pylon.extraction.time_windows import TimeWindow, cut_at, next_window, time_filter
-from source_pylon.timestamps import render
+from source_pylon.timestamps import parse, render
 
 logger = logging.getLogger("airbyte")
 
@@ -21,6 +21,9 @@ Filter = dict[str, Any]
 
 _NARROWEST = timedelta(seconds=2)
 _NARROWED_BY = 4
+_FAR = timedelta(days=1)
+_FAR_FROM_NARROWEST = timedelta(minutes=1)
+"""Where a search narrowed to seconds still finds more than a page, the page is either of these seconds or of none."""
 _IGNORED_FILTER_MIN_ISSUES = 20
 """The filter counts as ignored if at least this many issues of a response, and more than half of them, lie outside the
 window. A single issue may match by a time that its record does not show, such as that of an internal note."""
@@ -94,9 +97,9 @@ class ChangeSearch:
                 if not self.filter_ignored and actual > _NARROWEST:
                     width = max(_NARROWEST, actual / _NARROWED_BY)
                     continue
-                yield from self._all_pages(body, window)
+                yield from self._all_pages(body, window, created_before)
             else:
-                yield ChangedIssues(window, issues, last=True)
+                yield ChangedIssues(window, _created_before(created_before, issues), last=True)
                 width = min(self._widest, 2 * width)
             if window.until is None:
                 return
@@ -106,17 +109,30 @@ class ChangeSearch:
         answer = self._client.request(SEARCH, body={**body, "limit": self._max_issues})
         return responses.items(SEARCH, answer), responses.next_cursor(SEARCH, answer) is None
 
-    def _all_pages(self, body: dict[str, Any], window: TimeWindow) -> Iterator[ChangedIssues]:
+    def _all_pages(
+        self, body: dict[str, Any], window: TimeWindow, created_before: datetime | None
+    ) -> Iterator[ChangedIssues]:
         for page in self._client.pages(SEARCH, body=body):
-            issues = page
+            issues = _created_before(created_before, page)
             if self.filter_ignored:
                 issues = [
-                    issue for issue in page if not issue.get("id") or ListedIssue.of(issue).has_time_after(window.after)
+                    issue
+                    for issue in issues
+                    if not issue.get("id") or ListedIssue.of(issue).has_time_after(window.after)
                 ]
-            yield ChangedIssues(window, list(issues), last=False)
+            yield ChangedIssues(window, issues, last=False)
         yield ChangedIssues(window, [], last=True)
 
     def _is_ignored(self, issues: list[dict[str, Any]], window: TimeWindow) -> bool:
+        is_narrowest = window.until is not None and window.until - window.after <= _NARROWEST
+        tolerance = _FAR_FROM_NARROWEST if is_narrowest else _FAR
         listed = [ListedIssue.of(issue) for issue in issues if issue.get("id")]
-        outside = sum(1 for issue in listed if issue.is_far_from(window))
+        outside = sum(1 for issue in listed if issue.is_far_from(window, tolerance))
         return outside >= _IGNORED_FILTER_MIN_ISSUES and 2 * outside > len(listed)
+
+
+def _created_before(moment: datetime | None, issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the issues created before a moment, or all of them; a server may ignore the filter."""
+    if moment is None:
+        return list(issues)
+    return [issue for issue in issues if (created := parse(issue.get("created_at"))) is None or created < moment]

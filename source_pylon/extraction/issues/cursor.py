@@ -33,7 +33,10 @@ class IssueCursor:
     """None if nothing of the history has been read, or all of it (`history_complete`)."""
     history_complete: bool = False
     older_activity_read_until: datetime | None = None
-    """How far issues created before the start date, but active since, have been read; None if none are left."""
+    """Set while issues created before `history_read_back_to`, but active since, are being read: how far that is. They
+    are read once the history ends at a start date."""
+    older_activity_complete: bool = False
+    """Whether all of them have been read, for the present `history_read_back_to`."""
     latest_message_time: datetime | None = None
     """The newest `latest_message_time` emitted, not later than `changes_read_until`."""
     include_messages: bool = True
@@ -64,15 +67,33 @@ class IssueCursor:
     def after_history(self, back_to: datetime) -> IssueCursor:
         """Return the cursor once every issue created at or after `back_to` has been emitted."""
         reached = self.history_read_back_to
-        return replace(self, history_read_back_to=back_to if reached is None else min(reached, back_to))
+        if reached is not None and reached <= back_to:
+            return self
+        return replace(
+            self, history_read_back_to=back_to, older_activity_read_until=None, older_activity_complete=False
+        )
 
     def at_start_date(self, floor: datetime) -> IssueCursor:
         """Return the cursor once the list has been read down to the start date: older, active issues come next."""
-        return replace(self, history_read_back_to=floor, older_activity_read_until=floor)
+        return replace(self, history_read_back_to=floor, older_activity_read_until=floor, older_activity_complete=False)
+
+    def after_older_activity(self, until: datetime) -> IssueCursor:
+        """Return the cursor once older issues with activity up to `until` have been emitted."""
+        return replace(self, older_activity_read_until=until)
+
+    def with_older_activity(self) -> IssueCursor:
+        """Return the cursor once all older, active issues have been emitted."""
+        return replace(self, older_activity_read_until=None, older_activity_complete=True)
 
     def completed(self) -> IssueCursor:
         """Return the cursor once the whole history has been emitted."""
-        return replace(self, history_read_back_to=None, history_complete=True, older_activity_read_until=None)
+        return replace(
+            self,
+            history_read_back_to=None,
+            history_complete=True,
+            older_activity_read_until=None,
+            older_activity_complete=False,
+        )
 
     def as_state(self) -> dict[str, Any]:
         """Return the content of the state message."""
@@ -83,7 +104,9 @@ class IssueCursor:
             "history_read_back_to": back_to,
             "include_messages": self.include_messages,
         }
-        if self.older_activity_read_until is not None:
+        if self.older_activity_complete:
+            state["older_activity_read_until"] = COMPLETE
+        elif self.older_activity_read_until is not None:
             state["older_activity_read_until"] = render(self.older_activity_read_until)
         if self.unread_issues:
             state["unread_issues"] = list(self.unread_issues)
@@ -115,6 +138,7 @@ def parse_issue_cursor(name: str, state: Mapping[str, Any], include_messages: bo
         history_read_back_to=parse_cursor(back_to),
         history_complete=back_to == COMPLETE,
         older_activity_read_until=parse_cursor(state.get("older_activity_read_until")),
+        older_activity_complete=state.get("older_activity_read_until") == COMPLETE,
         latest_message_time=parse_cursor(state.get(LATEST_MESSAGE)),
         include_messages=include_messages,
         unread_issues=tuple(str(one) for one in unread[:MAX_UNREAD_ISSUES]) if isinstance(unread, list) else (),
@@ -123,7 +147,13 @@ def parse_issue_cursor(name: str, state: Mapping[str, Any], include_messages: bo
         logger.info(
             f"Stream {name}: Include Messages was switched on, so the history is read once more, with messages."
         )
-        return replace(cursor, history_read_back_to=None, history_complete=False, older_activity_read_until=None)
+        return replace(
+            cursor,
+            history_read_back_to=None,
+            history_complete=False,
+            older_activity_read_until=None,
+            older_activity_complete=False,
+        )
     return cursor
 
 

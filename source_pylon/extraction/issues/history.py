@@ -19,15 +19,16 @@ from source_pylon.transform.clean import size as size_of
 
 logger = logging.getLogger("airbyte")
 
-_YEAR = timedelta(days=365)
+MAX_RANGE = timedelta(days=365)
 """Widest range that `GET /issues` takes."""
 _MONTH = timedelta(days=29)
+_DAY = timedelta(days=1)
 _OLDEST = datetime(2010, 1, 1, tzinfo=timezone.utc)
 """Before Pylon existed. Bounds the search for the oldest issue if a server ignores filters."""
 
 _FIRST_PAGE = 100
-"""Issues on the first page: few, so that the first records are emitted at once."""
-_BYTES_PER_PAGE = 4_000_000
+"""Issues on the first page: small, so that the first records leave at once."""
+BYTES_PER_PAGE = 4_000_000
 """A page of parsed issues takes about six times its JSON in memory."""
 
 
@@ -57,7 +58,7 @@ class IssueHistory:
         self._on_estimate = on_estimate
         self._estimated = False
         self._limit = min(_FIRST_PAGE, max_page)
-        self._range = _YEAR
+        self._range = MAX_RANGE
         self._list_refused = False
         self._bounds_ignored = False
 
@@ -152,7 +153,7 @@ class IssueHistory:
             return
         sample = [page[0], page[len(page) // 2], page[-1]]
         size = sum(map(size_of, sample)) / len(sample)
-        self._limit = int(max(1, min(_BYTES_PER_PAGE / size, self._max_page)))
+        self._limit = int(max(1, min(BYTES_PER_PAGE / size, self._max_page)))
         if not self._estimated:
             # Issues are numbered as they are created, so the newest number says about how many there are.
             self._estimated = True
@@ -180,8 +181,10 @@ class IssueHistory:
         created = parse(issues[0].get("created_at"))
         if created is not None and created < moment:
             return created
-        # A server that ignores the filter returns its newest issue: request the next range without skipping any.
-        self._warn_of_ignored_bounds(SEARCH)
+        # Where the bound is inclusive, it may be an issue of that very moment. A server that ignores the filter shows
+        # its newest issue. In both cases the next range is asked for without a jump.
+        if created is None or created > moment + _DAY:
+            self._warn_of_ignored_bounds(SEARCH)
         return moment - SECOND
 
 

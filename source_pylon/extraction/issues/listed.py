@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from source_pylon.extraction.time_windows import TimeWindow
@@ -54,10 +54,10 @@ class ListedIssue:
         moments = [moment for moment in (self.created, self.latest_message) if moment is not None]
         return not moments or max(moments) >= floor
 
-    def is_far_from(self, window: TimeWindow) -> bool:
-        """Return whether all of its times are more than a day outside the window."""
+    def is_far_from(self, window: TimeWindow, tolerance: timedelta) -> bool:
+        """Whether all of its times lie further outside of what was asked for than `tolerance`."""
         times = self.times
-        return bool(times) and all(window.is_far_from(moment) for moment in times)
+        return bool(times) and all(window.is_far_from(moment, tolerance) for moment in times)
 
     def has_time_after(self, moment: datetime) -> bool:
         """Return whether one of its times is after `moment`, or none is known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from source_pylon.api import errors
@@ -225,17 +225,18 @@ class IssueReader:
         wanting = [recipient for recipient in self._recipients if recipient.wants_history]
         if not wanting:
             return
+        start = self._start
         before = max(self._history_from(recipient) for recipient in wanting)
-        for page in self._history.pages(before, self._start):
+        for page in self._history.pages(before, start):
             chunks = [page.issues[at : at + self._chunk] for at in range(0, len(page.issues), self._chunk)] or [[]]
             for number, chunk in enumerate(chunks, 1):
                 yield from self._issues(chunk, wanting, Recipient.take_history)
                 back_to = page.read_back_to
                 if back_to is not None and number < len(chunks):
                     back_to = _oldest(chunk, back_to)
-                if back_to is not None:
+                # At the start date itself, the state has to say at once that older, active issues come next.
+                if back_to is not None and (start is None or back_to > start):
                     yield self._cursor_update(wanting, lambda cursor, back_to=back_to: cursor.after_history(back_to))  # type: ignore[misc]
-        start = self._start
         if start is None:
             yield self._cursor_update(wanting, IssueCursor.completed)
         else:
@@ -249,7 +250,7 @@ class IssueReader:
         return self._context.client.clock.latest().replace(microsecond=0) + _DAY
 
     def _older_activity_pass(self) -> Iterator[_Issue | _CursorUpdate]:
-        """Yield issues created before the start date that have been active since."""
+        """Issues created before the end of the history, at the start date or earlier, that have been active since."""
         for floor, group in _by_floor(self._recipients).items():
             if self._history.newest_before(floor) is not None:
                 after = {recipient: since - TICK for recipient, since in group.items()}
@@ -257,14 +258,16 @@ class IssueReader:
                     min(after.values()), self._context.safe_horizon(), after.values(), created_before=floor
                 ):
                     active = [recipient for recipient in group if after[recipient] <= part.window.after]
-                    yield from self._issues(part.issues, active, Recipient.take_change)
+                    # Whether the bound on the creation is inclusive is not documented; the list holds that moment.
+                    older = [issue for issue in part.issues if not _created_since(issue, floor)]
+                    yield from self._issues(older, active, Recipient.take_change)
                     until = part.window.until
                     if part.last and until is not None:
                         yield self._cursor_update(
                             active,
-                            lambda cursor, until=until: replace(cursor, older_activity_read_until=until),  # type: ignore[misc]
+                            lambda cursor, until=until: cursor.after_older_activity(until),  # type: ignore[misc]
                         )
-            yield self._cursor_update(list(group), lambda cursor: replace(cursor, older_activity_read_until=None))
+            yield self._cursor_update(list(group), IssueCursor.with_older_activity)
 
     def _issues(
         self,
@@ -361,7 +364,9 @@ class IssueReader:
                 f"messages a minute, so reading all of them takes {duration(issues / self._per_minute)} at most."
             )
         for recipient in self._recipients:
-            if not recipient.had_state and self._start is None:
+            # How many issues have a type, or how many messages there are, is not known.
+            is_counted = recipient.stream.issue_type is None and recipient.stream.one_record_per_issue
+            if is_counted and not recipient.had_state and self._start is None:
                 self._context.on_estimate(recipient.stream.name, issues)
 
     def _progress(self) -> ReadingProgress:
@@ -403,14 +408,20 @@ def _oldest(issues: Sequence[Record], back_to: datetime) -> datetime | None:
     return max(back_to, min(created) + SECOND) if created else None
 
 
+def _created_since(issue: Record, moment: datetime) -> bool:
+    created = parse(issue.get("created_at"))
+    return created is not None and created >= moment
+
+
 def _by_floor(recipients: Sequence[Recipient]) -> Mapping[datetime, dict[Recipient, datetime]]:
     """Group the streams that still want older, active issues by the moment before which those were created."""
     groups: dict[datetime, dict[Recipient, datetime]] = {}
     for recipient in recipients:
         cursor = recipient.cursor
-        if cursor is None or cursor.older_activity_read_until is None or cursor.history_read_back_to is None:
+        if cursor is None or cursor.history_read_back_to is None or not recipient.wants_older_activity:
             continue
-        groups.setdefault(cursor.history_read_back_to, {})[recipient] = cursor.older_activity_read_until
+        floor = cursor.history_read_back_to
+        groups.setdefault(floor, {})[recipient] = cursor.older_activity_read_until or floor
     return groups
 
 

@@ -75,7 +75,15 @@ class Recipient:
         back_to = cursor.history_read_back_to
         return back_to is None or self.start is None or back_to > self.start
 
-    # --- its cursor ---------------------------------------------------------------------------------------------------
+    @property
+    def wants_older_activity(self) -> bool:
+        """Whether the history ends at a start date, and older issues that have been active since are still to come."""
+        cursor = self.cursor
+        if cursor is None or self.start is None or self.wants_history:
+            return False
+        return not (cursor.history_complete or cursor.older_activity_complete)
+
+    # --- where it is --------------------------------------------------------------------------------------------------
 
     def advance(self, change: Callable[[IssueCursor], IssueCursor], horizon: datetime) -> IssueCursor | None:
         """Advance the cursor and return it; None if it must stay, because an issue came without its id."""

@@ -25,6 +25,7 @@ class IssueStream(Stream):
     cursor_field = LATEST_MESSAGE
     issue_type: ClassVar[str | None] = None
     """`conversation` or `ticket`; None for issues of every type."""
+    one_record_per_issue: ClassVar[bool] = True
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
