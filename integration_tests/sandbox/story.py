@@ -202,16 +202,16 @@ class Story:
             step(Event(plan.events[-1].at + rng.randrange(1, 30) * HOUR, "rating", comment, score))
 
     def _survey_invitations(self) -> None:
-        """After a resolved issue a contact is asked for its NPS, at most once in eight weeks; many answer."""
+        """After about every second resolved issue a contact is asked for its NPS, at most once in five weeks."""
         asked: dict[tuple[int, int], int] = {}
         for number, plan in enumerate(self.plans):
-            who, closed = (plan.company, plan.person), _last(plan.events, "close")
-            if closed - asked.get(who, 0) < 56 * DAY:
+            rng, who = Random(f"{self._seed}/nps/{number}"), (plan.company, plan.person)
+            closed = _last(plan.events, "close")
+            if rng.random() < 0.5 or closed - asked.get(who, 0) < 35 * DAY:
                 continue
             asked[who] = closed
-            rng, mood = Random(f"{self._seed}/nps/{number}"), texts.COMPANIES[plan.company].mood
             if rng.random() < 0.75:
-                plan.nps = min(10, max(0, round(rng.gauss(3.2 + 7 * mood, 1.3))))
+                plan.nps = min(10, max(0, round(rng.gauss(3.2 + 7 * texts.COMPANIES[plan.company].mood, 1.3))))
 
     def _show_issue(self, number: int, plan: Plan) -> None:
         events = [event for event in plan.events if event.at <= self.now]
