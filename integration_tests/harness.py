@@ -465,6 +465,21 @@ def assert_kept_equals_stored(kept: Mapping[str, Record], pylon: Sandbox, stream
     )
 
 
+def is_covered(state: Mapping[str, Any], issue: Record) -> bool:
+    """Whether the state of an issue stream says that an issue has been emitted as it is now stored.
+
+    Its creation lies in the part of the history that has been read, none of its times is later than the changes that
+    have been read, and it is not among those that could not be read.
+    """
+    back_to, until = state.get("history_read_back_to"), parse(state.get("changes_read_until"))
+    if until is None or back_to is None or issue["id"] in state.get("unread_issues", ()):
+        return False
+    if back_to != "complete" and moment(issue["created_at"]) < moment(back_to):
+        return False
+    times = (issue["created_at"], issue["updated_at"], issue.get("latest_message_time"))
+    return all(moment(value) <= until for value in times if value)
+
+
 def moment(text: Any) -> datetime:
     """A time of a record or a state."""
     value = parse(text)

@@ -1,6 +1,6 @@
 """Runs the connector in a process of its own, with time scaled: for tests that kill it or read its whole output.
 
-python -m integration_tests.launch --minute 1 --checkpoint 0.2 -- read --config config.json --catalog catalog.json
+python -m integration_tests.launch --minute 1 --checkpoint_interval 0.2 -- read --config c.json --catalog catalog.json
 """
 
 import argparse
@@ -20,10 +20,10 @@ def launch(args: list[str]) -> NoReturn:
     parser = argparse.ArgumentParser("integration_tests.launch")
     parser.add_argument("--minute", type=float, default=FAST.minute, help="seconds per minute of the rate limits")
     parser.add_argument(
-        "--checkpoint", type=float, default=FAST.checkpoint_interval, help="least seconds between two states"
+        "--checkpoint_interval", type=float, default=FAST.checkpoint_interval, help="least seconds between two states"
     )
     parser.add_argument(
-        "--settling", type=float, default=FAST.consistency_lag.total_seconds(), help="settling time, seconds"
+        "--consistency_lag", type=float, default=FAST.consistency_lag.total_seconds(), help="consistency lag, seconds"
     )
     parser.add_argument("verb", nargs=argparse.REMAINDER)
     options = parser.parse_args(args)
@@ -31,8 +31,8 @@ def launch(args: list[str]) -> NoReturn:
     timing = replace(
         FAST,
         minute=options.minute,
-        checkpoint_interval=options.checkpoint,
-        consistency_lag=timedelta(seconds=options.settling),
+        checkpoint_interval=options.checkpoint_interval,
+        consistency_lag=timedelta(seconds=options.consistency_lag),
     )
     code = main(verb, SourcePylon(timing))
     sys.stdout.flush()

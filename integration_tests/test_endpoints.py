@@ -55,7 +55,11 @@ def requests_made() -> list[Seen]:
             for name in NAMES
             if definition_of(name).cursor_field and not name.startswith(("issue", "conversations", "tickets"))
         ]
-        issue_marks = {"latest_message_time": render(ago(days=90)), "updated_at": render(ago(days=90))}
+        issue_marks = {
+            "changes_read_until": render(ago(days=90)),
+            "history_read_back_to": render(ago(days=90)),
+            "unread_issues": [pylon.expected("issues")[0]["id"]],
+        }
         marks += [stream_state(name, issue_marks) for name in ("issues", "conversations", "tickets", "issue_messages")]
         sync(pylon, state=marks, start_date=render(ago(days=300)))
         return list(pylon.log)
@@ -116,7 +120,8 @@ def test_every_field_and_operator_of_a_filter_that_is_sent_is_declared(requests_
     for key, field, operator in sent:
         assert operator in OPERATIONS[key].filterable[field].operators, (key, field)
     assert {key for key, _, _ in sent} == {
-        f"POST /{name}/search" for name in ("issues", "call-recordings", "tasks", "projects", "audit-logs")
+        f"POST /{name}/search"
+        for name in ("issues", "call-recordings", "tasks", "projects", "milestones", "audit-logs")
     }
 
 

@@ -72,7 +72,7 @@ def test_a_line_says_what_is_waited_for_until_it_is_over(clock: Clock) -> None:
 
 def test_a_line_says_which_requests_the_client_itself_holds_back(clock: Clock) -> None:
     clock.progress.waiting_endpoints = lambda: ["GET /accounts"]
-    assert "GET /accounts waits for its share of the rate limit" in clock.progress.line()
+    assert "GET /accounts waits for its rate limit" in clock.progress.line()
 
 
 def test_an_endpoint_that_waits_is_named_once(clock: Clock) -> None:

@@ -154,6 +154,15 @@ def test_a_signal_while_the_connector_is_being_imported_ends_the_process_at_once
     assert time.monotonic() - began < 20
 
 
+def test_process_1_of_a_container_whom_its_own_signal_spares_exits_with_the_code_of_a_shell() -> None:
+    script = (
+        "import os, signal; from source_pylon.signals import end_by\n"
+        "os.kill = lambda pid, signum: None\n"
+        "end_by(signal.SIGTERM)\n"
+    )
+    assert stopped(script) == (128 + signal.SIGTERM, b"", b"")
+
+
 def test_the_handlers_of_an_embedding_process_are_as_before(capsys: Any) -> None:
     before = [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)]
     assert main(["spec"]) == 0

@@ -18,8 +18,10 @@ _SHOWN = "%Y-%m-%dT%H:%M:%SZ"
 class Times(NamedTuple):
     """The times of a stored issue, as text: all are written in one form, so that they can be compared."""
 
-    latest: str
+    created: str
     updated: str
+    latest: str
+    """Of the latest message; the creation where there is none."""
 
 
 class Ledger:
@@ -32,14 +34,14 @@ class Ledger:
         for version in pylon.store.collection("issues").live.versions.values():
             issue = version.record()
             latest = issue.get("latest_message_time") or issue["created_at"]
-            self._stored[version.id] = Times(latest, issue["updated_at"])
-        self._by_latest = sorted(self._stored, key=lambda identity: self._stored[identity].latest)
+            self._stored[version.id] = Times(issue["created_at"], issue["updated_at"], latest)
+        self._newest_first = sorted(self._stored, key=lambda identity: self._stored[identity].created, reverse=True)
         self._sampled = set(Random(1).sample(sorted(self._stored), min(sample, len(self._stored))))
         self._records: dict[str, Record] = {}
         self._emitted: dict[str, str] = {}
         self._promised = 0
         self._later: list[str] = []
-        self._mark = self._updated_mark = ""
+        self._changes_until = ""
         self.states_within: int = 0
         """How many states have promised a part of the issues, and not all of them."""
 
@@ -71,20 +73,24 @@ class Ledger:
     def _promise(self, state: Record) -> None:
         if not state:
             return
-        mark, updated = (moment(state[name]).strftime(_SHOWN) for name in ("latest_message_time", "updated_at"))
-        due = self._later if updated > self._updated_mark else []
-        while self._promised < len(self._by_latest) and self._stored[self._by_latest[self._promised]].latest <= mark:
-            due.append(self._by_latest[self._promised])
+        until, back_to = moment(state["changes_read_until"]).strftime(_SHOWN), state["history_read_back_to"]
+        if back_to is None:
+            return
+        back_to = "" if back_to == "complete" else moment(back_to).strftime(_SHOWN)
+        due = self._later if until > self._changes_until else []
+        ordered = self._newest_first
+        while self._promised < len(ordered) and self._stored[ordered[self._promised]].created >= back_to:
+            due.append(ordered[self._promised])
             self._promised += 1
         later = []
         for identity in due:
-            if self._stored[identity].updated > updated:
+            if max(self._stored[identity]) > until:
                 later.append(identity)
                 continue
             assert identity in self._emitted, f"the state {state} promises {identity} of {self._stored[identity]}"
             assert self._emitted[identity] == self._stored[identity].updated, f"{identity} is stale at {state}"
         self._later = later if due is self._later else [*self._later, *later]
-        self._mark, self._updated_mark = mark, max(updated, self._updated_mark)
+        self._changes_until = max(until, self._changes_until)
         self.states_within += 0 < self._promised < len(self._stored)
 
     def assert_complete_and_fresh(self) -> None:

@@ -14,6 +14,7 @@ from integration_tests.harness import (
     ISSUE_STREAMS,
     Record,
     expected,
+    is_covered,
     moment,
     newest,
     without_signatures,
@@ -105,20 +106,24 @@ def assert_state_never_ahead(pylon: Sandbox, *runs: Run) -> None:
 
 
 def _assert_kept(stream: str, state: Record, emitted: dict[str, Record], stored: dict[str, Record]) -> None:
-    mark = parse(state.get(CURSORS[stream]))
-    updated = parse(state.get("updated_at")) if stream in ISSUE_STREAMS else mark
-    if mark is None or updated is None:
-        # No position, as a first sync or one with another connector's state begins: nothing is promised.
-        return
     for identity, record in stored.items():
-        times = [parse(record.get(name)) for name in (CURSORS[stream], "updated_at", "created_at")]
-        if times[0] is None or times[0] > mark or any(time is not None and time > updated for time in times[1:]):
+        if not _is_promised(stream, state, record):
             continue
-        assert identity in emitted, f"{stream}: the state {state} promises {identity} of {times[0]}"
-        if stream == "call_recordings" and times[0] < mark - _LOOKBACK:
-            continue
+        assert identity in emitted, f"{stream}: the state {state} promises {identity} of {record.get(CURSORS[stream])}"
         if "updated_at" in record:
             assert emitted[identity]["updated_at"] == record["updated_at"], f"{stream}: {identity} is stale at {state}"
+
+
+def _is_promised(stream: str, state: Record, record: Record) -> bool:
+    if stream in ISSUE_STREAMS:
+        return is_covered(state, record)
+    mark, time = parse(state.get(CURSORS[stream])), parse(record.get(CURSORS[stream]))
+    if mark is None or time is None:
+        # No position, as a first sync or one with another connector's state begins: nothing is promised.
+        return False
+    if any(other > mark for name in ("updated_at", "created_at") if (other := parse(record.get(name))) is not None):
+        return False
+    return time <= mark and (stream != "call_recordings" or time >= mark - _LOOKBACK)
 
 
 def assert_sources_count(run: Run) -> None:

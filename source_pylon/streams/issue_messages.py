@@ -9,10 +9,11 @@ from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.extraction.stream import Record
 from source_pylon.streams.records import MiniContact, MiniUser, RecordModel, Timestamp, added, field, key
 from source_pylon.transform.feedback import message_records
+from source_pylon.transform.truncation import message_within
 
 
 class EmailEvent(RecordModel):
-    """Something that happened to an email, for one recipient."""
+    """An event of an email, for one recipient."""
 
     email: str | None = field("The email address of the recipient.")
     time: str | None = field("When it happened, in RFC 3339 format.")
@@ -48,7 +49,7 @@ class MessageAuthor(RecordModel):
 
 
 class Message(RecordModel):
-    """A public message, as it stands in an issue's messages."""
+    """A public message, as contained in an issue's messages."""
 
     author: MessageAuthor | None = field("Who wrote the message: a contact or a user. Posts by bots carry a user.")
     author_unverified: bool | None = field(
@@ -103,7 +104,7 @@ class IssueMessages(IssueStream):
 
     name = "issue_messages"
     model = IssueMessage
-    emits_messages = True
+    one_record_per_issue = False
 
     def check_config(self, config: Config) -> None:
         """Raise DisabledByConfig when messages are not to be read."""
@@ -114,5 +115,9 @@ class IssueMessages(IssueStream):
             )
 
     def records(self, issue: Record, public_messages: Sequence[Record]) -> list[Record]:
-        """Return the issue's messages. Those without an id are left out; the reader fails the stream for them."""
+        """Return the issue's messages, one record each."""
         return list(message_records(issue, public_messages))
+
+    def fit(self, record: Record) -> Record:
+        """Return a message that exceeds what destinations take, cut to size."""
+        return message_within(record)

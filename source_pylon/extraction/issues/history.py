@@ -10,6 +10,7 @@ from typing import Any
 
 from source_pylon.api import errors, responses
 from source_pylon.api.client import PylonClient, identity
+from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.pagination import paginate
 from source_pylon.extraction.issues.endpoints import LIST, SEARCH
 from source_pylon.extraction.time_windows import TimeWindow, time_filter
@@ -21,8 +22,9 @@ logger = logging.getLogger("airbyte")
 MAX_RANGE = timedelta(days=365)
 """Widest range that `GET /issues` takes."""
 _MONTH = timedelta(days=29)
+_DAY = timedelta(days=1)
 _OLDEST = datetime(2010, 1, 1, tzinfo=timezone.utc)
-"""No organisation is older than Pylon; bounds the search for a beginning where a server ignores filters."""
+"""Before Pylon existed. Bounds the search for the oldest issue if a server ignores filters."""
 
 _FIRST_PAGE = 100
 """Issues on the first page: small, so that the first records leave at once."""
@@ -32,9 +34,9 @@ BYTES_PER_PAGE = 4_000_000
 
 @dataclass(frozen=True)
 class HistoryPage:
-    """Issues in the order of the list, and the moment from which on all have been listed once these are read.
+    """Issues in the order of the list, and the creation time back to which all issues have now been listed.
 
-    `read_back_to` is None where the list is not sorted as documented, so that it says nothing before its end.
+    `read_back_to` is None if the list is not sorted as documented; then nothing is known before its end.
     """
 
     issues: list[dict[str, Any]]
@@ -50,7 +52,7 @@ class IssueHistory:
         max_page: int,
         on_estimate: Callable[[int], None] = lambda issues: None,
     ) -> None:
-        """Ask for at most `max_page` issues at once. `on_estimate` is told once about how many issues there are."""
+        """Request at most `max_page` issues at once. `on_estimate` gets an estimate of their number, once."""
         self._client = client
         self._max_page = max_page
         self._on_estimate = on_estimate
@@ -63,7 +65,7 @@ class IssueHistory:
     def pages(self, before: datetime, since: datetime | None) -> Iterator[HistoryPage]:
         """Yield all issues created before `before`, newest first, back to `since` or to the oldest one.
 
-        The last page's `read_back_to` is the lower end of what there is. Empty years are passed over by one request.
+        The last page's `read_back_to` is the lower end of the range. One request skips any number of empty years.
         """
         upper = before
         while since is None or upper > since:
@@ -96,18 +98,20 @@ class IssueHistory:
                 upper = min(upper, newest + SECOND)
 
     def _ancient_pages(self, before: datetime) -> Iterator[HistoryPage]:
-        """Yield what claims to be older than any organisation, such as an import with a time of the year 1."""
+        """Yield issues with a creation time before Pylon existed, such as imports dated year 1."""
         body = {"filter": _created_before(before)}
         for page in self._client.pages(SEARCH, body=body, limit=min(SEARCH.page_size, self._max_page)):
-            yield HistoryPage(list(page), None)
+            created = [(issue, parse(issue.get("created_at"))) for issue in page]
+            # A server that ignores the filter returns issues that have been read already.
+            yield HistoryPage([issue for issue, moment in created if moment is not None and moment < before], None)
 
     def _narrow(self) -> None:
         if self._range > _MONTH:
             self._range = _MONTH
-            logger.info(f"{LIST.key} refuses a range of a year. It is asked for months instead.")
+            logger.info(f"{LIST.key} refuses a range of a year. The history is read in months instead.")
         else:
             self._list_refused = True
-            logger.info(f"{LIST.key} refuses its requests. The history is read through {SEARCH.key} instead.")
+            logger.info(f"Pylon refuses every request to {LIST.key}. The history is read through {SEARCH.key} instead.")
 
     def _search_instead(self, refusal: errors.PylonError) -> None:
         self._list_refused = True
@@ -156,11 +160,16 @@ class IssueHistory:
             self._on_estimate(max((one["number"] for one in page if isinstance(one.get("number"), int)), default=0))
         window = TimeWindow(lower, upper)
         moments = [moment for moment in (parse(issue.get("created_at")) for issue in page) if moment is not None]
-        if not self._bounds_ignored and any(window.is_far_from(moment) for moment in moments):
+        if any(window.is_far_from(moment) for moment in moments):
+            self._warn_of_ignored_bounds(SEARCH if self._list_refused else LIST)
+
+    def _warn_of_ignored_bounds(self, endpoint: Endpoint) -> None:
+        """Log once per sync that an endpoint returns issues outside the requested time range."""
+        if not self._bounds_ignored:
             self._bounds_ignored = True
             logger.warning(
-                f"Pylon ignores the time range of {(SEARCH if self._list_refused else LIST).key}, so each request "
-                "returns every issue. The sync is slower; nothing is lost."
+                f"Pylon ignores the time range of {endpoint.key}, so each request returns every issue. "
+                "The sync is slower; nothing is lost."
             )
 
     def newest_before(self, moment: datetime) -> datetime | None:
@@ -170,8 +179,13 @@ class IssueHistory:
         if not issues:
             return None
         created = parse(issues[0].get("created_at"))
-        # A server that ignores the filter shows its newest issue: then the next range is asked for without a jump.
-        return created if created is not None and created < moment else moment - SECOND
+        if created is not None and created < moment:
+            return created
+        # Where the bound is inclusive, it may be an issue of that very moment. A server that ignores the filter shows
+        # its newest issue. In both cases the next range is asked for without a jump.
+        if created is None or created > moment + _DAY:
+            self._warn_of_ignored_bounds(SEARCH)
+        return moment - SECOND
 
 
 def _created_before(moment: datetime) -> dict[str, Any]:

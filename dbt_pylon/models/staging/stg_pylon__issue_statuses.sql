@@ -1,0 +1,5 @@
+{{ pylon.stage(['issue_statuses'], [
+    ('slug', 'text', 'slug'),
+    ('label', 'text', 'label'),
+    ('category', 'text', 'category'),
+], key=['slug']) }}
