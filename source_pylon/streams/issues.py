@@ -225,6 +225,7 @@ class Issues(IssueStream):
 
     name = "issues"
     model = Issue
+    emits_every_issue = True
     suggested = True
 
 

@@ -25,6 +25,8 @@ class IssueStream(Stream):
     cursor_field = LATEST_MESSAGE
     issue_type: ClassVar[str | None] = None
     """`conversation` or `ticket`; None for issues of every type."""
+    emits_every_issue: ClassVar[bool] = False
+    """Whether it emits one record for each issue, so that their number is an estimate of its records."""
     one_record_per_issue: ClassVar[bool] = True
 
     @property
