@@ -41,7 +41,9 @@ class Database:
         elif destination.startswith(("postgres://", "postgresql://")):
             url = make_url(destination.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg2")
             if not (url.host and url.username and url.database):
-                raise ValueError("the destination needs a host, a user and a database: postgres://user@host:5432/database")
+                raise ValueError(
+                    "the destination needs a host, a user and a database: postgres://user@host:5432/database"
+                )
         else:
             raise ValueError("the destination must begin with postgres://")
         return cls(folder, url, tables, models)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from tempfile import TemporaryDirectory
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from support_report.database import Database
 from support_report.environment import DBT, DBT_PACKAGE
