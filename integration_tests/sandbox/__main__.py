@@ -29,8 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
         region=options.region,
         port=options.port,
         base_time=options.base_time,
+        story=options.story,
         behaviour=Behaviour(**{part.name: getattr(options, part.name) for part in fields(Behaviour)}),
     )
+    for _ in range(options.story_days):
+        sandbox.story_day()
     for template, calls in options.limit:
         sandbox.limiter.set(template, calls)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
@@ -68,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--search-lag", type=float, default=0.0, help="seconds until a search knows a change")
     parser.add_argument("--region", choices=REGIONS, default="us")
+    parser.add_argument("--story", action="store_true", help="four months of a support team instead of random data")
+    parser.add_argument("--story-days", type=int, default=0, metavar="N", help="days that pass after the story's end")
     parser.add_argument("--base-time", type=datetime.fromisoformat, help="end of the history, with offset")
     return parser
 

@@ -14,6 +14,7 @@ from integration_tests.sandbox.mutations import MutableStore
 from integration_tests.sandbox.operations import read_operations
 from integration_tests.sandbox.options import Behaviour, History, Size
 from integration_tests.sandbox.server import Server
+from integration_tests.sandbox.story import END, Story
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,6 +32,8 @@ class Sandbox:
     port: 0 for any free one.
     history: the shape of the past.
     behaviour, or its fields by name: answers to what Pylon's documents leave open.
+    story: the story of a support team (see story.py) instead of random data; size and history then say nothing, and
+        `base_time` is by default the story's own end.
 
     `url` is set once it is entered. `faults` are the faults in force, `log` all requests seen, oldest first, and
     `unknown_keys` how often each key came that Pylon ignores, such as `POST /issues/search body:sort`.
@@ -51,11 +54,14 @@ class Sandbox:
         base_time: datetime | None = None,
         history: History | None = None,
         behaviour: Behaviour | None = None,
+        story: bool = False,
         **behaviours: Any,
     ) -> None:
         """Makes the data; serves nothing until it is entered."""
         if region not in REGIONS:
             raise ValueError(f"region must be one of {REGIONS}")
+        if story:
+            size, base_time = Size.empty(), base_time or END
         operations = read_operations()
         other = next(name for name in REGIONS if name != region)
         self.clock = SandboxClock()
@@ -70,6 +76,7 @@ class Sandbox:
             base=None if base_time is None else millis(base_time),
             history=history or History(),
         )
+        self.story = Story(self.store) if story else None
         self.limiter = Limiter(operations, limits, minute, taken)
         self.server = Server(
             operations,
@@ -129,6 +136,12 @@ class Sandbox:
     def evolve(self, seed: int, n: int, deletions: bool = True) -> list[Change]:
         """Makes a deterministic mix of `n` changes."""
         return evolve(self.store, seed, n, deletions)
+
+    def story_day(self) -> None:
+        """Lets a day of the story pass. Raises ValueError without a story, or when it has no more days."""
+        if self.story is None:
+            raise ValueError("the sandbox has no story")
+        self.story.day()
 
     def expected(self, kind: str) -> list[Any]:
         """All records of a kind as the API shows them now; see `Store.expected`."""

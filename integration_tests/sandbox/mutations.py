@@ -14,7 +14,7 @@ from integration_tests.sandbox.clock import HOUR, SECOND, millis, parse, shown
 from integration_tests.sandbox.dataset import times_of
 from integration_tests.sandbox.errors import not_found
 from integration_tests.sandbox.issues import Message, activity, compose
-from integration_tests.sandbox.store import Store
+from integration_tests.sandbox.store import MARKER, Store
 from integration_tests.sandbox.versions import Version, encode, merged
 
 
@@ -55,6 +55,14 @@ class MutableStore(Store):
             self._threads[identity] = []
             self._put_issue(merged(record, fields), created, created)
             return identity
+
+    def put_issue(self, version: Version, thread: list[Message]) -> None:
+        """Adds an issue, or replaces it, exactly as it is given, with its messages."""
+        with self.lock:
+            self._threads[version.id] = thread
+            self._numbers[version.record()["number"]] = version.id
+            self._added_markers.update(marker for message in thread for marker in MARKER.findall(str(message.record)))
+            self.collection("issues").put(version, self._visible_at())
 
     def update_issue(self, issue_id: str, *, at: datetime | None = None, bump: bool = True, **fields: Any) -> None:
         """Changes fields of an issue; `updated_at` moves unless `bump` is false."""

@@ -26,7 +26,7 @@ ISSUE_TIMES = ("latest_message_activity_at", "updated_at")
 _LARGE = 200
 """A collection with more objects is made at the start."""
 
-_MARKER = re.compile(re.escape(text.PRIVATE) + "[0-9a-f]{16}")
+MARKER = re.compile(re.escape(text.PRIVATE) + "[0-9a-f]{16}")
 
 
 @contextmanager
@@ -142,7 +142,7 @@ class Store:
             for index in range(self.size.issues):
                 found.update(self.dataset.issues.markers(index))
             for kind in ("threads", "task_comments"):
-                found.update(_MARKER.findall(str(self.expected(kind))))
+                found.update(MARKER.findall(str(self.expected(kind))))
         return found
 
     @property

@@ -144,8 +144,8 @@ _CONTACT = "Log in to Pylon to see why, or contact Pylon's support. The sync con
 RATE_LIMITED = Rule(
     Action.WAIT,
     Unavailable,
-    "Pylon kept refusing requests to {endpoint} because of its rate limit. Another integration may be using up your "
-    "organization's limit: pause it, or ask Pylon's support for a higher one.",
+    "Pylon kept refusing {endpoint} because of too many requests. Another integration may be using up your "
+    "organization's rate limit: pause it, or ask Pylon's support for a higher limit.",
 )
 
 BY_CODE: Mapping[str, Rule] = {
@@ -219,7 +219,7 @@ BY_FAILURE: Mapping[str, Rule] = {
     "too large": Rule(
         Action.FAIL,
         ResponseTooLarge,
-        "A response from Pylon exceeds {limit_mb} MB, the most that the connector keeps in memory.",
+        "A response from Pylon has more than {limit_mb} MB, the most that the connector keeps in memory.",
     ),
     "certificates": Rule(
         Action.FAIL,

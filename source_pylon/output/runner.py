@@ -53,8 +53,8 @@ _NO_CURSOR: State = {"__ab_no_cursor_state_message": True}
 """The state that the CDK emits for a completed full refresh, which has nothing to resume from."""
 
 _MAX_BATCH_BYTES = 200_000
-"""Below the size from which glibc maps each block anew (`run.py` sets it): with batches of a megabyte, page faults cost a
-fifth of the time of reading accounts."""
+"""Below the size from which glibc maps each block anew (`run.py` sets it): the page faults of larger
+batches cost a fifth of the time of reading accounts."""
 
 _SECONDS_BETWEEN_LOOKS = 0.25
 """How often a sync that waits for Pylon checks whether it has to stop."""

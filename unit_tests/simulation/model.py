@@ -90,6 +90,8 @@ class Issue:
     number: int
     created: int
     body: str
+    is_found_by_record: bool = False
+    """Whether searches ignore their filter, so that the times of the record alone tell whether it changed."""
     versions: list[Version] = field(default_factory=list)
     ats: list[int] = field(default_factory=list)
 
@@ -109,8 +111,9 @@ class Issue:
         return found if found >= 0 else None
 
     def searched(self, version: Version) -> int:
-        """Return the latest of the times by which searches find a version."""
-        return max(self.created, version.updated, version.activity if version.activity is not None else self.created)
+        """Return the latest of the times by which a version is found."""
+        message = version.latest if self.is_found_by_record else version.activity
+        return max(self.created, version.updated, self.created if message is None else message)
 
     def as_record(self, index: int) -> dict[str, Any]:
         """Return a version of the issue as Pylon's API shows it; `number_of_touches` tells which version it is."""
@@ -177,7 +180,7 @@ class World:
         if with_message:
             first = Message(f"{issue_id}-m0", created if messages_at is None else messages_at, rng.random() < 0.15)
             messages, body = (first,), first.html
-        issue = Issue(issue_id, self._serial, created, body)
+        issue = Issue(issue_id, self._serial, created, body, self.scenario.search_filter_ignored)
         updated = at if at == created or self.scenario.imports_move_updated else created
         kind = rng.choice(["conversation", "ticket", "Ticket"])
         issue.add(self._version(issue, at, updated, kind, messages, "created" if at == created else "imported"))

@@ -13,7 +13,7 @@ from source_pylon.api.client import PylonClient
 from source_pylon.extraction.issues.endpoints import SEARCH
 from source_pylon.extraction.issues.listed import ListedIssue
 from source_pylon.extraction.time_windows import TimeWindow, cut_at, next_window, time_filter
-from source_pylon.timestamps import parse, render
+from source_pylon.timestamps import render
 
 logger = logging.getLogger("airbyte")
 
@@ -97,9 +97,9 @@ class ChangeSearch:
                 if not self.filter_ignored and actual > _NARROWEST:
                     width = max(_NARROWEST, actual / _NARROWED_BY)
                     continue
-                yield from self._all_pages(body, window, created_before)
+                yield from self._all_pages(body, window)
             else:
-                yield ChangedIssues(window, _created_before(created_before, issues), last=True)
+                yield ChangedIssues(window, issues, last=True)
                 width = min(self._widest, 2 * width)
             if window.until is None:
                 return
@@ -109,11 +109,9 @@ class ChangeSearch:
         answer = self._client.request(SEARCH, body={**body, "limit": self._max_issues})
         return responses.items(SEARCH, answer), responses.next_cursor(SEARCH, answer) is None
 
-    def _all_pages(
-        self, body: dict[str, Any], window: TimeWindow, created_before: datetime | None
-    ) -> Iterator[ChangedIssues]:
+    def _all_pages(self, body: dict[str, Any], window: TimeWindow) -> Iterator[ChangedIssues]:
         for page in self._client.pages(SEARCH, body=body):
-            issues = _created_before(created_before, page)
+            issues = list(page)
             if self.filter_ignored:
                 issues = [
                     issue
@@ -129,10 +127,3 @@ class ChangeSearch:
         listed = [ListedIssue.of(issue) for issue in issues if issue.get("id")]
         outside = sum(1 for issue in listed if issue.is_far_from(window, tolerance))
         return outside >= _IGNORED_FILTER_MIN_ISSUES and 2 * outside > len(listed)
-
-
-def _created_before(moment: datetime | None, issues: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the issues created before a moment, or all of them; a server may ignore the filter."""
-    if moment is None:
-        return list(issues)
-    return [issue for issue in issues if (created := parse(issue.get("created_at"))) is None or created < moment]

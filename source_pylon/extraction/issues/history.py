@@ -108,7 +108,7 @@ class IssueHistory:
     def _narrow(self) -> None:
         if self._range > _MONTH:
             self._range = _MONTH
-            logger.info(f"Pylon refuses to list a year of issues ({LIST.key}). The history is read month by month.")
+            logger.info(f"{LIST.key} refuses a range of a year. The history is read in months instead.")
         else:
             self._list_refused = True
             logger.info(f"Pylon refuses every request to {LIST.key}. The history is read through {SEARCH.key} instead.")

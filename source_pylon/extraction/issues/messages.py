@@ -89,6 +89,22 @@ class MessageReader:
             return True
         return True
 
+    def is_gone(self, issue_id: str) -> bool:
+        """Whether an issue that Pylon refuses by itself (400) was scrubbed: others can be read, or it is not found."""
+        answer = self._client.request(SEARCH, body={"limit": _OTHERS_TO_TRY})
+        found = [str(issue.get("id")) for issue in responses.items(SEARCH, answer)]
+        if issue_id in found:
+            return False
+        if responses.next_cursor(SEARCH, answer) is None:
+            return True
+        for other in found:
+            try:
+                self._client.request(ISSUE, other)
+            except _REFUSALS:
+                continue
+            return True
+        return False
+
     def _raise_if_all_are_refused(self, issue_id: str, refusal: errors.PylonError) -> None:
         """Raise `refusal` unless the messages of another issue can be read.
 

@@ -183,6 +183,11 @@ class IssueReader:
                     recipient.forget(issue_id)
                 continue
             except (*_ISSUE_ERRORS, errors.Forbidden, errors.Rejected) as error:
+                if isinstance(error, errors.Rejected) and self._messages.is_gone(issue_id):
+                    logger.warning(f"Pylon refuses issue {issue_id}, but not others. It counts as deleted.")
+                    for recipient in self._recipients:
+                        recipient.forget(issue_id)
+                    continue
                 for recipient in self._recipients:
                     if issue_id in recipient.unread:
                         recipient.keep_unread(issue_id, error)
