@@ -14,7 +14,8 @@ What the oracle demands:
 - **lost, stale**: at every state that reaches the destination, and once more at the end, every issue that the state
   claims has been emitted in a version at least as new as its times lead to. A state claims the issues created at or
   after `history_read_back_to`, and where the history ends at a start date also older ones that show a message since.
-  The end is judged by the configured start date alone, whatever the states say.
+  The end is judged by the configured start date alone, whatever the states say. So is a full refresh, as far as nobody
+  has changed anything since it began.
 - **leaked**: no private text in any record.
 - **repeated**: a stream emits an issue, or a message, at most once in a sync. What is emitted is new to the stream's
   state at the beginning of the sync: changed since, in the lookback, in history not read yet, or unread before.

@@ -113,6 +113,8 @@ class SyncOracle:
         self._emitted: dict[str, set[str]] = {name: set() for name in STREAMS}
         self.start = _whole_second(plan.start)
         self.violations: list[Violation] = []
+        self.has_failed = False
+        """Whether a stream of this sync ended INCOMPLETE."""
 
     # --- records ------------------------------------------------------------------------------------------------------
 
@@ -225,12 +227,19 @@ class SyncOracle:
 
     def judge_end(self) -> None:
         """After quiet syncs, the destination holds everything in the version that its times lead to."""
+        self._judge_completeness(self.world.now, "everything has been quiet")
+
+    def judge_full_refresh(self) -> None:
+        """After a full refresh, the destination holds everything that nobody has changed since it began."""
+        self._judge_completeness(self.begin - self.world.scenario.lag, "the full refresh is complete")
+
+    def _judge_completeness(self, changed_before: int, why: str) -> None:
         for stream in self.plan.streams:
             if stream == "issue_messages" and not self.plan.include_messages:
                 continue
             for issue in self.world.issues.values():
                 needed = required_version(issue)
-                if needed is None:
+                if needed is None or issue.current.at > changed_before:
                     continue
                 created = _whole_second(issue.created)
                 if self.start is not None and created is not None and created < self.start:
@@ -238,7 +247,7 @@ class SyncOracle:
                         continue
                 elif issue.searched(issue.current) < issue.ats[0] and issue.ats[0] > 0:
                     continue
-                self._judge_issue(stream, issue, needed, self.plan.include_messages, "everything has been quiet")
+                self._judge_issue(stream, issue, needed, self.plan.include_messages, why)
 
     def failed(self, stream: str, text: str) -> None:
         """A stream of a quiet sync ended INCOMPLETE."""
