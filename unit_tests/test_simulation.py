@@ -38,7 +38,7 @@ def test_one_seed_reproduces_one_run_exactly(seed: int) -> None:
     assert runs[0].trace == runs[1].trace
 
 
-# --- The oracle notices: each defect is planted, and some of a few seeds have to fail with the rule that it breaks ------
+# --- The oracle notices planted defects: some of a few seeds have to break the rule -----------------------------------
 
 
 def _without_lag() -> AbstractContextManager[object]:
@@ -81,7 +81,7 @@ def test_the_oracle_notices_a_planted_defect(plant: Callable[[], AbstractContext
         assert rule in rules()
 
 
-# --- What the simulation found, each as small as it gets ------------------------------------------------------------------
+# --- What the simulation found, each as small as it gets --------------------------------------------------------------
 
 SINCE_THREE_DAYS = -3 * DAY
 

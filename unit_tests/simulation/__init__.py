@@ -33,6 +33,7 @@ What it does not demand, because no documented time of Pylon's tells it:
 - An issue belongs to a start date if it was created since, or is shown with a message since and is found by a search.
 - Where a server ignores the filter of a search, issues may be emitted again in each sync, and only the times of the
   records tell what changed.
-- At least one of the two clocks, this machine's and Pylon's, is not ahead by more than the consistency lag allows.
+- At least one of the two clocks, this machine's and Pylon's, is not ahead by more than the consistency lag allows, and
+  this machine's is at most a week behind: the client believes no `Date` header beyond.
 - The body of an issue is not a deleted note: nothing tells any more that it was private.
 """

@@ -46,6 +46,7 @@ class Position:
     until: int
     back_to: int | None
     complete: bool
+    older_until: int | None
     older_complete: bool
     include_messages: bool
     unread: frozenset[str]
@@ -60,6 +61,7 @@ class Position:
             until,
             _millis(state.get("history_read_back_to")),
             state.get("history_read_back_to") == "complete",
+            _millis(state.get("older_activity_read_until")),
             state.get("older_activity_read_until") == "complete",
             bool(state.get("include_messages")),
             frozenset(state.get("unread_issues", ())),
