@@ -381,8 +381,12 @@ def test_an_id_does_not_lead_to_another_path(pylon: Sandbox, id_: str) -> None:
     change = _in_issues(lambda found: {**found, "id": id_} if found["id"] == issue else found)
     in_issues(pylon, change)
     read(pylon)
-    assert {seen.template for seen in pylon.log if seen.method == "GET"} <= {LIST, ISSUE, MESSAGES}
-    assert pylon.count(MESSAGES) > 100
+    paths = [seen.path for seen in pylon.log if seen.method == "GET"]
+    assert len(paths) > 100
+    # The sandbox shows slashes that arrive encoded as they are.
+    own = {"/issues", f"/issues/{id_}", f"/issues/{id_}/messages"}
+    own |= {f"/issues/{one['id']}{suffix}" for one in pylon.expected("issues") for suffix in ("", "/messages")}
+    assert set(paths) <= own
 
 
 # --- the clock ---
