@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from airbyte_cdk.models import AirbyteMessage, Type
 
-from source_pylon.output.lines import RecordBatch
+from source_pylon.output.lines import Output, RecordBatch
 from source_pylon.output.queue import OutputQueue
 
 WAIT = 10.0
@@ -28,7 +28,7 @@ def started(action: Callable[[], object]) -> threading.Thread:
 
 def test_items_come_out_in_the_order_in_which_they_went_in() -> None:
     queue = OutputQueue()
-    items = [batch(1), STATE, batch(2), None]
+    items: list[Output | None] = [batch(1), STATE, batch(2), None]
     for item in items:
         queue.put(item)
     assert not queue.is_empty()
@@ -51,9 +51,10 @@ def test_a_batch_that_would_pass_the_bound_waits_until_there_is_room() -> None:
 def test_what_is_no_batch_never_waits() -> None:
     queue = OutputQueue(max_bytes=100)
     queue.put(batch(100))
-    thread = started(lambda: (queue.put(STATE), queue.put(None)))
-    thread.join(WAIT)
-    assert not thread.is_alive()
+    for item in (STATE, None):
+        thread = started(lambda item=item: queue.put(item))  # type: ignore[misc]
+        thread.join(WAIT)
+        assert not thread.is_alive()
 
 
 def test_a_batch_larger_than_the_bound_passes_alone() -> None:

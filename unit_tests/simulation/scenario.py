@@ -183,7 +183,7 @@ def _changed(rng: random.Random, plan: SyncPlan, span: int) -> SyncPlan:
     return replace(plan, lookback_days=rng.choice([0, 3]))
 
 
-def _skews(rng: random.Random, lag: int) -> dict[str, int | None]:
+def _skews(rng: random.Random, lag: int) -> dict[str, Any]:
     """Return how far both clocks are off. At least one is not ahead: what is promised with two wrong clocks is less."""
     machine, date = rng.choice(
         [(0, 0)] * 8
