@@ -69,12 +69,10 @@ def test_an_error_is_raised_in_the_place_of_its_result() -> None:
             raise ValueError(item)
         return item
 
-    results = Prefetch(fetch, WORKERS).results(range(10))
-    seen = []
+    made = (result for result in Prefetch(fetch, WORKERS).results(range(10)) if result is not None)
+    assert [next(made) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="3"):
-        for result in results:
-            seen.append(result)  # noqa: PERF402 what came before the error counts
-    assert [result for result in seen if result is not None] == [0, 1, 2]
+        next(made)
 
 
 def test_what_was_begun_before_the_items_break_off_is_still_yielded() -> None:
