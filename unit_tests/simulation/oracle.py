@@ -115,6 +115,8 @@ class SyncOracle:
         self._emitted: dict[str, set[str]] = {name: set() for name in STREAMS}
         self.start = _whole_second(plan.start)
         self.violations: list[Violation] = []
+        self._last_issue: tuple[str, Held | None] | None = None
+        """The issue whose messages came last, and what was held of it before."""
         self.has_failed = False
         """Whether a stream of this sync ended INCOMPLETE."""
 
@@ -144,6 +146,7 @@ class SyncOracle:
         self._judge_need(stream, self.world.issues[issue_id])
         held = self.destination.held[stream].get(issue_id)
         if held is None or held.read_at != record["issue_read_at"]:
+            self._last_issue = (issue_id, held)
             held = Held(None, frozenset(), record["issue_read_at"])
         held.messages = (held.messages or frozenset()) | {record["id"]}
         self.destination.held[stream][issue_id] = held
@@ -162,6 +165,13 @@ class SyncOracle:
         first = issue.index_at(self.begin - scenario.lag) or 0
         if all(issue.searched(version) < since for version in issue.versions[first:]):
             self._violated("repeated", f"{stream}: {issue.id} is emitted again although nothing about it changed")
+
+    def killed(self) -> None:
+        """The sync ends here. A lookback that stops amid an issue's messages need not be read once more."""
+        if self.plan.lookback_days and self._last_issue is not None:
+            issue_id, before = self._last_issue
+            if before is not None:
+                self.destination.held["issue_messages"][issue_id] = before
 
     # --- states -------------------------------------------------------------------------------------------------------
 
@@ -236,6 +246,8 @@ class SyncOracle:
         self._judge_completeness(self.begin - self.world.scenario.lag, "the full refresh is complete")
 
     def _judge_completeness(self, changed_before: int, why: str) -> None:
+        if self._all_refused():
+            return
         for stream in self.plan.streams:
             if stream == "issue_messages" and not self.plan.include_messages:
                 continue
@@ -253,7 +265,13 @@ class SyncOracle:
 
     def failed(self, stream: str, text: str) -> None:
         """A stream of a quiet sync ended INCOMPLETE."""
-        self._violated("failed", f"{stream}: {text}")
+        if not self._all_refused():
+            self._violated("failed", f"{stream}: {text}")
+
+    def _all_refused(self) -> bool:
+        """Whether the messages of all issues that are left are refused: then the endpoint counts as refused."""
+        alive = {issue.id for issue in self.world.issues.values() if not issue.current.gone}
+        return bool(alive) and alive <= set(self.refused)
 
     def messages_read(self, counts: Mapping[str, int]) -> None:
         """No issue's messages are read twice in a sync by streams whose states are equally far."""
