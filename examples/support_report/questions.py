@@ -212,7 +212,7 @@ def signs(account: Row, as_of: datetime) -> list[str]:
         found.append(f"Rates support {account['csat']:.1f} of 5 in 13 weeks")
     if issues >= 4 and issues >= 1.4 * before:
         found.append(f"{issues} issues in 4 weeks, {before} in the 4 before")
-    if late >= 2:
+    if late >= 3:
         found.append(f"{late} issues missed their service level in 4 weeks")
     if account["reopened"] and account["reopened"] >= 2:
         found.append(f"{account['reopened']} issues reopened in 8 weeks")
