@@ -144,6 +144,12 @@ class Sandbox:
             raise ValueError("the sandbox has no story")
         self.story.day()
 
+    def story_now(self) -> int:
+        """The moment up to which the story is told, in milliseconds. Raises ValueError without a story."""
+        if self.story is None:
+            raise ValueError("the sandbox has no story")
+        return self.story.now
+
     def expected(self, kind: str) -> list[Any]:
         """All records of a kind as the API shows them now; see `Store.expected`."""
         return self.store.expected(kind)
