@@ -14,6 +14,7 @@ import statistics
 import subprocess
 from collections import Counter
 from datetime import datetime, timedelta
+from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -171,15 +172,13 @@ def test_first_responses_of_the_teams_are_those_of_the_story(page: Page, pylon: 
         seconds = [issue["first_response_seconds"] for issue in issues if issue["first_response_time"]]
         assert answered == f"{len(seconds)} of {len(issues)}"
         assert median == f"{statistics.median(round(one / 3600, 2) for one in seconds):.1f} h"
-        due = [issue for issue in issues if issue["first_response_time"] or overdue(issue, pylon)]
-        kept = [
-            i for i in issues if i not in due or (i["first_response_time"] or "9") <= i["first_response_breach_time"]
-        ]
+        kept = [issue for issue in issues if responded(issue, pylon) <= at(issue["first_response_breach_time"])]
         assert in_time == f"{100 * len(kept) / len(issues):.0f} %"
 
 
-def overdue(issue: dict[str, Any], pylon: Sandbox) -> bool:
-    return at(issue["first_response_breach_time"]) < pylon.clock.now()
+def responded(issue: dict[str, Any], pylon: Sandbox) -> datetime:
+    """When the team responded; now, if it has not."""
+    return at(issue["first_response_time"]) if issue["first_response_time"] else pylon.clock.now()
 
 
 def test_csat_nps_and_open_issues_are_those_of_the_story(page: Page, pylon: Sandbox) -> None:
@@ -250,15 +249,18 @@ def browse(page: Path, *arguments: str, folder: Path) -> str:
 def test_the_page_fits_the_window_and_shows_something(device: str, report: str, tmp_path: Path) -> None:
     width = WIDTHS[device]
     measured = tmp_path / "measured.html"
-    # The widest thing that reaches beyond the window, found by the browser itself.
-    measure = (
-        "<script>const wide = [...document.querySelectorAll('body *')].map(one => one.getBoundingClientRect().right);"
-        "document.documentElement.dataset.found = JSON.stringify({window: innerWidth, "
-        "page: document.documentElement.scrollWidth, widest: Math.max(...wide)})</script>"
+    # In a frame, because a window of the browser is at least 500 pixels wide unless a picture is taken.
+    opened = escape(report.replace("<details>", "<details open>"))
+    script = (
+        "const page = document.querySelector('iframe').contentDocument;"
+        "const ends = [...page.querySelectorAll('body *')].map(one => one.getBoundingClientRect().right);"
+        "document.body.dataset.found = JSON.stringify({window: page.defaultView.innerWidth, "
+        "page: page.documentElement.scrollWidth, widest: Math.max(...ends)})"
     )
-    measured.write_text(report.replace("<details>", "<details open>").replace("</body>", measure + "</body>"))
-    dumped = browse(measured, f"--window-size={width},2000", "--dump-dom", folder=tmp_path)
-    found = json.loads(re.findall(r'data-found="([^"]*)"', dumped)[0].replace("&quot;", '"'))
+    frame = f'<iframe style="width: {width}px; height: 2000px; border: 0" srcdoc="{opened}"></iframe>'
+    measured.write_text(f"<body>{frame}<script>onload = () => {{ {script} }}</script></body>")
+    dumped = browse(measured, f"--window-size={width + 100},2000", "--dump-dom", folder=tmp_path)
+    found = json.loads(unescape(re.findall(r'data-found="([^"]*)"', dumped)[-1]))
     assert found["window"] == width
     assert found["page"] <= width
     assert found["widest"] <= width
