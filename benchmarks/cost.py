@@ -1,6 +1,6 @@
-"""What the connector itself costs, with no limits: records per second and CPU, against a bare loop and low-code.
+"""What the connector itself costs, with no limits: records per second and CPU, against a baseline and low-code.
 
-python -m benchmarks.cost [--scale 1.0]
+python -m benchmarks.cost [--scale 1.0] [--before ../other-checkout/.venv/bin/python]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measure import BARE, LOW_CODE, ROOT, Run, connector, files, median, run
+from benchmarks.measure import BASELINE, LOW_CODE, ROOT, Run, connector, files, median, run
 from benchmarks.profiles import Share, shares
 from benchmarks.pylon import Pylon
 from benchmarks.report import Report, met, table
@@ -29,24 +29,24 @@ class Case:
     count: int
     messages: bool = True
     latency: float = 0.0
-    bare_threads: int = 1
+    baseline_threads: int = 1
     low_code: tuple[str, ...] = ()
     rounds: int = 3
     faster_than_low_code: float | None = None
-    near_bare: float | None = None
+    near_baseline: float | None = None
 
 
 CASES = (
-    Case("accounts of 1 KB", "accounts", 200_000, low_code=("accounts",), faster_than_low_code=4, near_bare=0.45),
+    Case("accounts of 1 KB", "accounts", 200_000, low_code=("accounts",), faster_than_low_code=4, near_baseline=0.45),
     Case("contacts", "contacts", 50_000, low_code=("contacts",)),
     Case("issues without messages", "issues", 20_000, messages=False, low_code=("issues",)),
     Case(
         "issues with messages, no latency", "issues", 3_000,
-        low_code=("issues", "issue_messages"), faster_than_low_code=2, near_bare=0.7,
+        low_code=("issues", "issue_messages"), faster_than_low_code=2, near_baseline=0.7,
     ),
     Case(
-        "issues with messages, 20 ms latency", "issues", 3_000, latency=0.02, bare_threads=10, rounds=1,
-        low_code=("issues", "issue_messages"), faster_than_low_code=2, near_bare=0.7,
+        "issues with messages, 20 ms latency", "issues", 3_000, latency=0.02, baseline_threads=10, rounds=1,
+        low_code=("issues", "issue_messages"), faster_than_low_code=2, near_baseline=0.7,
     ),
 )  # fmt: skip
 
@@ -78,21 +78,33 @@ def measured(pylon: Pylon, command: Sequence[str]) -> tuple[Run, float]:
     return result, pylon.calls()[0].at
 
 
-def compare(pylon: Pylon, case: Case) -> dict[str, Result]:
-    """Runs the three programs in turns."""
-    bare = [*BARE, case.stream, "--url", pylon.url, "--token", pylon.token, "--threads", str(case.bare_threads)]
-    bare += [] if case.messages else ["--no-messages"]
+def compare(pylon: Pylon, case: Case, before: str | None) -> dict[str, Result]:
+    """Runs the programs in turns; `before` is the Python of an earlier version's checkout."""
+    baseline = [
+        *BASELINE,
+        case.stream,
+        "--url",
+        pylon.url,
+        "--token",
+        pylon.token,
+        "--threads",
+        str(case.baseline_threads),
+    ]
+    baseline += [] if case.messages else ["--no-messages"]
     config = {**pylon.config, "include_messages": case.messages}
     pylon.set_latency(case.latency)
-    ours, least, theirs = [], [], []
+    ours, least, theirs, earlier = [], [], [], []
     with files(config, [case.stream]) as arguments, files(pylon.config, case.low_code) as low_code:
         for number in range(case.rounds):
             ours.append(measured(pylon, connector(arguments)))
-            least.append(measured(pylon, bare))
+            least.append(measured(pylon, baseline))
+            if before:
+                earlier.append(measured(pylon, connector(arguments, python=before)))
             if number == 0:
                 theirs.append(measured(pylon, [*LOW_CODE, *low_code]))
     assert ours[0][0].records == least[0][0].records, "not the same records"
-    return {"connector": Result.of(ours), "bare loop": Result.of(least), "low-code": Result.of(theirs)}
+    results = {"connector": Result.of(ours), "baseline": Result.of(least), "low-code": Result.of(theirs)}
+    return {**results, "version before": Result.of(earlier)} if earlier else results
 
 
 def profiled(pylon: Pylon, stream: str) -> list[Share]:
@@ -107,7 +119,9 @@ def main() -> None:
     """Measures every case and writes the section."""
     parser = argparse.ArgumentParser("benchmarks.cost")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of records")
-    scale = parser.parse_args().scale
+    parser.add_argument("--before", metavar="PYTHON", help="the Python of another checkout, to compare with")
+    options = parser.parse_args()
+    scale = options.scale
     report = Report("cost", "Own cost: no limits on requests")
     rows, verdicts, data = [], [], {}
     counts = {case.stream: 0 for case in CASES}
@@ -117,8 +131,8 @@ def main() -> None:
         size = {"issues": 0, "accounts": 0, "contacts": 0, case.stream: counts[case.stream]}
         with Pylon(size=size, limits=None) as pylon:
             pylon.widen_accounts(_CUSTOM_FIELDS)
-            results = compare(pylon, case)
-            if case.near_bare and not case.latency:
+            results = compare(pylon, case, options.before)
+            if case.near_baseline and not case.latency:
                 profiles[case.title] = profiled(pylon, case.stream)
         ours = results["connector"]
         for name, result in results.items():
@@ -129,25 +143,25 @@ def main() -> None:
                 f"{ours.wall / result.wall:.2f}", f"{ours.work / result.work:.2f}", f"{ours.cpu / result.cpu:.2f}",
             ])  # fmt: skip
         data[case.title] = {"records": ours.records, **{name: vars(result) for name, result in results.items()}}
-        if case.faster_than_low_code and case.near_bare:
-            low, bare = results["low-code"].wall / ours.wall, results["bare loop"].wall / ours.wall
-            work = results["bare loop"].work / ours.work
+        if case.faster_than_low_code and case.near_baseline:
+            low, near = results["low-code"].wall / ours.wall, results["baseline"].wall / ours.wall
+            work = results["baseline"].work / ours.work
             verdicts.append([
                 case.title, f"{low:.1f}", f"{case.faster_than_low_code}", met(low >= case.faster_than_low_code),
-                f"{bare:.2f}", f"{work:.2f}", f"{case.near_bare}", met(bare >= case.near_bare),
+                f"{near:.2f}", f"{work:.2f}", f"{case.near_baseline}", met(near >= case.near_baseline),
             ])  # fmt: skip
     report.add(
-        "Whole processes, output to a file; medians of three runs for the connector and the bare loop, one run of "
+        "Whole processes, output to a file; medians of three runs for the connector and the baseline, one run of "
         "low-code, and one of each at 20 ms. *At work* counts from the first request on, so without start-up. The "
-        "connector and low-code start in about the same time, the bare loop starts in a tenth of it.",
+        "connector and low-code start in about the same time, the baseline starts in a tenth of it.",
         table(
             ["Stream", "Program", "Wall s", "At work s", "CPU s", "Records/s at work",
              "Connector's wall / this", "At work", "CPU"],
             rows,
         ),
-        "How many times as fast as low-code, and what share of the bare loop's speed (whole processes; at work):",
+        "How many times as fast as low-code, and what share of the baseline's speed (whole processes; at work):",
         table(
-            ["Stream", "x low-code", "target", "met", "x bare", "x bare at work", "target", "met"], verdicts
+            ["Stream", "x low-code", "target", "met", "x baseline", "x baseline at work", "target", "met"], verdicts
         ),
     )  # fmt: skip
     for title, found in profiles.items():

@@ -76,8 +76,8 @@ def main() -> None:
         f"straight lines, {models['cpu'][0]:.1f} s + {models['cpu'][1] * 1000:.2f} ms an issue, and "
         f"{models['peak'][0]:.0f} MB + {models['peak'][1] * 1000:.2f} KB an issue, fitted to the measured sizes with "
         f"equal relative weight; their errors there are {worst['cpu']:.0%} and {worst['peak']:.0%} at most. The last "
-        "columns are arithmetic, not measured: issues by the allowance, as in `benchmarks/planner.py`; section *Time "
-        "against Pylon's allowance* measures how close a sync comes to that.",
+        "columns are arithmetic, not measured: issues by the limit a minute, as in `benchmarks/planner.py`; section "
+        "*Time against Pylon's rate limits* measures how close a sync comes to that.",
         table(
             ["Issues", "", "Own CPU s", "model's error", "Peak MB", "model's error",
              *(f"at {calls} a minute" for calls, _ in planner.LIMITS)],
@@ -102,13 +102,13 @@ def _draw(points: Sequence[Point], models: Mapping[str, tuple[float, float]], pa
     figure, (times, memory) = pyplot.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     measured = [point["issues"] for point in points]
     sizes = [1_000 * 10 ** (step / 20) for step in range(61)]
-    for (calls, _), style in zip(planner.LIMITS, ("-", "--", ":"), strict=True):
+    for (calls, _), style in zip(planner.LIMITS, ("-", "--"), strict=True):
         times.plot(
             sizes,
             [size / calls * 60 for size in sizes],
             style,
             color="tab:red",
-            label=f"Pylon's allowance, {calls} message requests a minute",
+            label=f"Pylon's limit, {calls} message requests a minute",
         )
     lines = {name: [fixed + each * size for size in sizes] for name, (fixed, each) in models.items()}
     times.plot(sizes, lines["cpu"], color="tab:blue", label="the connector's own CPU, model")

@@ -1,6 +1,6 @@
-"""The connector in a process of its own, as the console script runs it, with a scaled minute or another allowance.
+"""The connector in a process of its own, as the console script runs it, with a scaled minute or other rate limits.
 
-python -m benchmarks.launch --minute 12 --allowance 2026-10 -- read --config config.json --catalog catalog.json
+python -m benchmarks.launch --minute 12 --limits 2026-10 -- read --config config.json --catalog catalog.json
 """
 
 import argparse
@@ -8,14 +8,14 @@ import os
 import sys
 from typing import NoReturn
 
-ALLOWANCES = ("2026-10", "2026-07", "none")
+LIMITS = ("2026-10", "2026-07", "none")
 
 
 def launch(arguments: list[str]) -> NoReturn:
     """Does what the console script does."""
     parser = argparse.ArgumentParser("benchmarks.launch")
     parser.add_argument("--minute", type=float, default=60.0, help="seconds per minute of the rate limits")
-    parser.add_argument("--allowance", choices=ALLOWANCES, default=ALLOWANCES[0], help="what the client believes")
+    parser.add_argument("--limits", choices=LIMITS, default=LIMITS[0], help="what the client believes")
     parser.add_argument("--profile", metavar="FILE", help="write a profile of the main thread (cProfile)")
     parser.add_argument("verb", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
@@ -31,7 +31,7 @@ def launch(arguments: list[str]) -> NoReturn:
         "2026-07": calls_per_minute_july_2026,
         "none": lambda endpoint: 1_000_000_000,
     }
-    source = SourcePylon(Timing(minute=options.minute), tables[options.allowance])
+    source = SourcePylon(Timing(minute=options.minute), tables[options.limits])
     if options.profile:
         import cProfile
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 ROOT = Path(__file__).absolute().parent.parent
 CONNECTOR = (sys.executable, "-m", "benchmarks.launch")
-BARE = (sys.executable, "-m", "benchmarks.bare")
+BASELINE = (sys.executable, "-m", "benchmarks.baseline")
 LOW_CODE = (sys.executable, "-m", "benchmarks.low_code")
 
 _CHUNK = 1 << 16
@@ -57,7 +57,11 @@ def run(command: Sequence[str], *, bytes_per_second: float | None = None, count:
         began = time.monotonic()
         slow = bytes_per_second is not None
         process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if slow else output, stderr=errors
+            command,
+            cwd=directory_of(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if slow else output,
+            stderr=errors,
         )
         if process.stdout is not None and bytes_per_second is not None:
             reader = threading.Thread(target=_read_slowly, args=(process.stdout, output, bytes_per_second))
@@ -128,9 +132,26 @@ def _configured(name: str) -> dict[str, Any]:
     return {"stream": stream, "sync_mode": "incremental", "destination_sync_mode": "append_dedup"}
 
 
-def connector(arguments: Sequence[str], *, minute: float = 60.0, allowance: str = "none") -> list[str]:
-    """The command that runs the connector."""
-    return [*CONNECTOR, "--minute", str(minute), "--allowance", allowance, "--", *arguments]
+def connector(
+    arguments: Sequence[str], *, minute: float = 60.0, limits: str = "none", python: str | None = None
+) -> list[str]:
+    """The command that runs the connector, by the Python of another checkout where one is given."""
+    if python is None:
+        return [*CONNECTOR, "--minute", str(minute), "--limits", limits, "--", *arguments]
+    # Versions before 2026-11-25 call the option --allowance.
+    launch = (checkout_of(python) / "benchmarks" / "launch.py").read_text(encoding="utf-8")
+    option = "--limits" if "--limits" in launch else "--allowance"
+    return [python, "-m", "benchmarks.launch", "--minute", str(minute), option, limits, "--", *arguments]
+
+
+def directory_of(command: Sequence[str]) -> Path:
+    """The directory in which a command runs: its checkout if another checkout's Python runs its benchmarks."""
+    return checkout_of(command[0]) if command[1:3] == ["-m", "benchmarks.launch"] else ROOT
+
+
+def checkout_of(python: str) -> Path:
+    """The checkout whose environment `.venv` has this Python, which is where its `benchmarks` are found."""
+    return Path(python).absolute().parents[2]
 
 
 def median(values: Sequence[float]) -> float:

@@ -12,12 +12,11 @@ from typing import NamedTuple
 _PARTS = (
     ("HTML to text", r"source_pylon/transform/(html_to_text|text_layout)"),
     ("HTTP: requests, urllib3, sockets", r"/(requests|urllib3)/|http/client\.py|source_pylon/api/transport\.py"),
-    ("parsing and judging answers, allowance", r"source_pylon/api/"),
-    ("records: what is added, sizes", r"source_pylon/(feedback|timestamps)"),
-    ("records as lines, queue between threads", r"source_pylon/sync/(packs|queue)|/queue\.py"),
-    ("writing lines", r"source_pylon/(entrypoint|run)\.py|airbyte_cdk/(logger|utils/print_buffer)"),
-    ("listing, windows, partitions", r"source_pylon/(streams|sync|progress)"),
-    ("CDK: concurrent core, per record", r"airbyte_cdk/sources/(concurrent_source|streams/concurrent|utils)"),
+    ("parsing and judging answers, rate limits", r"source_pylon/api/"),
+    ("records: what is added, sizes", r"source_pylon/(transform|timestamps)"),
+    ("records as lines, queue between threads", r"source_pylon/output/(lines|queue|runner)|/queue\.py"),
+    ("writing lines", r"source_pylon/(output/|run\.py)|airbyte_cdk/(logger|utils/print_buffer)"),
+    ("listing, windows, states", r"source_pylon/(streams|extraction)"),
     ("CDK: entry point, per message", r"airbyte_cdk/"),
 )
 _START_UP = re.compile(r"<frozen importlib|_find_and_load|(^|/)pydantic/")

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from benchmarks.least import unavoidable
+from benchmarks.minimum_requests import may_have_messages, minimum_requests
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.limits import Limiter
 from integration_tests.sandbox.versions import encode
@@ -78,12 +78,12 @@ class Pylon:
         """Sets the limits from now on, with empty windows; gives the calls per minute of each endpoint."""
         return dict(self._ask("limit", table, minute))
 
-    def least(self, streams: Sequence[str]) -> dict[str, int]:
+    def minimum_requests(self, streams: Sequence[str], include_messages: bool = True) -> dict[str, int]:
         """The requests that a first sync of these streams cannot avoid, by endpoint."""
-        return dict(self._ask("least", list(streams)))
+        return dict(self._ask("minimum_requests", list(streams), include_messages))
 
     def asked_in_vain(self) -> int:
-        """How many message requests went to issues that have no message."""
+        """How many message requests went to issues with neither a message nor a body or file to compare with one."""
         return int(self._ask("asked_in_vain"))
 
     def add_before(self, issues: int, days: float) -> None:
@@ -125,11 +125,12 @@ class _Served:
         server.limiter = Limiter(server.operations, table, minute)
         return dict(server.limiter.calls)
 
-    def least(self, streams: list[str]) -> dict[str, int]:
-        return unavoidable(self._sandbox.store, streams)
+    def minimum_requests(self, streams: list[str], include_messages: bool) -> dict[str, int]:
+        return minimum_requests(self._sandbox.store, streams, include_messages)
 
     def asked_in_vain(self) -> int:
-        having = set(self._with_messages())
+        versions = self._sandbox.store.collection("issues").live.versions.values()
+        having = {version.id for version in versions if may_have_messages(version.record())}
         asked = [seen.params["id"] for seen in list(self._sandbox.log) if seen.template == MESSAGES.key]
         return sum(issue not in having for issue in asked)
 

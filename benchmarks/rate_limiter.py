@@ -185,7 +185,7 @@ SERVERS: dict[str, Callable[[int], Server]] = {
 
 
 def rows() -> Iterator[list[str]]:
-    """The table: one row for each server, allowance, belief, and with or without a second client."""
+    """The table: one row for each server, limit, belief, and with or without a second client."""
     for (name, make), allowed, second in product(SERVERS.items(), ALLOWANCES, (False, True)):
         for belief in BELIEFS:
             other = EvenClient(allowed / 3) if second else None

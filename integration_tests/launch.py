@@ -1,6 +1,6 @@
 """Runs the connector in a process of its own, with time scaled: for tests that kill it or read its whole output.
 
-python -m integration_tests.launch --minute 1 --checkpoint_interval 0.2 -- read --config config.json --catalog catalog.json
+python -m integration_tests.launch --minute 1 --checkpoint_interval 0.2 -- read --config c.json --catalog catalog.json
 """
 
 import argparse

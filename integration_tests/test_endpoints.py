@@ -120,7 +120,8 @@ def test_every_field_and_operator_of_a_filter_that_is_sent_is_declared(requests_
     for key, field, operator in sent:
         assert operator in OPERATIONS[key].filterable[field].operators, (key, field)
     assert {key for key, _, _ in sent} == {
-        f"POST /{name}/search" for name in ("issues", "call-recordings", "tasks", "projects", "audit-logs")
+        f"POST /{name}/search"
+        for name in ("issues", "call-recordings", "tasks", "projects", "milestones", "audit-logs")
     }
 
 

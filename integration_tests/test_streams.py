@@ -239,6 +239,19 @@ def test_a_stream_read_alone_gives_the_same_records(stream: str, pylon: Sandbox)
     assert {record["id"]: without_signatures(record) for record in output.records(stream)} == wanted
 
 
+def test_a_stream_without_issues_costs_no_request_beside_another() -> None:
+    requests = []
+    for streams in (["conversations"], ["tickets", "conversations"]):
+        with Sandbox(size=Size(issues=0), limits=None) as sandbox:
+            for number in range(300):
+                sandbox.store.add_issue(type="conversation", at=ago(days=1 + number))
+            output = read(sandbox, streams)
+            assert len(output.ids("conversations")) == 300
+            assert output.ids("tickets") == []
+            requests.append(Counter(seen.template for seen in sandbox.log))
+    assert requests[0] == requests[1]
+
+
 def test_a_thread_of_many_messages_comes_whole() -> None:
     with Sandbox(size=Size(issues=30, long_thread=2_500), limits=None) as sandbox:
         issue = sandbox.store.long_thread_id

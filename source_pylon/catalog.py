@@ -33,11 +33,11 @@ SUGGESTED_STREAMS = (
     "custom_fields",
     "issue_statuses",
 )
-"""What most people want, the same as in metadata.yaml: no stream that is a subset of another or takes long to read."""
+"""Streams that most users want, the same as in metadata.yaml: none that is a subset of another or slow to read."""
 
 
 class UnknownStreams(ValueError):
-    """Names that no stream has; the text says which ones exist."""
+    """Requested streams that do not exist; the message suggests ones that do."""
 
 
 def airbyte_stream(stream: Stream) -> AirbyteStream:
@@ -47,7 +47,7 @@ def airbyte_stream(stream: Stream) -> AirbyteStream:
         json_schema=json_schema(stream.model),
         supported_sync_modes=[SyncMode.full_refresh],
         source_defined_primary_key=[[name] for name in stream.primary_key],
-        # A full refresh always begins anew; it does not continue from its state.
+        # A full refresh always starts from the beginning; it does not continue from a state.
         is_resumable=False,
     )
     if stream.cursor_field:
@@ -112,7 +112,7 @@ def _configured(stream: AirbyteStream) -> ConfiguredAirbyteStream:
 
 
 def _unknown(name: str, known: Mapping[str, Stream]) -> str:
-    text = f"There is no stream {name}." if name.isidentifier() and len(name) < 50 else "One name is no stream's."
+    text = f"There is no stream {name}." if name.isidentifier() and len(name) < 50 else "One name is not a stream."
     if close := get_close_matches(name, known, n=1):
         return f"{text} Did you mean {close[0]}?"
     return f"{text} The streams are {', '.join(known)}."

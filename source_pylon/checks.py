@@ -1,4 +1,4 @@
-"""What `check` asks, and how it words its answer."""
+"""The connection check: the requests that it makes, and the message that it returns."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ logger = logging.getLogger("airbyte")
 def check_connection(client: PylonClient, config: Config, streams: Iterable[Stream]) -> tuple[bool, str | None]:
     """Return whether a sync would work, and a message for the user.
 
-    Calls `/me`, then asks each suggested stream for one record, and those that read types named in the configuration
-    for one of each type. A stream that the token may not read and a type that does not exist are warnings. The check
-    fails when no suggested stream can be read, when the token is not accepted, or when Pylon does not answer.
+    Calls `/me`, then requests one record of each suggested stream, and one record per type of the streams that read
+    types named in the configuration. A stream that the token may not read and a type that does not exist are warnings.
+    The check fails when no suggested stream can be read, the token is not accepted, or Pylon does not respond.
     """
     checked = [stream for stream in streams if stream.suggested or _reads_configured_types(stream, config)]
     refused: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The configuration: one model, every rule on it, and the spec that Airbyte's form is drawn from."""
+"""The configuration model with its validation, and the specification that Airbyte's form is made from."""
 
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -23,7 +23,7 @@ class InvalidConfig(ValueError):
 
 
 class Config(BaseModel):
-    """What a user sets. Unknown keys are ignored, as Airbyte expects; `check` warns of them."""
+    """What a user sets. Unknown keys are ignored, as Airbyte expects; `check` warns about them."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 

@@ -1,4 +1,4 @@
-"""Files given on the command line, read with errors that name the file and the place, and never quote a content."""
+"""Reads files given on the command line. Errors name the file and the position, and never quote the content."""
 
 import contextlib
 import json
@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 _NOT_JSON = (ValueError, RecursionError)
-"""What Python's decoder raises, JSONDecodeError among it; its limits for depth and digits have other names."""
+"""Exceptions of Python's JSON decoder: ValueError includes JSONDecodeError and numbers with too many digits,
+RecursionError means that the nesting is too deep."""
 
 _MAX_PATH = 1024
-"""Longer than any path that people give, and shorter than most contents."""
+"""Longer than paths that people type: a longer argument is probably the content of a file."""
 
 
 class BadFile(ValueError):
-    """A file that is missing or does not hold what it should; the text names it and the place."""
+    """A file is missing or has unusable content; the message names the file and the position."""
 
 
 def read_json(path: str, what: str) -> Any:
@@ -41,7 +42,7 @@ def read_states(path: str) -> list[dict[str, Any]]:
 
     Takes a list of states (as Airbyte writes it), one state, a STATE message, JSON lines with STATE messages among
     others (as `read` writes them; the last of each stream counts), and the older form that maps stream names to
-    states. An empty file is no state. Raises BadFile for anything else, rather than read everything again.
+    states. An empty file holds no state. Raises BadFile for anything else: ignoring it would read everything again.
     """
     states: dict[tuple[str, str | None], dict[str, Any]] = {}
     for value in _values(_read(path, "state"), path, "state"):
@@ -59,7 +60,7 @@ def _values(text: str, path: str, what: str) -> Iterator[Any]:
     try:
         value = json.loads(text)
     except _NOT_JSON:
-        # Not `splitlines`: texts of records may hold other separators of lines, which JSON does not escape.
+        # Not `splitlines`: it also splits at separators that JSON does not escape and that records may contain.
         lines = [line for line in text.split("\n") if line.strip()]
         if len(lines) < 2 or not _is_json(lines[0]):
             _parse(text, path, what)
@@ -130,7 +131,7 @@ def _read(path: str, what: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        # A word that does not look like a path may be a token that was put in the wrong place.
+        # A word that does not look like a path may be the token in the wrong place.
         named = f"file {path}" if {".", os.sep} & set(path) else "file, whose name is not repeated here,"
         raise BadFile(f"The {what} {named} does not exist.") from None
     except UnicodeDecodeError as error:

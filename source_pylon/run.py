@@ -43,7 +43,7 @@ _VERBS = {
     "read": "read the streams of a catalog",
 }
 _HARMLESS = re.compile(r"the following arguments are required: |argument --[a-z]+: expected one argument$")
-"""What argparse may say as it is. Its other texts repeat what was typed, which may be the token."""
+"""Messages of argparse that are safe to print. Its others quote the arguments, which may contain the token."""
 _COLLECT_AFTER = 50_000
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 _LARGE_BLOCK = 256 * 1024
@@ -54,14 +54,14 @@ def run() -> NoReturn:
     code = main(sys.argv[1:])
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
-    # Threads that wait for Pylon, or for a reader of standard output that has gone, must not keep the process.
+    # Exit without joining threads: those that wait for Pylon would keep the process alive.
     os._exit(code)
 
 
 def main(args: Sequence[str], source: SourcePylon | None = None) -> int:
     """Run one verb and return the exit code; ends the process if a signal stopped it. `source` is for tests."""
-    # The handlers come before the imports of the connector, which take two seconds: a container's process 1 ignores
-    # a signal that it does not handle.
+    # Install the handlers before the connector is imported, which takes two seconds: process 1 of a container ignores
+    # signals that it has no handler for.
     with StopSignals() as stop:
         code = _main(args, source, stop)
     if stop.signum is not None:
@@ -97,7 +97,7 @@ def _report(error: Exception) -> None:
 
     if not isinstance(error, AirbyteTracedException):
         error = AirbyteTracedException.from_exception(
-            error, message="An unexpected error in the connector ended it. Please report it with the log."
+            error, message="The connector stopped because of an unexpected error. Please report it with the log."
         )
     message = error.as_airbyte_message()
     Terminal().show_error(message)
@@ -106,10 +106,10 @@ def _report(error: Exception) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Never repeats what was typed: somebody may have pasted the configuration, with its token."""
+    """A parser whose errors never quote the arguments, because somebody may have pasted the token."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and what is wrong, and exit with 2."""
+        """Print the usage and the error, and exit with code 2."""
         if not _HARMLESS.match(message):
             verbs = ", ".join(_VERBS)
             message = f"an argument is not recognized. The verbs are {verbs}; --help describes their arguments."
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
                 "--catalog",
                 required=True,
                 metavar="FILE",
-                help="a configured catalog; of any other catalog, such as the output of discover, all streams are read",
+                help="a configured catalog, or the output of discover, of which all streams are read",
             )
             sub.add_argument(
                 "--state", metavar="FILE", help="the state to continue from: JSON, or the output of an earlier read"
@@ -185,10 +185,11 @@ def _launch(parsed: argparse.Namespace, source: SourcePylon | None, stop: StopSi
     source = source or SourcePylon()
     if parsed.command == "catalog":
         return _catalog(parsed, source)
-    # A log line that nobody reads any more is not worth a stack trace.
+    # Print no stack trace when a log line cannot be written because its reader has gone away.
     logging.raiseExceptions = False
     _return_memory_to_the_system()
-    # Freeze the objects created during import: collecting them again and again takes a quarter of a sync.
+    # Freeze objects created during import so that the garbage collector skips them: scanning them again and again
+    # takes a quarter of a sync's time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
@@ -211,7 +212,7 @@ def _launch(parsed: argparse.Namespace, source: SourcePylon | None, stop: StopSi
 
 def _return_memory_to_the_system() -> None:
     # By default, glibc keeps freed memory of large responses: its threshold for returning blocks grows with each of
-    # them, and each thread has a heap of its own. 1.0 GB becomes 0.4 GB where conversations have megabytes.
+    # them, and each thread has a heap of its own. With conversations of megabytes, this makes 0.4 GB of 1.0 GB.
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
@@ -219,6 +220,6 @@ def _return_memory_to_the_system() -> None:
 
 
 def _reader_gone() -> int:
-    # What is still buffered has no reader; the interpreter would complain about it at exit.
+    # Discard what is still buffered: the interpreter would print an error if it could not write it at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
     return 1

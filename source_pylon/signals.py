@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: a sync stops in order, anything else at once, and the process ends by the signal itself."""
+"""Handles SIGTERM and SIGINT: a sync writes its last states before it stops, anything else stops at once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from types import FrameType
 from typing import NoReturn
 
 LAST_WORDS = 5.0
-"""Seconds that a sync has after a signal for its last lines. Docker kills ten seconds after SIGTERM."""
+"""Seconds that a sync has after a signal to write its last states. Docker sends SIGKILL ten seconds after SIGTERM."""
 _AGAIN = 1.0
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopped(BaseException):
-    """A signal asked the process to end. Not an Exception, so that no error handling takes it for a failure."""
+    """Raised when a signal asks the process to end. Not an Exception, so that error handlers do not catch it."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
@@ -52,16 +52,16 @@ class StopSignals:
 
     @property
     def signum(self) -> int | None:
-        """The signal that came, None as long as there was none."""
+        """The signal that was received, or None."""
         return self._signum
 
     def requested(self) -> bool:
-        """Return whether a signal has come."""
+        """Return whether a signal was received."""
         return self._signum is not None
 
     @contextmanager
     def graceful(self) -> Iterator[None]:
-        """Let the caller end what it does by itself; it has to ask `requested` often."""
+        """Let the caller stop on its own; it must call `requested` often."""
         self._is_graceful = True
         try:
             yield
@@ -73,8 +73,8 @@ class StopSignals:
         if self._is_graceful and is_first:
             signal.setitimer(signal.ITIMER_REAL, LAST_WORDS, _AGAIN)
             return
-        # An exception that is raised within a destructor is lost, so it is raised again until it gets through.
-        # Python would report the lost one on standard error, which is the CDK's print buffer: among the messages.
+        # Python discards an exception that is raised within a destructor, so raise it again until one gets through. It
+        # would also print the discarded one to the CDK's print buffer, among the messages.
         sys.unraisablehook = lambda unraisable: None
         signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
         self._raise(signum, frame)
@@ -84,8 +84,8 @@ class StopSignals:
 
 
 def end_by(signum: int) -> NoReturn:
-    """End the process by a signal, as one ends that does not handle it: PyAirbyte takes that for a normal stop."""
+    """End the process by a signal, as if it were not handled. PyAirbyte accepts that as a normal stop."""
     signal.signal(signum, signal.SIG_DFL)
     os.kill(os.getpid(), signum)
-    # The kernel spares process 1 of a container, for which the shell's way to write the same has to do.
+    # The kernel ignores the signal for process 1 of a container; exit with the code that shells use for it.
     os._exit(128 + signum)

@@ -1,4 +1,4 @@
-"""SourcePylon: the connector as Airbyte's CDK sees it."""
+"""SourcePylon, the class that Airbyte's CDK calls: spec, check, discover and read."""
 
 import json
 import logging
@@ -45,9 +45,9 @@ logger = logging.getLogger("airbyte")
 
 
 class SourcePylon(Source):
-    """Airbyte's source for Pylon. Needs no arguments; what it takes is for tests and benchmarks."""
+    """The Airbyte source for Pylon. Its arguments are for tests and benchmarks only."""
 
-    # The model's own rules judge the configuration, with texts that never quote a value.
+    # The configuration model validates instead: its errors never quote a value, which may be the token.
     check_config_against_spec = False
 
     def __init__(
@@ -60,7 +60,7 @@ class SourcePylon(Source):
 
     @classmethod
     def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
-        """Return the configuration in a file; raises a config_error that names the file and the place."""
+        """Return the configuration in a file; raises a config_error that names the file and the position."""
         with _files_as_config_errors():
             config = read_json(config_path, "configuration")
             if not isinstance(config, dict):
@@ -85,15 +85,15 @@ class SourcePylon(Source):
             )
 
     def spec(self, logger: logging.Logger) -> ConnectorSpecification:
-        """The specification, made from the configuration's model."""
+        """Return the specification, which is made from the configuration model."""
         return ConnectorSpecificationSerializer.load(specification())
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
-        """The configuration as it is: the CDK's own method would write the token into a file."""
+        """Return the configuration unchanged; the CDK's own method would write the token to a file."""
         return config
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Return whether a sync would work. A failure, and a success with a warning, come with what to do."""
+        """Return whether a sync would work. The message of a failure or a warning says what to change."""
         try:
             settings = load_config(config)
         except AirbyteTracedException as error:
@@ -110,7 +110,7 @@ class SourcePylon(Source):
         )
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
-        """All streams with their schemas; makes no request."""
+        """Return all streams with their schemas; makes no request."""
         load_config(config)
         return AirbyteCatalog(streams=[airbyte_stream(stream) for stream in STREAMS])
 
@@ -135,8 +135,8 @@ class SourcePylon(Source):
         """Read the streams of the catalog concurrently; those that do not exist are reported first.
 
         Raises AirbyteTracedException where the configuration or the catalog cannot be used, and at the end, when a
-        stream was not read completely. `before_waiting` is called before this has to wait for the next output. Once
-        `should_stop` returns true, the last state of each stream is yielded and this ends.
+        stream was not read completely. `before_waiting` is called before waiting for the next output. Once
+        `should_stop` returns true, yields the last state of each stream and ends.
         """
         settings = load_config(config)
         for warning in unknown_options(config):
@@ -185,7 +185,7 @@ def _files_as_config_errors() -> Iterator[None]:
 
 
 def load_config(config: Mapping[str, Any]) -> Config:
-    """The configuration as its model; raises a config_error that says what to change."""
+    """Return the configuration as a model; raises a config_error that says what to change."""
     try:
         return Config.load(config)
     except InvalidConfig as error:
@@ -221,7 +221,7 @@ def _configured_streams(
         if stream is None:
             continue
         if any(configured.stream is stream for configured in streams):
-            # Each of the two would get a part of what they read together, and both would count as complete.
+            # They would share one reading, each would get part of its records, and both would be reported complete.
             raise _twice(stream.name)
         incremental = item.sync_mode == SyncMode.incremental and stream.cursor_field is not None
         state = dict(states.get_stream_state(stream.name, item.stream.namespace)) if incremental else None

@@ -1,4 +1,4 @@
-"""Times as Pylon writes them, and as the connector writes them into its state."""
+"""Parses times as Pylon writes them, and formats them for requests, states and records."""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -11,7 +11,7 @@ _SHAPE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](
 
 
 def parse(value: object) -> datetime | None:
-    """The moment that `value` names, in UTC; None when it names none.
+    """Return the time that `value` holds, in UTC; None if it is not a time.
 
     Takes RFC 3339 with any number of fraction digits (cut to microseconds) and any offset, and a bare
     date (its midnight). A time without an offset is taken as UTC. Pylon shows whole seconds and a `Z`.
@@ -42,6 +42,6 @@ def parse(value: object) -> datetime | None:
 
 
 def render(moment: datetime) -> str:
-    """`moment` as RFC 3339 in UTC, with a fraction only where there is one."""
+    """Return `moment` as RFC 3339 in UTC, with a fraction only if it has one."""
     text = moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()
     return f"{text}Z"

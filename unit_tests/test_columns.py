@@ -11,7 +11,16 @@ from source_pylon.transform.columns import nested_id, plain_text, with_feedback,
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("<p>a &amp; b</p>", "a & b"), (7, "7"), (4.5, "4.5"), ("", ""), (None, ""), (True, ""), (["a"], ""), ({}, "")],
+    [
+        ("<b>R&D</b> &copy  \n\n\n x", "<b>R&D</b> &copy\n\n x"),
+        (7, "7"),
+        (4.5, "4.5"),
+        ("", ""),
+        (None, ""),
+        (True, ""),
+        (["a"], ""),
+        ({}, ""),
+    ],
 )
 def test_texts_and_numbers_become_plain_text_and_anything_else_is_empty(value: Any, text: str) -> None:
     assert plain_text(value) == text
@@ -22,15 +31,17 @@ def test_what_has_no_id_of_text_has_no_id(value: Any) -> None:
     assert nested_id(value) is None
 
 
-def test_ids_of_nested_objects_become_columns_and_the_given_record_stays_as_it_is() -> None:
+def test_ids_of_nested_objects_become_columns_of_the_record() -> None:
     record = {"id": "t", "account": {"id": "a"}, "team": None}
-    assert with_ids(record, account_id="account", team_id="team", owner_id="owner") == {
-        **record,
+    assert with_ids(record, account_id="account", team_id="team", owner_id="owner") is record
+    assert record == {
+        "id": "t",
+        "account": {"id": "a"},
+        "team": None,
         "account_id": "a",
         "team_id": None,
         "owner_id": None,
     }
-    assert record.keys() == {"id", "account", "team"}
 
 
 def test_an_id_of_the_record_itself_stays_and_a_null_one_is_filled() -> None:
@@ -39,7 +50,11 @@ def test_an_id_of_the_record_itself_stays_and_a_null_one_is_filled() -> None:
 
 
 def test_the_first_field_with_text_is_the_feedback_and_the_given_record_stays_as_it_is() -> None:
-    record = {"summary": "<p> </p>", "title": "<b>Call</b>"}
-    assert with_feedback(record, "summary", "title") == {**record, "feedback_text": "Call", "feedback_source": "title"}
+    record = {"summary": " \n ", "title": " <Call> "}
+    assert with_feedback(record, "summary", "title") == {
+        **record,
+        "feedback_text": "<Call>",
+        "feedback_source": "title",
+    }
     assert with_feedback(record, "notes") == {**record, "feedback_text": None, "feedback_source": "none"}
     assert record.keys() == {"summary", "title"}

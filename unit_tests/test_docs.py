@@ -1,24 +1,21 @@
-"""What the documentation says, against the code: streams, options, times, and how long a first sync takes."""
+"""What the documentation says, against the code: streams, options, times and sizes."""
 
-import math
 import re
-from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from source_pylon.api.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
+from source_pylon.api.endpoints import MESSAGES, Endpoint, calls_per_minute
 from source_pylon.config import Config, connection_specification
-from source_pylon.extraction.issues.endpoints import SEARCH
+from source_pylon.extraction.issues.cursor import IssueCursor
+from source_pylon.extraction.issues.endpoints import LIST, SEARCH
 from source_pylon.extraction.stream import Stream
 from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
 from source_pylon.transform.truncation import MOST_BYTES
 
 ROOT = Path(__file__).parents[1]
-ISSUES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)
-AS_ONE_CLIENT_SAW_IT = 120
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +69,43 @@ def test_every_added_column_is_listed(text: str) -> None:
 
 
 def test_columns_that_change_without_an_edit_are_listed(text: str) -> None:
-    section = text.split("### Columns that are true only when they are read")[1].split("###", maxsplit=1)[0]
+    section = text.split("### Columns that change without an edit")[1].split("###", maxsplit=1)[0]
     (issues,) = (definition for definition in STREAMS if definition.name == "issues")
     fields = issues.model.model_fields
-    assert {name for name, field in fields.items() if "rue when it was read" in (field.description or "")} <= set(
+    assert {name for name, field in fields.items() if "alue when it was read" in (field.description or "")} <= set(
         re.findall(r"`(\w+)`", section)
     )
+
+
+def test_every_stream_links_to_pylons_reference(text: str) -> None:
+    reference = "https://docs.usepylon.com/pylon-docs/developer/api/api-reference"
+    for row in table(text, "Stream | Primary key"):
+        assert re.fullmatch(rf"\[[\w-]+\]\({re.escape(reference)}(/[\w-]+)?\)", row[5]), row[0]
+
+
+# --- the code ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "README.md", "CONTRIBUTING.md"])
+def test_modules_that_a_page_names_exist(page: str) -> None:
+    named = set(re.findall(r"`(source_pylon/[\w/.]+)`", (ROOT / page).read_text(encoding="utf-8")))
+    assert named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/scaling.md"])
+def test_links_to_files_lead_somewhere(page: str) -> None:
+    place = (ROOT / page).parent
+    targets = re.findall(r"\]\((?!https:|#)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
+    assert targets
+    assert [target for target in targets if not (place / target).exists()] == []
+
+
+def test_every_key_of_the_issue_streams_state_is_described() -> None:
+    described = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    moment = datetime(2026, 11, 24, tzinfo=timezone.utc)
+    state = IssueCursor(moment, moment, older_activity_read_until=moment, unread_issues=("1",)).as_state()
+    assert [key for key in state if f"`{key}`" not in described] == []
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
@@ -103,42 +131,6 @@ def test_every_option_of_the_form_is_described_with_its_default(text: str) -> No
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 
-def duration(minutes: float) -> str:
-    """Minutes as people say them."""
-    if minutes < 1:
-        return "less than a minute"
-    if minutes < 100:
-        return f"{minutes:.0f} min"
-    hours = minutes / 60
-    return f"{hours:.1f} hours" if hours < 10 else f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
-
-
-def first_sync_rows() -> Iterator[str]:
-    """The rows of the table that says how long a first sync takes."""
-    limits = [calls_per_minute(MESSAGES), AS_ONE_CLIENT_SAW_IT, calls_per_minute_july_2026(MESSAGES)]
-    for issues in ISSUES:
-        listing = math.ceil(issues / SEARCH.page_size) / calls_per_minute(SEARCH)
-        times = [*(duration(issues / limit) for limit in limits), duration(listing)]
-        yield f"| {issues:,} | {' | '.join(times)} |"
-
-
-def test_how_long_a_first_sync_takes_follows_from_the_limits(text: str) -> None:
-    assert "\n".join(first_sync_rows()) in text
-    heading = next(line for line in text.splitlines() if line.startswith("| Issues |"))
-    numbers = [int(number) for number in re.findall(r"\| (\d+) (?:message requests )?a minute", heading)]
-    assert numbers == [calls_per_minute(MESSAGES), AS_ONE_CLIENT_SAW_IT, calls_per_minute_july_2026(MESSAGES)]
-
-
-def test_durations_read_well() -> None:
-    assert [duration(minutes) for minutes in (0.5, 33.3, 334, 833, 10_000)] == [
-        "less than a minute",
-        "33 min",
-        "5.6 hours",
-        "14 hours",
-        "7 days",
-    ]
-
-
 def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
     timing = Timing()
     assert timing.consistency_lag == timedelta(minutes=10)
@@ -147,12 +139,22 @@ def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
     assert "refuses every request for an hour counts as broken" in text
     assert MOST_BYTES == 16_000_000
     assert "would exceed 16 MB" in text
-    assert SEARCH.page_size == 999
-    assert "the list of issues (999 in one request)" in text
+    assert (LIST.page_size, SEARCH.page_size) == (20_000, 1000)
+    assert "the list of issues (about 1,000 in one request)" in text
     assert timing.checkpoint_interval == 60
     assert "States are saved about once a minute" in text
     assert timing.heartbeat == 60
     assert "The log says how far a sync is, about every minute" in text
+
+
+def test_the_table_of_limits_is_that_of_the_code(text: str) -> None:
+    rows = table(text, "Endpoints (October 2026)")
+    slowest, searches, others = (int(row[1]) for row in rows)
+    named = re.findall(r"`(\w+) (/[\w/-]+)`", rows[0][0])
+    assert len(named) == 5
+    assert {calls_per_minute(Endpoint(method, path)) for method, path in named} == {slowest}
+    assert calls_per_minute(MESSAGES) == calls_per_minute(SEARCH) == searches
+    assert calls_per_minute(Endpoint("GET", "/accounts")) == others
 
 
 # --- troubleshooting --------------------------------------------------------------------------------------------------

@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from source_pylon.transform import feedback
 from source_pylon.transform.clean import dump_line
 from source_pylon.transform.feedback import issue_record, message_records
-from source_pylon.transform.truncation import MOST_BYTES, shortened
+from source_pylon.transform.truncation import MOST_BYTES, issue_within, message_within, shortened
 
 
 def message(number: int, html: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -20,7 +19,8 @@ def message(number: int, html: str | None = None, **fields: Any) -> dict[str, An
 
 
 def emitted(issue: dict[str, Any], messages: list[dict[str, Any]] | None, **options: Any) -> dict[str, Any]:
-    return issue_record(issue, messages, **options).record
+    """The issue's record as it leaves: a large one is cut when it is written."""
+    return issue_within(issue_record(issue, messages, **options).record)
 
 
 ISSUE = {"id": "i", "created_at": "2026-01-01T00:00:00Z", "latest_message_time": "2026-01-01T00:01:00Z"}
@@ -76,11 +76,6 @@ def test_join_ids_are_plain_nullable_strings() -> None:
     record = emitted(issue, [])
     ids = [record[name] for name in ("account_id", "requester_id", "assignee_id", "team_id")]
     assert ids == ["a", None, None, None]
-    assert feedback.contact_record({"id": "c", "account": {"id": "a"}}) == {
-        "id": "c",
-        "account": {"id": "a"},
-        "account_id": "a",
-    }
 
 
 def test_an_id_that_pylon_gives_itself_is_not_replaced() -> None:
@@ -228,55 +223,10 @@ def test_a_record_of_usual_size_is_not_cut() -> None:
 
 
 def test_messages_as_records_of_their_own_name_their_issue() -> None:
-    issue = emitted({**ISSUE, "number": 5, "type": "Ticket", "account": {"id": "a"}}, [message(1), message(2, id=None)])
+    issue = emitted({**ISSUE, "number": 5, "type": "Ticket", "account": {"id": "a"}}, [message(1)])
     (record,) = message_records(issue, issue["messages"])
     assert (record["id"], record["issue_id"], record["issue_number"], record["issue_type"]) == ("1", "i", 5, "ticket")
     assert (record["account_id"], record["latest_message_time"]) == ("a", ISSUE["latest_message_time"])
-
-
-@pytest.mark.parametrize(
-    ("recording", "text", "source"),
-    [
-        ({"summary": "Good", "title": "Call"}, "Good", "summary"),
-        (
-            {"summary": "The <Button> breaks ?a=1&copy=2  \n\n\nfor R&D"},
-            "The <Button> breaks ?a=1&copy=2\n\nfor R&D",
-            "summary",
-        ),
-        ({"summary": " \n", "title": " 1 &lt; 2 "}, "1 &lt; 2", "title"),
-        ({"summary": "", "title": "Call"}, "Call", "title"),
-        ({"summary": None, "title": None}, None, "none"),
-        ({}, None, "none"),
-        ({"summary": ["odd"], "title": 7}, "7", "title"),
-    ],
-)
-def test_a_recordings_feedback_is_its_summary_else_its_title(recording: Any, text: Any, source: str) -> None:
-    record = feedback.call_recording_record({"id": "r", **recording})
-    assert (record["feedback_text"], record["feedback_source"]) == (text, source)
-
-
-def test_a_survey_response_names_its_survey_and_reads_as_questions_and_answers() -> None:
-    answers = [
-        {"prompt": "How likely?", "value": "9"},
-        {"prompt": "Why?", "value": None},
-        {"prompt": None, "value": "Great"},
-        "odd",
-    ]
-    record = feedback.survey_response_record({"id": "r", "answers": answers}, {"id": "s", "name": "NPS", "type": "nps"})
-    assert record["feedback_text"] == "How likely?\n9\n\nGreat"
-    assert (record["survey_id"], record["survey_name"], record["survey_type"]) == ("s", "NPS", "nps")
-
-
-def test_answers_are_plain_text_and_stay_as_they_are() -> None:
-    answers = [{"prompt": "What about <us>?", "value": "The <Button> component is broken, see ?a=1&copy=2"}]
-    record = feedback.survey_response_record({"id": "r", "answers": answers}, {"id": "s"})
-    assert record["feedback_text"] == "What about <us>?\nThe <Button> component is broken, see ?a=1&copy=2"
-
-
-@pytest.mark.parametrize("answers", [None, [], "odd", [{"prompt": "Why?"}], [{"prompt": "Why?", "value": ""}]])
-def test_a_response_without_an_answer_has_no_feedback(answers: Any) -> None:
-    record = feedback.survey_response_record({"id": "r", "answers": answers}, {"id": "s"})
-    assert record["feedback_text"] is None
 
 
 def line_of(record: dict[str, Any]) -> bytes:
@@ -347,7 +297,7 @@ def test_a_cut_issue_without_messages_still_says_that_they_were_not_read() -> No
 @pytest.mark.parametrize("field", [{"message_html": f"<p>{HUGE}</p>"}, {"author": {"name": HUGE}}, {"source": HUGE}])
 def test_a_large_message_of_its_own_is_cut_as_well(field: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     messages = [{**message(1), **field}, message(2)]
-    large, small = message_records(*issue_record(ISSUE, messages))
+    large, small = map(message_within, message_records(*issue_record(ISSUE, messages)))
     assert len(line_of(large)) < MOST_BYTES
     assert large["message_html"] is None
     assert small["message_html"] == "<p>2</p>"

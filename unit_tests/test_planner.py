@@ -5,6 +5,7 @@ import pytest
 from benchmarks import planner, scaling
 from benchmarks.report import data_of
 from source_pylon.api.endpoints import MESSAGES, calls_per_minute
+from source_pylon.extraction.issues.history import BYTES_PER_PAGE
 
 
 def test_the_documentation_holds_exactly_the_planners_table() -> None:
@@ -26,8 +27,18 @@ def test_a_page_without_a_place_for_the_table_is_an_error() -> None:
 
 
 def test_messages_decide_and_the_listing_runs_beside_them() -> None:
-    assert planner.minutes(10_000, 300, 120) == 10_000 / 300
-    assert planner.minutes(10_000, 1_000_000, 1) == planner.listing_minutes(10_000, 1) == 11
+    assert planner.minutes(10_001, 120, 30) == 10_001 / 120
+    assert planner.minutes(10_001, 1_000_000, 1) == planner.listing_minutes(10_001, 1) == 11
+
+
+def test_a_hundred_thousand_issues_with_messages_take_about_14_hours() -> None:
+    row = next(line for line in planner.table().splitlines() if line.startswith("| 100,000 "))
+    assert row.split(" | ")[1] == "14 hours"
+    assert "100,000 issues with messages take about 14 hours" in planner.DOCS.read_text(encoding="utf-8")
+
+
+def test_a_page_of_the_list_is_as_large_as_the_connector_asks_for() -> None:
+    assert planner.ISSUES_PER_PAGE * 4_000 == BYTES_PER_PAGE
 
 
 def test_the_published_limit_comes_first() -> None:

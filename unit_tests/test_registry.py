@@ -1,4 +1,4 @@
-"""The table of streams is the one place where a stream is declared, and the documentation names what it holds."""
+"""The registry holds every stream, a new one takes one line in it, and the documentation names what it holds."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer, SyncMode
-from airbyte_cdk.models import Type as MessageType
+from airbyte_cdk.models import SyncMode
 
 from source_pylon import source, streams
 from source_pylon.api.endpoints import get_paginated
 from source_pylon.catalog import airbyte_stream
 from source_pylon.extraction.list import ListStream
 from source_pylon.extraction.stream import Stream
+from source_pylon.run import main
 from source_pylon.schemas import json_schema
-from source_pylon.source import SourcePylon
 from source_pylon.streams import STREAMS
-from source_pylon.streams.projects import TaskComment
-from source_pylon.streams.records import Record, Timestamp, field, key
+from source_pylon.streams.records import RecordModel, Timestamp, field, key
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "docs/pylon.md")
-MAIN = ("issues", "conversations", "tickets", "call_recordings", "survey_responses", "contacts", "accounts")
+SUGGESTED = (
+    "issues",
+    "conversations",
+    "tickets",
+    "call_recordings",
+    "survey_responses",
+    "contacts",
+    "accounts",
+    "article_feedback",
+)
 
 every_stream = pytest.mark.parametrize("definition", STREAMS, ids=lambda definition: definition.name)
 
@@ -61,7 +68,7 @@ def test_the_cursor_is_a_time_of_the_schema(definition: Stream) -> None:
 
 
 @every_stream
-def test_the_catalog_says_what_the_row_says(definition: Stream) -> None:
+def test_the_catalog_says_what_the_class_says(definition: Stream) -> None:
     stream = airbyte_stream(definition)
     assert stream.source_defined_primary_key == [[name] for name in definition.primary_key]
     if definition.cursor_field is None:
@@ -73,8 +80,8 @@ def test_the_catalog_says_what_the_row_says(definition: Stream) -> None:
         assert stream.source_defined_cursor
 
 
-def test_check_asks_for_the_seven_main_streams_and_no_other() -> None:
-    assert tuple(definition.name for definition in STREAMS if definition.main) == MAIN
+def test_check_asks_for_the_issue_streams_and_the_other_sources_of_feedback() -> None:
+    assert tuple(definition.name for definition in STREAMS if definition.suggested) == SUGGESTED
 
 
 def test_every_model_of_a_record_is_a_stream_s_or_a_part_of_one() -> None:
@@ -85,21 +92,20 @@ def test_every_model_of_a_record_is_a_stream_s_or_a_part_of_one() -> None:
     while waiting:
         model = waiting.pop()
         if model not in used:
-            used.update(base for base in model.__mro__ if issubclass(base, Record))
+            used.update(base for base in model.__mro__ if issubclass(base, RecordModel))
             waiting += [part for item in model.model_fields.values() for part in models_in(item.annotation)]
     found = {
         model
         for module in pkgutil.iter_modules(streams.__path__)
         for model in vars(importlib.import_module(f"{streams.__name__}.{module.name}")).values()
-        if isinstance(model, type) and issubclass(model, Record)
+        if isinstance(model, type) and issubclass(model, RecordModel)
     }
-    # The stream of comments on tasks needs a kind of stream that reads children of changed parents only.
-    assert found - used == {TaskComment}
+    assert found - used == set()
 
 
-def models_in(annotation: Any) -> Iterator[type[Record]]:
+def models_in(annotation: Any) -> Iterator[type[RecordModel]]:
     """The models within an annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, Record):
+    if isinstance(annotation, type) and issubclass(annotation, RecordModel):
         yield annotation
     for argument in getattr(annotation, "__args__", ()):
         yield from models_in(argument)
@@ -108,17 +114,26 @@ def models_in(annotation: Any) -> Iterator[type[Record]]:
 # A new stream.
 
 
-class Gadget(Record):
+class Gadget(RecordModel):
     """A made-up object."""
 
     id: str = key("The id of the gadget.")
     updated_at: Timestamp | None = field("When the gadget was last changed, the stream's cursor.")
 
 
+class Gadgets(ListStream):
+    """What a module of a new noun would hold besides the record model."""
+
+    name = "gadgets"
+    endpoint = get_paginated("/gadgets")
+    model = Gadget
+    cursor_field = "updated_at"
+
+
 GADGETS = [{"id": "a", "updated_at": "2026-01-01T00:00:00Z", "new": 1}, {"id": "b", "updated_at": None}]
 
 
-class Gadgets(BaseHTTPRequestHandler):
+class GadgetServer(BaseHTTPRequestHandler):
     """A server that lists gadgets."""
 
     def do_GET(self) -> None:
@@ -135,35 +150,38 @@ class Gadgets(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def gadgets_url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Gadgets) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), GadgetServer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
-def test_a_new_stream_needs_its_model_and_one_row(monkeypatch: pytest.MonkeyPatch, gadgets_url: str) -> None:
-    row = ListStream("gadgets", get_paginated("/gadgets"), Gadget, cursor_field="updated_at")
-    monkeypatch.setattr(source, "STREAMS", (*STREAMS, row))
-    config = {"api_token": "token", "api_url": gadgets_url}
-    connector = SourcePylon()
-    discovered = connector.discover(source.logger, config).streams
-    assert [stream.name for stream in discovered] == [*(definition.name for definition in STREAMS), "gadgets"]
-    assert discovered[-1].json_schema == json_schema(Gadget)
-    catalog = ConfiguredAirbyteCatalogSerializer.load(
-        {
-            "streams": [
-                {
-                    "stream": {"name": "gadgets", "json_schema": {}, "supported_sync_modes": ["full_refresh"]},
-                    "sync_mode": "incremental",
-                    "destination_sync_mode": "append_dedup",
-                }
-            ]
-        }
-    )
-    messages = list(connector.read(source.logger, config, catalog))
-    emitted = [message.record.data for message in messages if message.type is MessageType.RECORD and message.record]
-    assert emitted == GADGETS
-    assert any(message.type is MessageType.STATE for message in messages)
+def test_a_new_stream_needs_one_class_and_one_line_in_the_registry(
+    monkeypatch: pytest.MonkeyPatch, gadgets_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(source, "STREAMS", (*STREAMS, Gadgets()))
+    config, catalog = tmp_path / "config.json", tmp_path / "catalog.json"
+    config.write_text(json.dumps({"api_token": "token", "api_url": gadgets_url}))
+
+    assert main(["discover", "--config", str(config)]) == 0
+    (discovered,) = (message["catalog"]["streams"] for message in messages(capfd) if message["type"] == "CATALOG")
+    assert [stream["name"] for stream in discovered] == [*(definition.name for definition in STREAMS), "gadgets"]
+    assert discovered[-1]["json_schema"] == json_schema(Gadget)
+    assert discovered[-1]["supported_sync_modes"] == ["full_refresh", "incremental"]
+
+    chosen = {"stream": discovered[-1], "sync_mode": "incremental", "destination_sync_mode": "append_dedup"}
+    catalog.write_text(json.dumps({"streams": [chosen]}))
+    assert main(["read", "--config", str(config), "--catalog", str(catalog)]) == 0
+    written = messages(capfd)
+    assert [message["record"]["data"] for message in written if message["type"] == "RECORD"] == GADGETS
+    (state,) = (message["state"]["stream"] for message in written if message["type"] == "STATE")
+    assert state["stream_descriptor"]["name"] == "gadgets"
+    assert state["stream_state"].keys() == {"updated_at"}
+
+
+def messages(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The Airbyte messages that were written to standard output since the last call."""
+    return [json.loads(line) for line in capfd.readouterr().out.splitlines()]
 
 
 # The documentation.

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from source_pylon import streams
 from source_pylon.schemas import json_schema
-from source_pylon.streams.records import Record
+from source_pylon.streams.records import RecordModel
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,12 +35,12 @@ class Thing(BaseModel):
     free: dict[str, Any] | None = Field(default=None, description="Anything.")
 
 
-def record_models() -> list[type[Record]]:
+def record_models() -> list[type[RecordModel]]:
     """Every record model, nested ones too."""
     for module in pkgutil.iter_modules(streams.__path__):
         importlib.import_module(f"{streams.__name__}.{module.name}")
-    found: list[type[Record]] = []
-    waiting: list[type[Record]] = [Record]
+    found: list[type[RecordModel]] = []
+    waiting: list[type[RecordModel]] = [RecordModel]
     while waiting:
         subclasses = waiting.pop().__subclasses__()
         found += subclasses
@@ -108,14 +108,14 @@ def test_a_type_that_airbyte_does_not_accept_is_refused(annotation: Any) -> None
 
 
 @every_model
-def test_the_schema_is_valid_draft_7(model: type[Record]) -> None:
+def test_the_schema_is_valid_draft_7(model: type[RecordModel]) -> None:
     schema = json_schema(model)
     Draft7Validator.check_schema(schema)
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
 
 
 @every_model
-def test_the_schema_has_only_what_airbyte_accepts(model: type[Record]) -> None:
+def test_the_schema_has_only_what_airbyte_accepts(model: type[RecordModel]) -> None:
     keywords = {
         "type",
         "description",
@@ -131,13 +131,13 @@ def test_the_schema_has_only_what_airbyte_accepts(model: type[Record]) -> None:
 
 
 @every_model
-def test_every_object_allows_unknown_fields(model: type[Record]) -> None:
+def test_every_object_allows_unknown_fields(model: type[RecordModel]) -> None:
     for schema in schemas_within(json_schema(model)):
         assert ("object" in schema["type"]) == (schema.get("additionalProperties") is True)
 
 
 @every_model
-def test_every_field_has_a_description_that_is_a_sentence(model: type[Record]) -> None:
+def test_every_field_has_a_description_that_is_a_sentence(model: type[RecordModel]) -> None:
     for schema in schemas_within(json_schema(model)):
         for name, field in schema.get("properties", {}).items():
             assert field["description"].strip().endswith("."), name
@@ -145,7 +145,7 @@ def test_every_field_has_a_description_that_is_a_sentence(model: type[Record]) -
 
 
 @every_model
-def test_times_are_timestamps_with_a_time_zone(model: type[Record]) -> None:
+def test_times_are_timestamps_with_a_time_zone(model: type[RecordModel]) -> None:
     for schema in schemas_within(json_schema(model)):
         for name, field in schema.get("properties", {}).items():
             is_time = name.endswith(("_at", "_time", "_date")) or name == "timestamp"
@@ -156,7 +156,7 @@ def test_times_are_timestamps_with_a_time_zone(model: type[Record]) -> None:
 
 
 @every_model
-def test_the_schema_agrees_with_pydantic(model: type[Record]) -> None:
+def test_the_schema_agrees_with_pydantic(model: type[RecordModel]) -> None:
     """Both must take and refuse the same values for each field; pydantic's own schema is the witness."""
     own = json_schema(model)["properties"]
     witness = model.model_json_schema()

@@ -16,7 +16,7 @@ import sdk_operations as sdk
 from integration_tests.harness import ago, check
 from integration_tests.registry import sync
 from integration_tests.sandbox import Sandbox, Size
-from integration_tests.sandbox.faults import Seen
+from integration_tests.sandbox.faults import Fault, Seen, status
 from source_pylon.api import errors
 from source_pylon.api.endpoints import ME, MESSAGES, Endpoint, Paging, calls_per_minute
 from source_pylon.streams import STREAMS
@@ -63,6 +63,8 @@ def recorded() -> list[Seen]:
         state = sync(pylon).state
         pylon.evolve(3, 20, deletions=False)
         pylon.clock.advance(timedelta(hours=1))
+        # Whether an issue whose messages are refused was deleted is asked at the issue itself.
+        pylon.faults.add(Fault("GET /issues/{id}/messages", status(404), times=1))
         sync(pylon, state=state)
         sync(pylon, start_date=ago(days=60).strftime("%Y-%m-%dT00:00:00Z"), issues_lookback_days=3)
         check(pylon)

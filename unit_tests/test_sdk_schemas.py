@@ -37,12 +37,12 @@ from source_pylon.streams.issues import Issue
 from source_pylon.streams.knowledge_base import Article, ArticleFeedback, Collection, KnowledgeBase, TrainingData
 from source_pylon.streams.macros import Macro, MacroGroup
 from source_pylon.streams.projects import Milestone, Project, Task, TaskComment, TaskStatus
-from source_pylon.streams.records import Record
+from source_pylon.streams.records import RecordModel
 from source_pylon.streams.surveys import Survey, SurveyResponse
 from source_pylon.streams.users import Team, User, UserRole
 
 # The SDK's model of what each stream's records describe. Nested models are paired by the fields that hold them.
-SDK_MODELS: dict[type[Record], type[BaseModel]] = {
+SDK_MODELS: dict[type[RecordModel], type[BaseModel]] = {
     Issue: sdk.Issue,
     Message: sdk.Message,
     IssueMessage: sdk.Message,
@@ -190,7 +190,7 @@ def test_every_record_model_is_compared_with_one_of_the_sdk() -> None:
     for module in pkgutil.iter_modules(streams.__path__):
         importlib.import_module(f"{streams.__name__}.{module.name}")
     declared: set[type[BaseModel]] = set()
-    waiting: list[type[Record]] = [Record]
+    waiting: list[type[RecordModel]] = [RecordModel]
     while waiting:
         # Models of other test modules are none of the connector's.
         subclasses = [each for each in waiting.pop().__subclasses__() if each.__module__.startswith(streams.__name__)]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_pylon.extraction.time_windows import Window, next_width, next_window, time_filter, up_to
+from source_pylon.extraction.time_windows import TimeWindow, cut_at, next_window, time_filter, windows_after
 from source_pylon.timestamps import SECOND, parse
 
 UTC = timezone.utc
@@ -16,11 +16,8 @@ MONTH = timedelta(days=29)
 moments = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2026, 9, 30), timezones=st.just(UTC))
 
 
-def windows(after: datetime) -> list[Window]:
-    found = [next_window(after, NOW, MONTH)]
-    while found[-1].until is not None:
-        found.append(next_window(found[-1].until, NOW, MONTH))
-    return found
+def windows(after: datetime) -> list[TimeWindow]:
+    return list(windows_after(after, NOW, MONTH))
 
 
 @given(moments, moments)
@@ -37,35 +34,26 @@ def test_no_window_is_wider_than_allowed_and_only_the_last_has_no_end(after: dat
     assert all(window.until is not None and window.until - window.after <= MONTH for window in closed)
 
 
-@given(st.integers(0, 100_000), st.integers(1, 29 * 24))
-def test_a_window_is_as_wide_as_what_was_found_before_it_allows(found: int, hours: int) -> None:
-    before = Window(NOW - timedelta(hours=hours), NOW)
-    width = next_width(before, found, 3_000, MONTH)
-    assert timedelta(hours=1) <= width <= min(MONTH, timedelta(hours=2 * hours))
-    if found * (width / timedelta(hours=hours)) > 3_001:
-        assert width == timedelta(hours=1)
-
-
 def test_a_moment_in_the_far_future_is_owned_by_the_last_window() -> None:
     assert next_window(NOW - MONTH, NOW, MONTH).holds(datetime(2222, 1, 1, tzinfo=UTC))
 
 
 def test_a_start_that_lies_ahead_gives_one_window_without_end() -> None:
-    assert next_window(NOW + MONTH, NOW, MONTH) == Window(NOW + MONTH, None)
+    assert next_window(NOW + MONTH, NOW, MONTH) == TimeWindow(NOW + MONTH, None)
 
 
 def test_a_window_is_cut_short_at_the_first_bound_inside_it() -> None:
-    window = Window(NOW - MONTH, NOW)
+    window = TimeWindow(NOW - MONTH, NOW)
     inside, later = NOW - timedelta(days=20), NOW - timedelta(days=3)
-    assert up_to(window, [later, inside]) == Window(window.after, inside)
-    assert up_to(window, [NOW - MONTH, NOW, NOW + MONTH]) == window
-    assert up_to(Window(window.after, None), [inside]) == Window(window.after, inside)
+    assert cut_at(window, [later, inside]) == TimeWindow(window.after, inside)
+    assert cut_at(window, [NOW - MONTH, NOW, NOW + MONTH]) == window
+    assert cut_at(TimeWindow(window.after, None), [inside]) == TimeWindow(window.after, inside)
 
 
 @given(moments, st.integers(0, 999_999))
 def test_a_filter_covers_its_window_whatever_the_bounds_mean_and_the_records_hide(after: datetime, micros: int) -> None:
     after = after.replace(microsecond=micros)
-    window = Window(after, after + MONTH)
+    window = TimeWindow(after, after + MONTH)
     asked = time_filter("updated_at", window)
     lower, upper = map(parse, asked["values"])
     assert lower is not None
@@ -79,5 +67,26 @@ def test_a_filter_covers_its_window_whatever_the_bounds_mean_and_the_records_hid
 
 
 def test_a_window_without_end_is_asked_for_with_one_value() -> None:
-    asked = time_filter("start_time", Window(datetime(2026, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC), None))
+    asked = time_filter("start_time", TimeWindow(datetime(2026, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC), None))
     assert asked == {"field": "start_time", "operator": "time_is_after", "value": "2025-12-31T23:59:59Z"}
+
+
+def test_a_window_is_asked_for_in_whole_seconds_one_earlier_and_two_later() -> None:
+    after = datetime(2026, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)
+    asked = time_filter("updated_at", TimeWindow(after, after + timedelta(minutes=1)))
+    assert asked["values"] == ["2025-12-31T23:59:59Z", "2026-01-01T00:01:02Z"]
+
+
+def test_a_window_owns_its_end_and_not_its_beginning() -> None:
+    window = TimeWindow(NOW - MONTH, NOW)
+    assert window.holds(NOW)
+    assert not window.holds(NOW - MONTH)
+
+
+def test_a_moment_is_far_from_a_window_if_more_than_a_day_outside() -> None:
+    window, day, tick = TimeWindow(NOW - MONTH, NOW), timedelta(days=1), timedelta(microseconds=1)
+    assert not window.is_far_from(NOW - MONTH - day)
+    assert window.is_far_from(NOW - MONTH - day - tick)
+    assert not window.is_far_from(NOW + day)
+    assert window.is_far_from(NOW + day + tick)
+    assert not TimeWindow(NOW - MONTH, None).is_far_from(NOW + 1_000 * day)

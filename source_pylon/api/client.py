@@ -1,4 +1,4 @@
-"""Requests to Pylon as the streams make them: within the rate limit, retried, checked, page by page."""
+"""The client of Pylon's API: rate limits, retries, checks of responses, and pagination."""
 
 import contextlib
 import logging
@@ -24,25 +24,24 @@ logger = logging.getLogger("airbyte")
 
 _MAX_BAD_ANSWERS = 4
 _MAX_GLITCHES = 11
-"""How often a page without data may come before the stream fails. A production client of 2026 asks ten times again."""
+"""The stream fails at this many responses without data for one page. A production client of 2026 retries ten times."""
 _GLITCH_PAUSE = 0.1
-"""The first pause after a glitched page, as a share of the first wait of a retry; the n-th is n times as long."""
+"""The first pause after a glitched page, as a share of `retry_base`; the n-th pause is n times as long."""
 _NOTABLE_CHANGE = 0.25
-"""Log a learned limit again only after it changed by this fraction: two integrations take less from each other all the
-time."""
+"""Log a learned limit again only after it changed by this fraction: with two integrations it varies all the time."""
 
 
 class Observer(Protocol):
-    """Is told why the client waits."""
+    """Receives the reasons for which the client waits."""
 
     def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
-        """Pylon refused a call of `endpoint`; the next leaves in `seconds`; `limit` calls a minute seem allowed."""
+        """Pylon refused a request to `endpoint`; the next is sent in `seconds`; about `limit` a minute seem allowed."""
 
     def learned(self, endpoint: Endpoint, before: int, limit: int) -> None:
-        """`endpoint` may be called `limit` times a minute; `before` was what was believed."""
+        """About `limit` requests a minute to `endpoint` are allowed, not `before` as assumed."""
 
     def retrying(self, endpoint: Endpoint, seconds: float, error: errors.PylonError) -> None:
-        """A call of `endpoint` failed with `error` and is tried again in `seconds`."""
+        """A request to `endpoint` failed with `error` and is retried in `seconds`."""
 
 
 class NullObserver:
@@ -86,7 +85,7 @@ class PylonClient:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`share_percent` of what `limits` says (calls a minute) is used of each endpoint."""
+        """Each endpoint is used at `share_percent` of the requests per minute that `limits` returns."""
         self._transport = transport
         self._region = region
         self._timing = timing or Timing()
@@ -95,7 +94,7 @@ class PylonClient:
         self.observer: Observer = observer or NullObserver()
         self._sleep = sleep
         self.clock = Clock(now)
-        """The present, by this machine and by Pylon."""
+        """The current time, by this machine and by Pylon."""
         self._deadline = time.monotonic() + self._timing.time_limit
         self._in_flight: dict[int, tuple[str, float]] = {}
         self._limiters: dict[str, RateLimiter] = {}
@@ -103,7 +102,7 @@ class PylonClient:
         self._lock = threading.Lock()
 
     def limiter(self, endpoint: Endpoint) -> RateLimiter:
-        """What holds back the calls of `endpoint`; its `limit` is the AdaptiveLimit."""
+        """Return the rate limiter of `endpoint`."""
         with self._lock:
             limiter = self._limiters.get(endpoint.key)
             if limiter is None:
@@ -113,25 +112,25 @@ class PylonClient:
             return limiter
 
     def waiting_endpoints(self) -> list[str]:
-        """The endpoints, by their keys, whose calls the client holds back now to keep their rate limit."""
+        """Return the keys of the endpoints whose requests are waiting for their rate limit."""
         with self._lock:
             return [key for key, limiter in self._limiters.items() if limiter.waiting_since is not None]
 
     def in_flight(self) -> list[tuple[str, float]]:
-        """The endpoints, by their keys, with calls that have no answer yet, and for how many seconds."""
+        """Return, for each request without a response, the endpoint's key and the seconds since it was sent."""
         now = time.monotonic()
         return [(key, now - since) for key, since in list(self._in_flight.values())]
 
     def now(self) -> datetime:
-        """This machine's time in UTC, as its clock showed it when the client was made, and what has passed since."""
+        """Return this machine's time in UTC: the clock when the client was made, plus the time elapsed since."""
         return self.clock.machine()
 
     def server_time(self, moment: datetime) -> datetime:
-        """`moment` of this machine's clock, corrected where Pylon's clock is behind it."""
+        """Return a time of this machine's clock, corrected if Pylon's clock is behind."""
         return moment - (self.clock.machine() - self.clock.earliest())
 
     def ask_time(self) -> datetime:
-        """The later of this machine's time and Pylon's; Pylon is asked if no answer has told it yet.
+        """Return the later of this machine's time and Pylon's; makes a request if Pylon's time is not known.
 
         Raises PylonError.
         """
@@ -149,7 +148,7 @@ class PylonClient:
         on_large: Callable[[], None] | None = None,
         page: int | None = None,
     ) -> dict[str, Any]:
-        """The envelope of one good answer.
+        """Send a request, with retries, and return the envelope of its successful response.
 
         `ids` fill the path's placeholders; `on_large` as of `Transport.exchange`; `page` is only logged.
 
@@ -209,7 +208,7 @@ class PylonClient:
         limit: int | None = None,
         key: Callable[[dict[str, Any]], object] = identity,
     ) -> Iterator[Page]:
-        """The records of a list, page by page; `cursor` and `limit` go where the endpoint takes them."""
+        """Yield the records of a list, page by page; `cursor` and `limit` go where the endpoint expects them."""
         size = limit or endpoint.page_size
         number = 0
 
@@ -231,7 +230,7 @@ class PylonClient:
         endpoint, path, query, body, on_large, page = request
         limiter = self.limiter(endpoint)
         if not limiter.enter(self._time_left()):
-            raise self._out_of_time(f"Calls of {endpoint.key} have to wait for its rate limit.", endpoint.key)
+            raise self._out_of_time(f"Requests to {endpoint.key} have to wait for its rate limit.", endpoint.key)
         wait: float | None = None
         began = time.monotonic()
         self._in_flight[threading.get_ident()] = (endpoint.key, began)
@@ -242,11 +241,11 @@ class PylonClient:
             )
             outcome = f"status {exchange.status}, {len(exchange.body)} bytes"
             if 200 <= exchange.status < 300:
-                # A gateway's own error page carries the gateway's time.
+                # Only from successful responses: a gateway's own error page has the gateway's time.
                 self.clock.learn(exchange.headers.get("Date"))
             elif responses.action_for(exchange) is Action.WAIT:
                 wait = self._requested_wait(exchange)
-                # Places in a window of a minute free up one by one; a quarter of a minute finds some of them.
+                # The requests of the last minute expire one by one; a quarter of a minute frees some of them.
                 wait = self._timing.minute / 4 if wait is None else wait
         except errors.PylonError as error:
             outcome = f"{type(error).__name__} ({error.detail})"

@@ -1,4 +1,4 @@
-"""The time of this machine, and Pylon's as the `Date` headers of its answers tell it."""
+"""The time of this machine, and Pylon's time from the `Date` headers of its responses."""
 
 import email.utils
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 _MAX_AHEAD = timedelta(days=7)
-"""A `Date` further ahead of this machine is ignored: no clock that TLS certificates still work with is that wrong."""
+"""Ignore a `Date` further ahead of this machine: with a clock that wrong, TLS certificates would not be valid."""
 
 
 def utc_now() -> datetime:
@@ -27,11 +27,11 @@ def http_date(text: str | None) -> datetime | None:
 
 
 class Clock:
-    """Two opinions about the present: this machine's and Pylon's. Thread-safe.
+    """The current time, by this machine's clock and by Pylon's. Thread-safe.
 
     The wall clock is read once; after that the time advances with the monotonic clock, so setting the wall clock
-    while a sync runs changes nothing. `learn` is to be called only for good (2xx) answers: a gateway's own error page
-    carries the gateway's time.
+    while a sync runs changes nothing. Call `learn` for successful (2xx) responses only: a gateway's own error
+    page has the gateway's time.
     """
 
     def __init__(self, now: Callable[[], datetime] = utc_now, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -39,17 +39,17 @@ class Clock:
         self._began, self._began_at = now(), monotonic()
         self._offset: timedelta | None = None
         self.has_learned = False
-        """Whether a good answer has come yet, with or without a usable date."""
+        """Whether a successful response was received, with or without a usable date."""
 
     def machine(self) -> datetime:
         """This machine's time in UTC."""
         return self._began + timedelta(seconds=self._monotonic() - self._began_at)
 
     def learn(self, date_header: str | None) -> None:
-        """Learn Pylon's time from the `Date` header of an answer that has just arrived.
+        """Learn Pylon's time from the `Date` header of a response that has just arrived.
 
-        The smallest offset of all answers counts. An answer out of a cache can make Pylon's time too early, which
-        costs reading something again; a time that is too late would lose records.
+        The smallest offset of all responses counts. A cached response can make Pylon's time too early, which only means
+        that records are read again; a time that is too late would lose records.
         """
         self.has_learned = True
         date = http_date(date_header)
@@ -60,9 +60,9 @@ class Clock:
             self._offset = offset
 
     def earliest(self) -> datetime:
-        """The earlier of the two times. A state that is not later than this is later than neither clock."""
+        """Return the earlier of the two times. A state up to this time is in the past by both clocks."""
         return self.machine() + min(self._offset or timedelta(0), timedelta(0))
 
     def latest(self) -> datetime:
-        """The later of the two times. What is later than this lies in the future by both clocks."""
+        """Return the later of the two times. Anything later is in the future by both clocks."""
         return self.machine() + max(self._offset or timedelta(0), timedelta(0))

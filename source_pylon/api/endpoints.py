@@ -1,4 +1,4 @@
-"""The operations of Pylon's API, and how often Pylon lets an organisation call each."""
+"""The operations of Pylon's API, and the rate limit that Pylon publishes for each."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -35,7 +35,7 @@ class Endpoint:
         return f"{self.method} {self.path}"
 
     def path_for(self, *ids: str) -> str:
-        """The path with its placeholders filled in order, each id quoted as one path segment.
+        """Return the path with its placeholders filled in order, each id quoted as one path segment.
 
         Raises UnusableId for an empty id and for `.` and `..`, quoted or not: they would lead to another endpoint.
         """
@@ -44,22 +44,22 @@ class Endpoint:
 
     def _quoted(self, value: str) -> str:
         if value in ("", ".", ".."):
-            raise UnusableId(f"Pylon gave an object an id that {self.key} cannot take: {value!r}.", self.key)
+            raise UnusableId(f"Pylon returned an object whose id cannot be used in {self.key}: {value!r}.", self.key)
         return quote(value, safe="", errors="replace")
 
 
 def get_paginated(path: str, page_size: int = 999) -> Endpoint:
-    """A GET that takes `cursor` and `limit` in the query string."""
+    """Return a GET endpoint that takes `cursor` and `limit` in the query string."""
     return Endpoint("GET", path, Paging.QUERY, page_size)
 
 
 def get_all(path: str) -> Endpoint:
-    """A GET that answers with everything at once."""
+    """Return a GET endpoint that returns everything at once."""
     return Endpoint("GET", path)
 
 
 def search(path: str, page_size: int = 999) -> Endpoint:
-    """A POST that takes `filter`, `cursor` and `limit` in its body."""
+    """Return a POST endpoint that takes `filter`, `cursor` and `limit` in its body."""
     return Endpoint("POST", path, Paging.BODY, page_size)
 
 
@@ -77,7 +77,7 @@ _SLOW_LISTS = {"search", "messages", "threads", "voice-calls", "articles", "coll
 
 
 def calls_per_minute(endpoint: Endpoint) -> int:
-    """Calls a minute that Pylon publishes for an endpoint (October 2026, the official SDK's documentation).
+    """Return the requests per minute that Pylon publishes for an endpoint (October 2026, official SDK).
 
     A sync starts from these and adapts: limits changed three times in 2026 and are raised for single organisations.
     """
@@ -87,12 +87,12 @@ def calls_per_minute(endpoint: Endpoint) -> int:
 
 
 def calls_per_minute_july_2026(endpoint: Endpoint) -> int:
-    """Calls a minute that Pylon published in July 2026, to measure what an outdated table costs."""
+    """Return the requests per minute that Pylon published in July 2026, to measure the cost of an outdated table."""
     if endpoint.key in _SLOWEST:
         return 10
     return 20 if _is_slow(endpoint) else 60
 
 
 def _is_slow(endpoint: Endpoint) -> bool:
-    # A single collection has the limit of their list, unlike any other object.
+    # A single collection has the same limit as the list of collections, unlike any other object.
     return endpoint.path.rsplit("/", 1)[-1] in _SLOW_LISTS or "/collections/" in endpoint.path

@@ -1,4 +1,4 @@
-"""What can go wrong between the connector and Pylon, and the one table that says what follows.
+"""The errors between the connector and Pylon, and the one table of what follows from each.
 
 Each row of the tables below maps a code of Pylon's, a status, or a failure of the connection to an action, the kind of
 error, and a text for the person who can act on it. Nothing else in the connector decides about a status.
@@ -79,37 +79,37 @@ class Unreachable(PylonError):
 
 
 class ReadStalled(PylonError):
-    """The connector itself has let an answer wait for so long that the server may have closed the connection."""
+    """The connector itself paused reading a response for so long that the server may have closed the connection."""
 
 
 class TimeLimitReached(PylonError):
-    """The client's own limit on the time of all requests, which `check` has, is used up."""
+    """The client's limit on the total time of its requests, which only `check` has, is used up."""
 
     is_transient = True
 
 
 class Unavailable(PylonError):
-    """5xx or 429 for longer than the connector waits."""
+    """5xx or 429 for longer than the connector keeps trying."""
 
     is_transient = True
 
 
 class InvalidResponse(PylonError):
-    """An answer that Pylon's API does not give: HTML, broken JSON, another shape, endless pages."""
+    """A response that Pylon's API does not document: HTML, broken JSON, another shape, endless pages."""
 
     is_transient = True
 
 
 class GlitchedPage(InvalidResponse):
-    """A page that says there is more but holds no data, a known glitch of Pylon's."""
+    """A page that announces more pages but has no data: a known glitch of Pylon's API."""
 
 
 class ResponseTooLarge(PylonError):
-    """An answer with more bytes than the connector holds in memory."""
+    """A response with more bytes than the connector keeps in memory."""
 
 
 class Action(Enum):
-    """What follows from an answer or a failure."""
+    """What follows from a response or a failure."""
 
     USE = "use"
     RETRY = "retry"
@@ -137,13 +137,15 @@ _FORBIDDEN = (
     "not include it. Grant the permission in Pylon, use a token of an admin (Settings, API Tokens), or deselect "
     "the stream."
 )
+_REJECTED = "Pylon refused a request to {endpoint} as invalid. If this happens again, report it with the log."
+_NOT_FOUND = "Pylon found nothing at {endpoint}: the object, or the endpoint itself, does not exist."
 _CONTACT = "Log in to Pylon to see why, or contact Pylon's support. The sync continues from its state afterwards."
 
 RATE_LIMITED = Rule(
     Action.WAIT,
     Unavailable,
-    "Pylon has refused every call of {endpoint} for too many requests. Another integration may be using up your "
-    "organization's rate limit.",
+    "Pylon kept refusing {endpoint} because of too many requests. Another integration may be using up your "
+    "organization's rate limit: pause it, or ask Pylon's support for a higher limit.",
 )
 
 BY_CODE: Mapping[str, Rule] = {
@@ -170,17 +172,17 @@ BY_CODE: Mapping[str, Rule] = {
 status. The codes that Pylon's SDK lists are compared with this table by unit_tests/test_sdk_endpoints.py."""
 
 BY_STATUS: Mapping[int, Rule] = {
-    400: Rule(Action.FAIL, Rejected, "Pylon refused a request to {endpoint}."),
+    400: Rule(Action.FAIL, Rejected, _REJECTED),
     401: Rule(Action.FAIL, Unauthorized, _NOT_ACCEPTED),
     402: Rule(Action.FAIL, Forbidden, _FORBIDDEN),
     403: Rule(Action.FAIL, Forbidden, _FORBIDDEN),
-    404: Rule(Action.FAIL, NotFound, "Pylon has no {endpoint} for what was requested."),
-    405: Rule(Action.FAIL, NotFound, "Pylon has no endpoint {endpoint}."),
+    404: Rule(Action.FAIL, NotFound, _NOT_FOUND),
+    405: Rule(Action.FAIL, NotFound, "Pylon does not have the endpoint {endpoint}."),
     408: Rule(Action.RETRY),
-    409: Rule(Action.FAIL, Rejected, "Pylon refused a request to {endpoint}."),
-    410: Rule(Action.FAIL, NotFound, "Pylon has no {endpoint} for what was requested."),
+    409: Rule(Action.FAIL, Rejected, _REJECTED),
+    410: Rule(Action.FAIL, NotFound, _NOT_FOUND),
     413: Rule(Action.FAIL, Rejected, "Pylon refused a request to {endpoint} as too large."),
-    422: Rule(Action.FAIL, Rejected, "Pylon refused a request to {endpoint}."),
+    422: Rule(Action.FAIL, Rejected, _REJECTED),
     425: Rule(Action.RETRY),
     429: RATE_LIMITED,
 }
@@ -190,7 +192,7 @@ BY_STATUS_CLASS: Mapping[int, Rule] = {
     3: Rule(
         Action.FAIL,
         Redirected,
-        "The API address answers with a redirect, which is not followed. Check API URL and any proxy.",
+        "The API address responds with a redirect, which is not followed. Check API URL and any proxy.",
     ),
     4: Rule(Action.FAIL),
     5: Rule(Action.RETRY),
@@ -202,7 +204,7 @@ BY_FAILURE: Mapping[str, Rule] = {
     "proxy": Rule(
         Action.RETRY,
         Unreachable,
-        "The proxy does not let the connector through. Check HTTPS_PROXY and NO_PROXY.",
+        "The proxy refused the connection. Check HTTPS_PROXY and NO_PROXY.",
     ),
     "tls": Rule(Action.RETRY, Unreachable, f"No trusted TLS connection to {{host}}. {_CA_HINT}"),
     "timeout": Rule(Action.RETRY, Unreachable, "{host} does not answer in time."),
@@ -212,12 +214,12 @@ BY_FAILURE: Mapping[str, Rule] = {
         "The name of {host} cannot be resolved. Check the API URL, DNS and the network.",
     ),
     "connection": Rule(Action.RETRY, Unreachable, "No connection to {host}. Check the network, firewall and proxy."),
-    "broken": Rule(Action.RETRY, Unreachable, "The connection to {host} broke while an answer was read."),
-    "deadline": Rule(Action.RETRY, Unreachable, "Pylon's answer took too long to arrive."),
+    "broken": Rule(Action.RETRY, Unreachable, "The connection to {host} broke while a response was read."),
+    "deadline": Rule(Action.RETRY, Unreachable, "Pylon's response took too long to arrive."),
     "too large": Rule(
         Action.FAIL,
         ResponseTooLarge,
-        "An answer of Pylon's has more than {limit_mb} MB, the most that the connector holds in memory.",
+        "A response from Pylon has more than {limit_mb} MB, the most that the connector keeps in memory.",
     ),
     "certificates": Rule(
         Action.FAIL,
@@ -237,17 +239,17 @@ BY_FAILURE: Mapping[str, Rule] = {
         "install the Python package PySocks.",
     ),
 }
-"""Failures without an answer."""
+"""Failures without a response."""
 
 
 def rule_for(status: int, code: str = "") -> Rule:
-    """The row of the table for an answer with this status and, where it had one, this error code."""
+    """Return the row of the table for a response with this status and, if it has one, this error code."""
     if not 200 <= status < 300 and code in BY_CODE:
         return BY_CODE[code]
     return BY_STATUS.get(status) or BY_STATUS_CLASS.get(status // 100) or BY_STATUS_CLASS[5]
 
 
 def failure(kind: str, detail: str, **names: object) -> PylonError:
-    """The error for a failure without an answer; `names` are what its text mentions."""
+    """Return the error for a failure without a response; `names` fill the placeholders of its text."""
     rule = BY_FAILURE[kind]
     return rule.error(rule.text.format(**names), detail)

@@ -1,4 +1,4 @@
-"""JSON that orjson alone would refuse or change: lone surrogates, integers beyond 64 bits, deep nesting."""
+"""Parses JSON that orjson would refuse or change: lone surrogates, integers beyond 64 bits, deep nesting."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 MAX_DEPTH = 200
-"""Nesting that is kept where a body is nested deeper than a parser takes."""
+"""Levels of nesting that are kept if a body is nested more deeply than the parser supports."""
 
 _REPLACEMENT = b"\\ufffd"
 _ESCAPE = re.compile(
@@ -24,13 +24,13 @@ _SLICE = 1 << 18
 _DIGITS = re.compile(rb"[0-9]+")
 _BEFORE_A_NUMBER = b":,[- \t\r\n"
 _AFTER_A_NUMBER = b",]} \t\r\n"
-"""What may stand around a number; a body may also begin or end with one."""
+"""Characters allowed before and after a number; a body may also begin or end with one."""
 _MAX_DIGITS = 4_000
-"""Python refuses to convert longer texts to integers, because the time grows with the square of their length."""
+"""Python refuses to convert longer texts to integers, because that takes quadratic time."""
 
 
 def loads(body: bytes) -> tuple[Any, str | None]:
-    """Parse a body; returns the value, and what had to be changed to read it (None in almost every case).
+    """Parse a body; returns the value, and a description of what was changed in it (nearly always None).
 
     - Lone surrogates and bytes that are not UTF-8 become U+FFFD.
     - Integers of any size stay integers; orjson alone makes floats of those beyond 64 bits. One of more than 4,000
@@ -43,7 +43,7 @@ def loads(body: bytes) -> tuple[Any, str | None]:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         return _loads_irregular(body)
-    # The page is parsed once more for one such integer, by a parser that is slower.
+    # For such an integer, the page is parsed again by a slower parser.
     return _read_or_cut(body, None) if _has_long_integer(body) else (value, None)
 
 
@@ -62,7 +62,7 @@ def _read_or_cut(text: bytes, changed: str | None) -> tuple[Any, str | None]:
 
 
 def _cut_text(body: bytes) -> Iterator[bytes]:
-    """The pieces of a body with every container at the greatest depth replaced by null."""
+    """Yield the pieces of a body in which every container below the greatest depth is replaced by null."""
     depth, end = 0, 0
     for found in _STRING_OR_BRACKET.finditer(body):
         token = found[0]

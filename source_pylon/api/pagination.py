@@ -1,4 +1,4 @@
-"""Pagination that ends: each page has a new cursor and at least one new record, or it is an error."""
+"""Pagination that always ends: a page without a new cursor or a new record is an error."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +13,7 @@ Fetch = Callable[[str | None], dict[str, Any]]
 
 
 def paginate(endpoint: Endpoint, fetch: Fetch, key: Callable[[dict[str, Any]], object]) -> Iterator[Page]:
-    """Yield the pages of a list, each without the records that earlier pages already had.
+    """Yield the pages of a list, each without records of earlier pages.
 
     `fetch` requests the page at a cursor (None for the first page) and returns its envelope; `key` returns a record's
     identity, None for a record that has none. Lists are keyset paginated, newest first, so a record created
@@ -57,7 +57,7 @@ def paginate(endpoint: Endpoint, fetch: Fetch, key: Callable[[dict[str, Any]], o
         if cursor in used:
             raise _endless(endpoint, "a cursor repeats")
         if empty > _MAX_EMPTY_PAGES and not catching_up:
-            raise _endless(endpoint, f"more than {_MAX_EMPTY_PAGES} empty pages in a row say that there is more")
+            raise _endless(endpoint, f"more than {_MAX_EMPTY_PAGES} empty pages in a row announce another page")
         used.add(cursor)
 
 
@@ -82,4 +82,7 @@ def _new_records(records: Page, key: Callable[[dict[str, Any]], object], seen: s
 
 
 def _endless(endpoint: Endpoint, reason: str) -> errors.InvalidResponse:
-    return errors.InvalidResponse(f"The pages of {endpoint.key} do not come to an end: {reason}.", endpoint.key)
+    return errors.InvalidResponse(
+        f"The pages of {endpoint.key} do not come to an end: {reason}. If this happens again, tell Pylon's support.",
+        endpoint.key,
+    )

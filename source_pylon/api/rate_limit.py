@@ -1,4 +1,4 @@
-"""How often an endpoint may be called: starts from Pylon's table, and adapts to what Pylon accepts.
+"""The rate limit of an endpoint: starts from Pylon's table and adapts to what Pylon accepts.
 
 The CDK's `HttpAPIBudget` counts a call when it is sent, so two calls a minute apart can reach Pylon less than a
 minute apart and be refused; it cannot change its limits; and a refusal without a reset time fills its bucket for
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 BURST_SHARE = 0.25
-"""The part of a minute's calls that may leave at once after a pause; the others are spaced evenly."""
+"""The share of a minute's calls that may be sent at once after a pause; the others are spaced evenly."""
 
 _MAX_LATE_INTERVALS = 2.0
 """How far behind its schedule a busy client may catch up without using up its burst."""
@@ -40,7 +40,7 @@ _CAUTION = 0.03
 
 
 class AdaptiveLimit:
-    """The calls of one endpoint, and when the next one may leave. Not thread-safe.
+    """Decides when the next call of one endpoint may be sent. Not thread-safe.
 
     Pure: the time is passed in, in seconds of any clock.
 
@@ -49,7 +49,7 @@ class AdaptiveLimit:
     - A call occupies a place from when it is sent until a minute after it was answered, and there are `limit` places.
       Pylon counted it somewhere in between, so however it counts minutes, it never sees more than `limit` in one.
     - Calls are spaced evenly over the minute, except for a burst of a quarter of the limit after a pause.
-    - After a 429, no call leaves until the time that Pylon asked to wait has passed.
+    - After a 429, no call is sent until the time that Pylon asked for has passed.
 
     What is learned:
 
@@ -69,7 +69,7 @@ class AdaptiveLimit:
         self._ceiling = float("inf") if share == 1 else float(self._table)
         self._places = float(self._table)
         self.refusals = 0
-        """How many calls were refused."""
+        """The number of refused calls."""
         self.learned: int | None = None
         """The limit as it was last learned from a refusal; None as long as only the table is known."""
 
@@ -92,7 +92,7 @@ class AdaptiveLimit:
 
     @property
     def limit(self) -> int:
-        """Calls a minute that are believed to be allowed to this client."""
+        """The calls per minute that are assumed to be allowed."""
         return max(1, int(self._places))
 
     @property
@@ -102,7 +102,7 @@ class AdaptiveLimit:
     # --- sending ---
 
     def wait(self, now: float) -> float:
-        """Seconds until a call may be sent: 0 for at once, infinity while only an answer under way can tell."""
+        """Return the seconds until a call may be sent; infinity until a call in flight is answered."""
         seconds = self._seconds_to_wait(now)
         if seconds > 0:
             self._held_until = now + (seconds if seconds < float("inf") else 0.0)
@@ -122,7 +122,7 @@ class AdaptiveLimit:
         return 0.0
 
     def send(self, now: float) -> None:
-        """A call leaves."""
+        """Note that a call is sent."""
         interval = self._minute / max(1.0, self._places - len(self._bursts))
         late = now - self._next_at
         if late < 0:
@@ -131,7 +131,7 @@ class AdaptiveLimit:
         else:
             idle = now - max(self._next_at, self._held_until)
             if idle > _MAX_LATE_INTERVALS * interval:
-                # Nobody wanted to call: calls that could have been made may be made up for.
+                # There was nothing to send: unused calls refill the burst.
                 self._burst_left = min(self._burst_size, self._burst_left + idle / interval)
                 self._full_since = None
             if late > _MAX_LATE_INTERVALS * interval:
@@ -140,7 +140,7 @@ class AdaptiveLimit:
         self._in_flight += 1
 
     def answer(self, now: float) -> None:
-        """A call came back, or failed in a way that Pylon may have counted."""
+        """Note that a call was answered, or failed in a way that Pylon may have counted."""
         self._in_flight -= 1
         self._accepted_since += 1
         self._accepted_since_trial += 1
@@ -155,7 +155,7 @@ class AdaptiveLimit:
     # --- learning ---
 
     def refuse(self, now: float, wait: float) -> None:
-        """A call was refused with 429; Pylon wants none for `wait` seconds."""
+        """Note that a call was refused with 429, and that Pylon asked to wait for `wait` seconds."""
         self._in_flight -= 1
         self._forget(now)
         first = now >= self._blocked_until
@@ -163,7 +163,7 @@ class AdaptiveLimit:
         self.refusals += 1
         if first:
             self._learn(now, wait)
-        # What was left of the schedule and of the burst does not outlast a refusal.
+        # A refusal ends the current schedule and burst.
         self._next_at = max(self._next_at, self._blocked_until)
         self._burst_left = 0.0
         self._full_since = None
@@ -179,7 +179,7 @@ class AdaptiveLimit:
             before = self._places
             self._lower(allowed, wait)
             if self._places < before / 2:
-                # Not what trials have met so far: another client has begun, and it may end.
+                # Much lower than in earlier trials: another client has started, and it may stop again.
                 self._failed_trials = 0
         longest = _TRIAL_PAUSE_MINUTES if self._places < self._table else _MAX_TRIAL_PAUSE_MINUTES
         self._next_trial = now + min(_TRIAL_PAUSE_MINUTES * 2.0**self._failed_trials, longest) * self._minute
@@ -195,15 +195,15 @@ class AdaptiveLimit:
 
     def _lower(self, allowed: float, wait: float) -> None:
         careful = min(self._places - 1, self._places * (1 - _CAUTION))
-        # A server that takes the next call in two seconds does not allow fewer than thirty a minute. Without a limit to
-        # how low it gets, a client that is refused because of another's calls would slow down without end.
+        # A server that accepts the next call in two seconds allows at least thirty a minute. Without a lower bound, a
+        # client that is refused because of another client's calls would become slower and slower.
         safe = min(self._places, _SAFE_SHARE * self._minute / max(wait, self._minute / 60))
         self._places = max(min(allowed, careful), self._places * _MAX_CUT, safe, 1.0)
         self.learned = self.limit
 
     def _allowed_rate(self, now: float, wait: float) -> float:
-        """Calls a minute that Pylon has just shown to allow: those that it accepted, over the time in which it did and
-        after which it accepts the next. Infinite where the time is too short to tell."""
+        """Return the calls per minute that Pylon allows, as shown by a refusal: the calls that it accepted, divided by
+        the time until it accepts the next one. Infinite if that time is too short to tell."""
         if not self._answered:
             return float("inf") if wait < self._minute / 4 else self._places * _MAX_CUT
         # Waits are rounded up to a whole second.
@@ -233,7 +233,7 @@ class AdaptiveLimit:
 
 
 class RateLimiter:
-    """Holds back the calls of one endpoint, from any number of threads, until its `AdaptiveLimit` lets them pass."""
+    """Delays the calls of one endpoint, from any number of threads, as its `AdaptiveLimit` requires."""
 
     def __init__(self, limit: AdaptiveLimit, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
@@ -241,7 +241,7 @@ class RateLimiter:
         self._turn = threading.Lock()
         self._condition = threading.Condition()
         self.waiting_since: float | None = None
-        """When the call that is held back now began to wait (monotonic); None where none is."""
+        """When the call that is waiting now began to wait (monotonic); None if none is waiting."""
 
     def enter(self, timeout: float = float("inf")) -> bool:
         """Block until a call may be sent, and count it as sent. Each must be followed by `leave` or `refuse`.
@@ -249,8 +249,8 @@ class RateLimiter:
         Returns False, with nothing counted, if that takes longer than `timeout` seconds.
         """
         until = self._monotonic() + timeout
-        # One thread at a time waits for the limit, and the others for their turn: else all of them would wake up
-        # for each call that may leave.
+        # One thread at a time waits for the limit, the others for that thread; otherwise all of them would wake up
+        # for each call.
         if not self._turn.acquire(timeout=-1 if timeout == float("inf") else max(0.0, timeout)):
             return False
         try:
@@ -271,13 +271,13 @@ class RateLimiter:
             self._turn.release()
 
     def leave(self) -> None:
-        """The call was answered, or broke off."""
+        """Note that the call was answered or failed."""
         with self._condition:
             self.limit.answer(self._monotonic())
             self._condition.notify_all()
 
     def refuse(self, wait: float) -> None:
-        """The call was refused; none of this endpoint leaves for `wait` seconds."""
+        """Note that the call was refused; no call of this endpoint is sent for `wait` seconds."""
         with self._condition:
             self.limit.refuse(self._monotonic(), wait)
             self._condition.notify_all()

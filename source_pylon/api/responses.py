@@ -1,4 +1,4 @@
-"""Answers of Pylon at the border: the error of a bad one, and the page in a good one."""
+"""Interprets Pylon's responses: the error in a failed one, the page in a successful one."""
 
 import logging
 from collections.abc import Mapping
@@ -47,13 +47,13 @@ def _identifier(value: object) -> str:
 
 
 def action_for(exchange: Exchange) -> errors.Action:
-    """What follows from an answer, by its status and, in an error, its code."""
+    """Return what follows from a response, by its status and, in an error, its code."""
     code = "" if 200 <= exchange.status < 300 else ErrorBody.parse(exchange.body).code
     return errors.rule_for(exchange.status, code).action
 
 
 def failure(endpoint: Endpoint, status: int, body: bytes, region: str) -> errors.PylonError:
-    """The error of an answer that is not a good one, as the error table words it."""
+    """Return the error for an unsuccessful response, as defined in the error table."""
     envelope = ErrorBody.parse(body)
     detail = f"{endpoint.key}, status {status}"
     detail += f", code {envelope.code}" if envelope.code else ""
@@ -64,7 +64,7 @@ def failure(endpoint: Endpoint, status: int, body: bytes, region: str) -> errors
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that a 429 or 503 asks to wait, or None when it says nothing usable.
+    """Return the seconds that a 429 or 503 asks to wait, or None if it says nothing usable.
 
     Third parties saw `X-Retry-After` in seconds (October 2026), others the standard `Retry-After`, which may
     also be a date. Zero, negative numbers and text say nothing.
@@ -89,24 +89,24 @@ def _seconds(text: str, now: datetime) -> float | None:
 
 
 def envelope(endpoint: Endpoint, body: bytes, cursor: str | None = None) -> dict[str, Any]:
-    """The JSON object of a good answer; `cursor` is the one that it was asked with.
+    """Return the JSON object of a successful response to a request with this `cursor`.
 
-    A list is checked here already, so that an answer of another shape is requested again like any other bad one.
-    Raises InvalidResponse for HTML, broken JSON and other shapes, and GlitchedPage for a page that says there is more
-    but has no data.
+    Lists are checked here already, so that a response of another shape is requested again like any other invalid one.
+    Raises InvalidResponse for HTML, broken JSON and other shapes, and GlitchedPage for a page that announces another
+    page but has no data.
     """
     try:
         value, changed = lenient_json.loads(body)
     except ValueError:
-        what = "an HTML page" if body.lstrip()[:1] == b"<" else "something that is not JSON"
+        what = "an HTML page" if body.lstrip()[:1] == b"<" else "content that is not JSON"
         raise errors.InvalidResponse(
-            f"{endpoint.key} answered with {what} instead of JSON. A proxy or gateway may stand in between.",
+            f"{endpoint.key} returned {what}. A proxy or gateway between the connector and Pylon may have sent it.",
             f"{endpoint.key}, {len(body)} bytes",
         ) from None
     if changed is not None:
-        logger.warning(f"An answer of {endpoint.key} could not be read as it was: {changed}.")
+        logger.warning(f"A response of {endpoint.key} was not valid and had to be changed: {changed}.")
     if not isinstance(value, dict):
-        raise _wrong_shape(endpoint, "the answer is not an object")
+        raise _wrong_shape(endpoint, "it is not an object")
     if not endpoint.single:
         _check_list(endpoint, value, cursor)
     return value
@@ -133,14 +133,14 @@ def _check_list(endpoint: Endpoint, answer: dict[str, Any], cursor: str | None) 
     following = pagination.get("cursor")
     if data is None or (not data and following in (None, "", cursor)):
         raise errors.GlitchedPage(
-            f"{endpoint.key} answered with a page that says there is more but holds no data.", endpoint.key
+            f"{endpoint.key} returned a page that holds no data but announces another page.", endpoint.key
         )
     if not isinstance(following, str) or not following:
-        raise _wrong_shape(endpoint, "it says that there is more, but gives no cursor")
+        raise _wrong_shape(endpoint, "it announces another page, but has no cursor")
 
 
 def items(endpoint: Endpoint, answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """The records of an answer that `envelope` gave.
+    """Return the records in an envelope.
 
     A missing or null `data` is an empty list, as recorded real answers have it.
     """
@@ -149,13 +149,11 @@ def items(endpoint: Endpoint, answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def next_cursor(endpoint: Endpoint, answer: dict[str, Any]) -> str | None:
-    """The cursor of the next page, or None on the last one. `pagination` may be absent or null there."""
+    """Return the cursor of the next page, or None on the last page, where `pagination` may be absent or null."""
     pagination = answer.get("pagination")
     cursor: str | None = pagination["cursor"] if pagination and pagination.get("has_next_page") else None
     return cursor
 
 
 def _wrong_shape(endpoint: Endpoint, what: str) -> errors.InvalidResponse:
-    return errors.InvalidResponse(
-        f"{endpoint.key} answered in a shape that Pylon's API does not have: {what}.", endpoint.key
-    )
+    return errors.InvalidResponse(f"The response of {endpoint.key} is not as Pylon documents it: {what}.", endpoint.key)

@@ -1,4 +1,4 @@
-"""Ends exchanges that take too long, whatever they are blocked in, by shutting their sockets down."""
+"""Ends HTTP exchanges that take too long, wherever they are blocked, by shutting down their sockets."""
 
 import contextlib
 import os
@@ -10,11 +10,11 @@ from typing import Any
 _TICKS_PER_DURATION = 8
 _MAX_TICK = 1.0
 _IDLE_TICKS = 30
-"""The thread ends after so many ticks without an exchange, and is started again when one begins."""
+"""The thread ends after this many ticks without an exchange, and is started again when one begins."""
 
 
 class Watch:
-    """One exchange under way: when it must have ended, and the sockets that it uses."""
+    """One exchange in progress, with its deadline and the sockets that it uses."""
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
@@ -26,19 +26,19 @@ class Watchdog:
     """Shuts down the sockets of exchanges that are past their deadline. Thread-safe.
 
     A read timeout limits the silence between two bytes only. Headers that drip, an endless `100 Continue`, chunk
-    extensions, or a gzip header that does not end keep a thread within one call of the HTTP library for ever; nothing
-    but the end of the connection gets it out.
+    extensions, or an endless gzip header keep a thread within one call of the HTTP library for ever. Only closing the
+    connection makes that call return.
     """
 
     def __init__(self, duration: float) -> None:
-        """`duration` in seconds is what most exchanges may take; how often is looked follows from it."""
+        """`duration` is the usual limit of an exchange in seconds; the interval of the checks follows from it."""
         self._tick = min(_MAX_TICK, duration / _TICKS_PER_DURATION)
         self._lock = threading.Lock()
         self._watches: dict[int, Watch] = {}
         self._running = False
 
     def begin(self, seconds: float) -> Watch:
-        """The calling thread begins an exchange that may take so many seconds."""
+        """Start to watch an exchange of the calling thread, which may take this many seconds."""
         watch = Watch(time.monotonic() + seconds)
         with self._lock:
             self._watches[threading.get_ident()] = watch
@@ -48,7 +48,7 @@ class Watchdog:
         return watch
 
     def attach(self, file_descriptor: int) -> None:
-        """The exchange of the calling thread uses this socket from now on."""
+        """Add a socket to the exchange of the calling thread."""
         watch = self._watches.get(threading.get_ident())
         if watch is None:
             return
@@ -61,7 +61,7 @@ class Watchdog:
                 _shut_down(held)
 
     def end(self, watch: Watch) -> None:
-        """The exchange has ended."""
+        """Stop watching an exchange."""
         with self._lock:
             self._watches.pop(threading.get_ident(), None)
             for held in watch.sockets:
@@ -98,17 +98,17 @@ class WatchedConnection:
 
     def _new_conn(self) -> Any:
         made = super()._new_conn()  # type: ignore[misc]
-        # From here on, so that a handshake or a proxy's answer that drips is ended, too.
+        # Attached before the handshake, so that a slow handshake or proxy response is ended as well.
         self.watchdog.attach(made.fileno())
         return made
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """Sends a request, on a new connection or one that was kept."""
+        """Send a request, on a new connection or a kept one."""
         if self.sock is not None:
             self.watchdog.attach(self.sock.fileno())
         super().request(*args, **kwargs)  # type: ignore[misc]
 
 
 def watched(connection_class: type, watchdog: Watchdog) -> type:
-    """`connection_class` with its sockets under watch."""
+    """Return a subclass of `connection_class` whose sockets are watched."""
     return type("WatchedConnection", (WatchedConnection, connection_class), {"watchdog": watchdog})

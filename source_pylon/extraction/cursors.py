@@ -1,4 +1,4 @@
-"""Cursors of streams with one time field: what a state says, where to read from, and what the next state says."""
+"""Cursors of streams with one time field: reading a state, where to start, and the next state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EARLIEST_STATE = datetime(1999, 1, 1, tzinfo=timezone.utc)
 
 
 def parse_cursor(value: object) -> datetime | None:
-    """Return the moment that a state names; None where it names none, or one that no sync can have written."""
+    """Return the time in a state; None if there is none, or one that no sync can have written."""
     moment = parse(value)
     return None if moment is None or moment < _EARLIEST_STATE else moment
 
@@ -43,13 +43,13 @@ def warn_unknown_state(name: str, state: State) -> None:
 
 
 def is_in_future(context: SyncContext, cursor: datetime) -> bool:
-    """Whether a state lies further in the future than clock skew explains, by both clocks."""
+    """Return whether a state is further in the future than clock skew explains, by both clocks."""
     if cursor <= context.client.now() + _FAR_FUTURE:
         return False
     try:
         return cursor > context.client.ask_time() + _FAR_FUTURE
     except PylonError:
-        # The reading itself reports what is wrong.
+        # Ignore the error here: the requests of the sync itself will report it.
         return False
 
 
@@ -62,10 +62,10 @@ def warn_future_state(name: str, cursor: datetime) -> None:
 
 
 def clamp_cursor(cursor: datetime, horizon: datetime) -> datetime:
-    """Return what an earlier sync's cursor is worth where only what lies before `horizon` counts as read.
+    """Return the cursor of an earlier sync, moved back to `horizon` if it is later.
 
-    A cursor ahead of the horizon was written by a clock that ran ahead, so it is moved back. One that is ahead by a
-    moment is kept: Pylon's `Date` header has whole seconds.
+    A later cursor was written while a clock was ahead. One that is at most two seconds later is kept, because Pylon's
+    `Date` header has whole seconds.
     """
     return cursor if cursor <= horizon + 2 * SECOND else horizon
 
@@ -78,7 +78,7 @@ def next_cursor(horizon: datetime, cursor: datetime | None) -> datetime:
 def lookback_start(
     start: datetime | None, cursor: datetime | None, horizon: datetime, lookback: timedelta
 ) -> datetime | None:
-    """Return the moment after which to read: `lookback` before the cursor, not before `start`; None for everything.
+    """Return the time after which to read: `lookback` before the cursor, not before `start`; None for everything.
 
     A cursor says that everything up to and including its second has been read.
     """

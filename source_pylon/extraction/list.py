@@ -1,4 +1,4 @@
-"""Streams that are read from a list, the whole of it at every sync."""
+"""Streams whose endpoint lists everything; every sync reads the whole list."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class ListStream(Stream):
 
     endpoint: ClassVar[Endpoint]
     query: ClassVar[Mapping[str, Any]] = {}
+    created_field: ClassVar[str] = "created_at"
+    """The field that says when a record was created."""
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -26,7 +28,7 @@ class ListStream(Stream):
         return (self.endpoint,)
 
     def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
-        """Read the list; its state moves at the end, because a list sorted by creation says nothing about changes."""
+        """Read the list; the state advances only at its end, because the list is not sorted by time of change."""
         cursor = read_cursor(self.name, self.cursor_field, state) if self.cursor_field else None
         if cursor is not None and is_in_future(context, cursor):
             warn_future_state(self.name, cursor)
@@ -47,7 +49,7 @@ class ListStream(Stream):
         if changed is None or changed > unchanged_since:
             return True
         # A record that was never changed may have a time of change from before its creation, such as the year 1.
-        created = parse(record.get("created_at"))
+        created = parse(record.get(self.created_field))
         return created is not None and created > unchanged_since
 
     def probe(self, client: PylonClient, config: Config) -> None:

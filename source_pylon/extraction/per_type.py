@@ -17,7 +17,7 @@ logger = logging.getLogger("airbyte")
 
 
 class PerTypeStream(Stream):
-    """All records of each of some types, read whole at every sync.
+    """All records of several types, read in full by every sync.
 
     The type goes into the path where the endpoint has a placeholder for it, otherwise into the query under the name of
     `type_field`. That is also the record's field; where the API leaves it out, it is added.
@@ -26,8 +26,7 @@ class PerTypeStream(Stream):
     endpoint: ClassVar[Endpoint]
     type_field: ClassVar[str]
     skip_refused_types: ClassVar[bool] = False
-    """Leave out a type that Pylon refuses, because plans differ in the types that they have. If every type is refused,
-    the stream fails."""
+    """Skip types that Pylon refuses: not every plan has every type. If all types are refused, the stream fails."""
 
     @abstractmethod
     def types(self, config: Config) -> Sequence[str]:
@@ -52,13 +51,13 @@ class PerTypeStream(Stream):
                 if not self.skip_refused_types:
                     raise self._explain(kind, refusal) from refusal
                 refusals.append(refusal)
-                logger.info(f"Stream {self.name}: Pylon has no {self.type_field} {kind!r} for this organisation.")
+                logger.info(f"Stream {self.name}: skipped {self.type_field} {kind!r}, which Pylon does not have here.")
         if refusals and len(refusals) == len(types):
             raise refusals[0]
         guard.raise_if_missing()
 
     def _explain(self, kind: str, refusal: errors.PylonError) -> errors.PylonError:
-        """Return a refusal as it is, or as a mistake in the configuration where Pylon does not have the type."""
+        """Return a refusal as it is, or as a configuration error if Pylon does not have the type."""
         if not isinstance(refusal, errors.NotFound):
             return refusal
         return errors.DisabledByConfig(
@@ -74,7 +73,7 @@ class PerTypeStream(Stream):
             yield Page(self.name, self.transformed(guard.keep(named)))
 
     def probe(self, client: PylonClient, config: Config) -> None:
-        """Ask for one record of each type in the configuration; raises DisabledByConfig for one that is not there."""
+        """Request one record of each configured type; raises DisabledByConfig for a type that does not exist."""
         if self.skip_refused_types:
             return
         for kind in self.types(config):

@@ -13,14 +13,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MAX_BYTES_HELD = 8_000_000
-"""How many bytes of results may wait to be used before no further item is begun."""
+"""No further item is started while more bytes of results than this wait to be used."""
 _PATIENCE = 0.1
-"""Seconds to wait for the next result before the caller hands on what it has. Without them, each small result would
-travel by itself, and that costs as much as reading it."""
+"""Seconds to wait for the next result before yielding None, which lets the caller emit what it has collected. Without
+the wait, each small result would be emitted by itself, which costs as much as fetching it."""
 
 
 class Turn:
-    """One item's place in the order. Making something of a large answer takes some times its size for a moment."""
+    """The place of one item in the order of results."""
 
     __slots__ = ("_schedule", "error", "is_done", "item", "result", "weight")
 
@@ -31,18 +31,19 @@ class Turn:
         self.error: BaseException | None = None
         self.is_done = False
         self.weight = 0
-        """Bytes that the result holds; to be set by whoever makes it."""
+        """Size of the result in bytes; set by the fetch function."""
 
     def wait(self) -> None:
-        """Block until this item may be large: one at a time, and only where what waits leaves room for it.
+        """Block until this item may hold a large response, whose processing briefly takes several times its size.
 
-        The item that the caller waits for gets its turn in any case, so the reading always goes on.
+        One item at a time may, and only while the waiting results are within their budget. The item that the caller is
+        waiting for is always let through, so reading never deadlocks.
         """
         self._schedule.wait_for_large(self)
 
 
 class _Schedule:
-    """The items that have been begun and not used yet, in order."""
+    """The items that have been started but whose results have not been used, in order."""
 
     def __init__(self, max_items: int, max_bytes: int) -> None:
         self._max_items = max_items
@@ -66,7 +67,7 @@ class _Schedule:
         return self._turns[0] if self._turns else None
 
     def wait_for(self, turn: Turn, timeout: float | None) -> bool:
-        """Block until a turn's result is there; whether it is, once the time is up."""
+        """Block until a turn is done or the timeout expires; return whether it is done."""
         if turn.is_done:
             return True
         with self._changed:
@@ -112,7 +113,7 @@ class _Schedule:
 
 
 class Threads:
-    """A few threads, started as they are needed. An executor costs more: each of its futures has locks of its own."""
+    """A few threads, started when they are needed. Cheaper than an executor, whose futures have locks of their own."""
 
     def __init__(self, max_threads: int, make: Callable[[Turn], None]) -> None:
         self._max_threads = max_threads
@@ -121,17 +122,17 @@ class Threads:
         self._turns: SimpleQueue[Turn | None] = SimpleQueue()
 
     def run(self, turn: Turn) -> None:
-        """Make a turn's result, in one of the threads."""
+        """Fetch the result of a turn in one of the threads."""
         if self._started < self._max_threads:
             self._started += 1
             threading.Thread(target=self._work, name=f"prefetch-{self._started}", daemon=True).start()
         self._turns.put(turn)
 
     def expect(self, turn: Turn) -> None:
-        """The caller is going to wait for this turn. Threads need no reminder; a simulation has none."""
+        """Called before the caller waits for a turn. Nothing to do for threads; a simulation overrides it."""
 
     def stop(self) -> None:
-        """Let the threads end; what has not been begun is dropped."""
+        """End the threads; items that have not been started are dropped."""
         with contextlib.suppress(Empty):
             while True:
                 self._turns.get_nowait()
@@ -141,7 +142,7 @@ class Threads:
     def _work(self) -> None:
         while (turn := self._turns.get()) is not None:
             self._make(turn)
-            # The last result is not kept while the thread waits for its next item.
+            # Do not keep the last result alive while the thread waits for its next item.
             turn = None
 
 
@@ -157,7 +158,7 @@ class Prefetch(Generic[Item, Result]):
         max_bytes: int = MAX_BYTES_HELD,
         make_threads: Callable[[int, Callable[[Turn], None]], Threads] = Threads,
     ) -> None:
-        """Fetch with `workers` threads. Items for which `needs_thread` is false are made by the caller's thread."""
+        """Fetch with `workers` threads. Items for which `needs_thread` is false are handled by the caller's thread."""
         self._fetch = fetch
         self._needs_thread = needs_thread
         self._workers = workers
@@ -165,10 +166,10 @@ class Prefetch(Generic[Item, Result]):
         self._make_threads = make_threads
 
     def results(self, items: Iterable[Item]) -> Iterator[Result | None]:
-        """Yield the results in order, and None wherever the next one is not there yet.
+        """Yield the results in order, and None whenever the next one is not ready.
 
-        Items are taken from `items` only as they are needed. What `fetch` raises is raised in its place, and what
-        `items` raises after everything before it. When the caller stops early, nothing further is begun.
+        Items are taken from `items` only as they are needed. An exception from `fetch` is raised in the item's place,
+        one from `items` after all earlier results. When the caller stops early, no further item is started.
         """
         schedule = _Schedule(2 * self._workers, self._max_bytes)
         threads = self._make_threads(self._workers, lambda turn: self._make(turn, schedule))
@@ -200,7 +201,7 @@ class Prefetch(Generic[Item, Result]):
                 if head.error is not None:
                     raise head.error
                 yield head.result  # type: ignore[misc]
-                # A large result is not kept while the next one is waited for.
+                # Do not keep a large result alive while waiting for the next one.
                 head.result = None
                 schedule.used()
         finally:

@@ -25,17 +25,17 @@ logger = logging.getLogger("airbyte")
 
 
 class SearchStream(Stream):
-    """A search that filters on its cursor field. Without a cursor field, the whole of it at every sync.
+    """A search that filters by its cursor field. Without a cursor field, every sync reads all results.
 
-    A first sync without a start date needs no filter and so asks for no empty month; later ones, and those with a
-    start date, ask for windows of time.
+    A first sync without a start date searches without a filter, which saves requests for empty months. Later syncs, and
+    those with a start date, search one time window after the other.
     """
 
     endpoint: ClassVar[Endpoint]
     begins_at_start_date: ClassVar[bool] = False
 
     def lookback(self, config: Config) -> timedelta:
-        """Return how far a later sync reads back over what an earlier one has read."""
+        """Return how far before its cursor a sync starts to read."""
         return timedelta(0)
 
     @property
@@ -44,7 +44,7 @@ class SearchStream(Stream):
         return (self.endpoint,)
 
     def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
-        """Read window after window; the state moves after each."""
+        """Read one time window after the other; the state advances after each."""
         guard = KeyGuard(self)
         if self.cursor_field is None:
             yield from self._read_unfiltered(context, guard)
@@ -64,7 +64,7 @@ class SearchStream(Stream):
             for window in windows_after(after, horizon, context.timing.search_window):
                 yield from self._read_window(context, guard, window, check)
                 if window.until is not None and not guard.missing:
-                    # Reading back over what an earlier sync has read does not move its state back.
+                    # A lookback does not move the state back.
                     reached = max(window.until, cursor or window.until)
                     yield Checkpoint(self.name, {self.cursor_field: render(reached)})
         guard.raise_if_missing()
@@ -107,7 +107,7 @@ class SearchStream(Stream):
 
 
 class _FilterCheck:
-    """Notices once in a reading that Pylon ignores the time filter of a search."""
+    """Logs once per sync that Pylon ignores the time filter of a search."""
 
     def __init__(self, stream: SearchStream) -> None:
         self._stream = stream

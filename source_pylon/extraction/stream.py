@@ -1,4 +1,4 @@
-"""What a stream is: a declaration of what Pylon has, and a generator of pages, checkpoints and failures.
+"""The base classes of streams: a declaration of what Pylon has, and a generator of pages, checkpoints and failures.
 
 Nothing here knows threads, Airbyte messages or standard output: `output/runner.py` drives the generators.
 """
@@ -70,7 +70,7 @@ class ConfiguredStream:
 
 
 class ReadingProgress(NamedTuple):
-    """How far a long reading is, in words; both are empty where it is not known."""
+    """The progress of a long reading, in words; both fields are empty if it is not known."""
 
     done: str
     """How much has been read, of how much."""
@@ -80,7 +80,7 @@ class ReadingProgress(NamedTuple):
 
 @dataclass
 class SyncContext:
-    """What every stream of one sync is given."""
+    """What all streams of a sync share."""
 
     client: PylonClient
     config: Config
@@ -88,18 +88,18 @@ class SyncContext:
     started_at: datetime = field(init=False)
     """When the sync began, by this machine's clock."""
     on_estimate: Callable[[str, int], None] = lambda stream, rows: None
-    """Is told about how many records a stream will emit, where that is known before it is read."""
+    """Called with the name of a stream and an estimate of its records, if there is one before it is read."""
     on_reading: Callable[[Callable[[], ReadingProgress]], None] = lambda reading: None
-    """Is given a function that returns how far a long reading is."""
+    """Called with a function that returns the progress of a long reading."""
 
     make_threads: Callable[[int, Callable[[Turn], None]], Threads] = Threads
-    """Returns what makes requests ahead; a simulation has its own."""
+    """Creates the threads of a prefetch; a simulation passes its own."""
 
     def __post_init__(self) -> None:
         self.started_at = self.client.now()
 
     def safe_horizon(self) -> datetime:
-        """The latest moment that a state of this sync may claim, in whole seconds.
+        """Return the latest time that a state of this sync may claim to cover, in whole seconds.
 
         Pylon's search may show a change some time after its timestamp, so a state stays `consistency_lag` behind the
         beginning of the sync, by whichever of the two clocks, this machine's and Pylon's, is behind. Records show
@@ -118,12 +118,12 @@ class Stream(ABC):
     primary_key: ClassVar[tuple[str, ...]] = ("id",)
     cursor_field: ClassVar[str | None] = None
     suggested: ClassVar[bool] = False
-    """Whether most users want it; `check` asks for one of its records."""
+    """Whether most users want it; `check` requests one of its records."""
 
     @property
     @abstractmethod
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The endpoints that reading it calls."""
+        """The endpoints that are called to read the stream."""
 
     @abstractmethod
     def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
@@ -131,7 +131,7 @@ class Stream(ABC):
 
     @abstractmethod
     def probe(self, client: PylonClient, config: Config) -> None:
-        """Ask for one record; raises PylonError when the token or the endpoint does not allow it."""
+        """Request one record; raises PylonError when the token or the endpoint does not allow it."""
 
     def transform(self, record: Record) -> Record | None:
         """Return the record as it is emitted, None to leave it out; by default, it is emitted as Pylon gave it."""
@@ -147,7 +147,7 @@ class Stream(ABC):
 
     @classmethod
     def reading(cls, streams: Sequence[ConfiguredStream]) -> Reading:
-        """Return what reads `streams`, all of which have the same `reading_group`."""
+        """Return the reading of `streams`, which all have the same `reading_group`."""
         (configured,) = streams
         return SingleReading(configured)
 
@@ -188,10 +188,9 @@ def readings(streams: Sequence[ConfiguredStream]) -> list[Reading]:
 
 
 class KeyGuard:
-    """Leaves out records without a primary key and fails their stream in the end.
+    """Leaves out records without a primary key, and fails their stream at its end.
 
-    No destination could update such a record, and an empty one would end the CDK's own read loop. The stream's state
-    does not pass it, so the next sync asks for it again.
+    No destination could update such a record. The state does not advance past it, so the next sync requests it again.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -220,5 +219,5 @@ def missing_primary_key(count: int, names: Sequence[str] = ("id",)) -> InvalidRe
     return InvalidResponse(
         f"Pylon sent {count} records without {' and '.join(names)}. They were left out; all others were read. "
         "If this happens again, report it to Pylon's support.",
-        "the state does not pass them",
+        "the state does not advance past them",
     )

@@ -38,7 +38,7 @@ _PARENTS_AHEAD = 4
 
 
 class SubStream(Stream):
-    """Records that are listed per parent. Every sync asks every parent, so a new parent needs no special case.
+    """Records that are listed per parent. Every sync lists the records of every parent, including new ones.
 
     `since_parameter` names the query parameter that takes the cursor, where the endpoint has one.
     """
@@ -47,11 +47,11 @@ class SubStream(Stream):
     endpoint: ClassVar[Endpoint]
     since_parameter: ClassVar[str | None] = None
     reads_changed_parents: ClassVar[bool] = False
-    """Whether `parent_pages` yields only what changed since the cursor; all records of those parents are emitted."""
+    """Whether `parent_pages` yields only parents changed since the cursor; all of their records are emitted."""
     begins_at_start_date: ClassVar[bool] = False
 
     def lookback(self, config: Config) -> timedelta:
-        """Return how far a later sync reads back over what an earlier one has read."""
+        """Return how far before its cursor a sync starts to read."""
         return timedelta(0)
 
     @abstractmethod
@@ -59,7 +59,7 @@ class SubStream(Stream):
         """Return the record as it is emitted, with what it takes from its parent; None leaves it out."""
 
     def parent_pages(self, context: SyncContext, after: datetime | None) -> Iterator[list[Record]]:
-        """Yield the parents to ask, page by page; `after` is the moment after which to read, None for everything."""
+        """Yield the parents to read, page by page; `after` is the time after which to read, None for everything."""
         return context.client.pages(self.parents)
 
     @property
@@ -68,7 +68,7 @@ class SubStream(Stream):
         return (self.parents, self.endpoint)
 
     def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
-        """Read the records of one parent after the other; the state moves when all have been read."""
+        """Read the records of one parent after the other; the state advances when all have been read."""
         cursor = read_cursor(self.name, self.cursor_field, state) if self.cursor_field else None
         if cursor is not None and is_in_future(context, cursor):
             warn_future_state(self.name, cursor)
@@ -96,7 +96,7 @@ class SubStream(Stream):
             query[self.since_parameter] = render((after - SECOND).replace(microsecond=0))
         pages = context.client.pages(self.endpoint, str(parent["id"]), query=query, key=guard.key)
         try:
-            # A page is emptied once the next one is requested.
+            # Copied, because a page is emptied when the next one is requested.
             return parent, list(next(pages, [])), pages
         except errors.NotFound:
             # A parent that was deleted after it was listed takes its records with it. If it is still listed, the
@@ -129,7 +129,7 @@ class SubStream(Stream):
         return any(other.get("id") == parent["id"] for page in client.pages(self.parents) for other in page)
 
     def probe(self, client: PylonClient, config: Config) -> None:
-        """Ask for one record of the first parent."""
+        """Request one record of the first parent."""
         limit = {"limit": 1} if self.parents.paging is Paging.QUERY else {}
         parents = responses.items(self.parents, client.request(self.parents, query=limit))
         for parent in parents[:1]:
@@ -140,7 +140,7 @@ class SubStream(Stream):
 
 
 class _Parents:
-    """The parents one by one; those without an id cannot be asked, and are counted."""
+    """Iterates over the parents; those without an id are skipped and counted."""
 
     def __init__(self, pages: Iterator[list[Record]]) -> None:
         self._pages = pages

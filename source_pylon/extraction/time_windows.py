@@ -1,4 +1,4 @@
-"""Ranges of time that searches ask for one after the other. Pure functions of plain values."""
+"""Time windows that are searched one after the other. Pure functions of plain values."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class TimeWindow:
-    """The moments after `after`, up to and including `until`; without an end where `until` is None."""
+    """The times after `after`, up to and including `until`; no upper bound if `until` is None."""
 
     after: datetime
     until: datetime | None
 
     def holds(self, moment: datetime) -> bool:
-        """Whether the window owns a moment."""
+        """Return whether a time belongs to the window."""
         return moment > self.after and (self.until is None or moment <= self.until)
 
-    def is_far_from(self, moment: datetime) -> bool:
-        """Whether a moment lies more than a day outside: further than clocks and rounding explain."""
-        return moment < self.after - _DAY or (self.until is not None and moment > self.until + _DAY)
+    def is_far_from(self, moment: datetime, tolerance: timedelta = _DAY) -> bool:
+        """Whether a moment lies further outside than `tolerance`; a day is more than clocks and rounding explain."""
+        return moment < self.after - tolerance or (self.until is not None and moment > self.until + tolerance)
 
 
 def next_window(after: datetime, horizon: datetime, width: timedelta) -> TimeWindow:
     """Return the window that follows `after`: `width` wide, or without an end where that would pass `horizon`.
 
-    The newest window has no end, so neither a wrong clock nor a time in the future hides a record.
+    The newest window has no end, so that neither a wrong clock nor a time in the future hides a record.
     """
     return TimeWindow(after, None if horizon - after <= width else after + width)
 

@@ -1,4 +1,4 @@
-"""The CDK's entry point, with configurations judged by their own model, and records written as finished lines."""
+"""The CDK's entry point, with our own validation of configurations, and records written as finished lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from source_pylon.output.terminal import Terminal
 from source_pylon.source import SourcePylon, load_config
 
 _OUTPUTS_PER_MEMORY_CHECK = 20
-"""A batch of records may have some megabytes."""
+"""A batch of records may have several megabytes."""
 
 
 class PylonEntrypoint(AirbyteEntrypoint):
@@ -44,7 +44,7 @@ class PylonEntrypoint(AirbyteEntrypoint):
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
-        """Raise a config_error that says what to change; the CDK's own text would quote the value, be it the token."""
+        """Raise a config_error that says what to change; the CDK's own error would quote the value, even the token."""
         load_config(config)
 
     def run(self, parsed_args: argparse.Namespace) -> Iterator[str]:
@@ -52,10 +52,10 @@ class PylonEntrypoint(AirbyteEntrypoint):
         return (lines.decode() for lines in self.lines(parsed_args))
 
     def lines(self, parsed_args: argparse.Namespace) -> Iterator[bytes]:
-        """Yield the messages of one verb as lines of JSON, each with its end; records by the batch.
+        """Yield the messages of one verb as lines of JSON with line ends; records in batches.
 
-        As the CDK does it, but without its temporary directory: nothing is put there, and a container whose file
-        system is read-only has none.
+        Same as the CDK's `run`, but without its temporary directory, which is not used and cannot be created in a
+        container whose file system is read-only.
         """
         debug = parsed_args.debug or is_platform_debug_log_enabled()
         for logger in (self.logger, logging.getLogger("airbyte")):
@@ -84,7 +84,7 @@ class PylonEntrypoint(AirbyteEntrypoint):
             self._memory_monitor.check_memory_usage()
 
     def _counted_line(self, output: Output, counts: defaultdict[HashableStreamDescriptor, float]) -> bytes:
-        """Return the lines of an output; a state carries how many records of its stream came since the last one."""
+        """Return the lines of an output; a state contains the number of records of its stream since the last state."""
         if isinstance(output, RecordBatch):
             counts[HashableStreamDescriptor(output.stream, output.namespace)] += output.count
             return output.lines
@@ -96,13 +96,13 @@ class PylonEntrypoint(AirbyteEntrypoint):
 
 
 def message_line(message: AirbyteMessage) -> bytes:
-    """Return a message that is no record as a line of JSON with its end, without secrets."""
+    """Return a message other than a record as a line of JSON, without secrets."""
     return AirbyteEntrypoint.airbyte_message_to_string(_without_secrets(message)).encode() + b"\n"
 
 
 def _without_secrets(message: AirbyteMessage) -> AirbyteMessage:
-    """Return a message whose texts for people are filtered. A state or catalog holds no secret, and a short token
-    would corrupt it: the texts are filtered one by one, because replacing in a line breaks its JSON."""
+    """Return a message without secrets in its texts. States and catalogs are left alone: they hold no secret, and
+    replacing a short token in them would corrupt them. Texts are filtered one by one to keep the JSON valid."""
     if message.type is Type.CONNECTION_STATUS and message.connectionStatus and message.connectionStatus.message:
         status = replace(message.connectionStatus, message=filter_secrets(message.connectionStatus.message))
         return replace(message, connectionStatus=status)

@@ -1,4 +1,4 @@
-"""What a sync puts out: batches of records as finished lines, and Airbyte messages."""
+"""The output of a sync: batches of records as finished lines, and Airbyte messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LARGE = 256 * 1024
 
 @dataclass(frozen=True)
 class RecordBatch:
-    """Records of one stream as lines of the Airbyte protocol, each with its end."""
+    """Records of one stream as lines of the Airbyte protocol, with line ends."""
 
     stream: str
     namespace: str | None
@@ -40,7 +40,7 @@ Output = RecordBatch | AirbyteMessage
 
 def batch(stream: str, namespace: str | None, lines: Sequence[bytes]) -> RecordBatch:
     """Join finished lines of one stream into a batch."""
-    # A single line is copied, too: orjson's result keeps its over-allocated buffer, unless it is so large that the
-    # allocator gives the excess back.
+    # Copy a single line as well: orjson's result keeps its over-allocated buffer, unless it is so large that the
+    # allocator returns the excess.
     joined = lines[0] if len(lines) == 1 and len(lines[0]) > _LARGE else b"".join([*lines, b""])
     return RecordBatch(stream, namespace, joined, len(lines))

@@ -1,4 +1,4 @@
-"""How far a sync is and what it waits for: in the log, on a terminal, and in messages for Airbyte."""
+"""Reports the progress of a sync and what it waits for: in the log, on a terminal, and to Airbyte."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SLOW_RESPONSE = 5.0
 
 
 class ProgressSink:
-    """Where progress goes, apart from the log and the terminal. This one ignores it; the runner's tells Airbyte."""
+    """Receives progress besides the log and the terminal. This class ignores it; the runner passes it to Airbyte."""
 
     def flush(self) -> None:
         """Write buffered output."""
@@ -41,8 +41,7 @@ class ProgressSink:
 
 
 class Progress:
-    """Counts records, observes the client, and reports both. Its figures are shown, not decided by, so they need no
-    lock."""
+    """Counts records, observes the client, and reports both. Its figures are only displayed, so they need no lock."""
 
     def __init__(
         self, timing: Timing, sink: ProgressSink | None = None, monotonic: Callable[[], float] = time.monotonic

@@ -8,11 +8,11 @@ from collections import deque
 from source_pylon.output.lines import Output, RecordBatch
 
 MAX_BYTES = 4_000_000
-"""How many bytes of lines may wait for a slow reader. Readings pause beyond that instead of filling memory."""
+"""Largest number of bytes that may wait for a slow reader. Beyond it, reading pauses instead of filling memory."""
 
 
 class OutputQueue:
-    """A first-in, first-out queue whose reader may stop: nobody who puts waits for it any longer then."""
+    """A first-in, first-out queue that can be closed, which releases all threads that wait to put an item."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -22,7 +22,7 @@ class OutputQueue:
         self._closed = False
 
     def put(self, item: Output | None) -> None:
-        """Add an item; None is for whoever takes. Batches wait for room, everything else goes in at once."""
+        """Add an item; None marks the end of a reading. Batches wait while the queue is full, other items never do."""
         size = _size(item)
         with self._changed:
             if size:
@@ -34,11 +34,11 @@ class OutputQueue:
             self._changed.notify_all()
 
     def is_empty(self) -> bool:
-        """Whether there is nothing to take now."""
+        """Return whether there is nothing to take now."""
         return not self._items
 
     def wait(self, seconds: float) -> bool:
-        """Wait for an item, at most so many seconds; return whether there is one."""
+        """Wait for an item, at most this many seconds; return whether there is one."""
         with self._changed:
             return bool(self._changed.wait_for(lambda: self._items, seconds))
 
@@ -52,13 +52,13 @@ class OutputQueue:
             return item
 
     def seal(self) -> None:
-        """Keep what waits, drop what comes from now on, and release whoever waits for room."""
+        """Keep the items in the queue, drop all later ones, and release the threads that wait to put one."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Drop what waits and what comes, and release whoever waits for room."""
+        """Drop all items, present and future, and release the threads that wait to put one."""
         with self._changed:
             self._closed = True
             self._items.clear()

@@ -1,4 +1,4 @@
-"""Shows a person at a terminal what would only be in the file or pipe that standard output goes to."""
+"""Shows errors on the terminal when standard output goes to a file or a pipe."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tqdm import tqdm
 
 
 class Terminal:
-    """Standard error, where it is a terminal and standard output is not; otherwise it shows nothing."""
+    """Writes to standard error if it is a terminal and standard output is not; otherwise shows nothing."""
 
     def __init__(self) -> None:
         self._shown: set[str] = set()
         self._is_on = _is_terminal(2) and not _is_terminal(1)
 
     def show_error(self, message: AirbyteMessage) -> None:
-        """Show the text of an error or of a failed check, each once."""
+        """Show the text of an error or a failed check, each text once."""
         if message.type is Type.CONNECTION_STATUS and message.connectionStatus is not None:
             if message.connectionStatus.status is Status.FAILED:
                 self.show(message.connectionStatus.message or "The check failed.")
@@ -26,7 +26,7 @@ class Terminal:
             self.show(message.trace.error.message if message.trace.error else "")
 
     def show(self, text: str) -> None:
-        """Show a text, above the progress where there is any. The same text is shown once."""
+        """Show a text above the progress lines; the same text is shown only once."""
         if self._is_on and text not in self._shown:
             self._shown.add(text)
             tqdm.write(filter_secrets(text), file=sys.__stderr__)

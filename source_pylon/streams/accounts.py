@@ -25,7 +25,7 @@ class MirrorChannel(RecordModel):
 
 
 class Channel(RecordModel):
-    """A channel in which the account is talked with."""
+    """A channel for talking with the account."""
 
     channel_id: str | None = field("The channel's id in its app; for Microsoft Teams `{team_id}|{channel_id}`.")
     channel_name: str | None = field("The human-readable name of the channel.")
@@ -46,7 +46,7 @@ class CrmDetails(RecordModel):
 
 
 class CrmSettings(RecordModel):
-    """Where an account stands in CRM systems."""
+    """The account's entries in CRM systems."""
 
     details: list[CrmDetails] | None = field("One entry per CRM system.")
 
@@ -60,7 +60,7 @@ class Account(RecordModel):
     )
     channels: list[Channel] | None = field("Channels associated with the account.")
     created_at: Timestamp | None = field("The creation time of the account.")
-    crm_settings: CrmSettings | None = field("Where the account stands in connected CRM systems.")
+    crm_settings: CrmSettings | None = field("The account's entries in connected CRM systems.")
     custom_fields: dict[str, Any] | None = field(
         "Values of custom fields by slug; each holds `slug` and `value`, or `values` where several may be "
         "chosen. Values of select fields are option slugs, of relationship fields ids (see the stream "
@@ -96,7 +96,7 @@ class AccountRelationship(RecordModel):
 
 
 class ActivityTypeOfActivity(RecordModel):
-    """The type of an account activity, as it stands in the activity."""
+    """The type of an account activity, as contained in the activity."""
 
     id: str | None = field("The ID of the activity type.")
     icon_url: str | None = field("The address of the icon.")
@@ -140,7 +140,7 @@ def account_activity_record(activity: dict[str, Any], account: Mapping[str, Any]
 
 
 class Accounts(ListStream):
-    """Accounts. The whole list is read, the changed ones are emitted."""
+    """Accounts. Every sync reads the whole list and emits the changed accounts."""
 
     name = "accounts"
     endpoint = get_paginated("/accounts")
@@ -167,7 +167,7 @@ class AccountRelationships(SubStream):
 
 
 class AccountActivities(SubStream):
-    """What an organisation recorded of its accounts; one request for each account."""
+    """Activities that an organisation recorded on its accounts; one request for each account."""
 
     name = "account_activities"
     parents = Accounts.endpoint
@@ -177,7 +177,7 @@ class AccountActivities(SubStream):
     since_parameter = "start_time"
 
     def lookback(self, config: Config) -> timedelta:
-        """An activity may be recorded after it happened, and the list is filtered by when it happened."""
+        """Seven days: an activity may be recorded after it happened, and the list is filtered by when it happened."""
         return timedelta(days=7)
 
     def transform_child(self, record: Record, parent: Record) -> Record:

@@ -38,5 +38,5 @@ class AuditLogs(SearchStream):
     cursor_field = "action_happened_at"
 
     def lookback(self, config: Config) -> timedelta:
-        """An action may appear in the log some time after it happened."""
+        """One day: an action may appear in the log some time after it happened."""
         return timedelta(days=1)

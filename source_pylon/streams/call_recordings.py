@@ -17,7 +17,7 @@ class CallRecording(RecordModel):
     id: str = key("The ID of the call recording.")
     account_id: str | None = field("The account ID associated with the call recording.")
     calendar_event_id: str | None = field("The calendar event ID associated with the call recording.")
-    created_at: Timestamp | None = field("When the recording came into Pylon, perhaps days after the call.")
+    created_at: Timestamp | None = field("When the recording was added to Pylon, which can be days after the call.")
     custom_fields: dict[str, Any] | None = field(
         "Values of custom fields by slug; each holds `slug` and `value`, or `values` where several may be "
         "chosen. Values of select fields are option slugs, of relationship fields ids (see the stream "
@@ -57,7 +57,7 @@ class CallRecordings(SearchStream):
     suggested = True
 
     def lookback(self, config: Config) -> timedelta:
-        """Recordings appear in Pylon hours or days after the call."""
+        """As configured: recordings appear in Pylon hours or days after the call."""
         return timedelta(days=config.call_recordings_lookback_days)
 
     def transform(self, record: Record) -> Record:

@@ -50,7 +50,7 @@ def contact_record(contact: dict[str, Any]) -> dict[str, Any]:
 
 
 class Contacts(ListStream):
-    """Contacts. Pylon shows no time of change for them, so they are read whole."""
+    """Contacts. They have no time of change, so every sync reads all of them."""
 
     name = "contacts"
     endpoint = get_paginated("/contacts")

@@ -13,7 +13,7 @@ from source_pylon.transform.truncation import message_within
 
 
 class EmailEvent(RecordModel):
-    """Something that happened to an email, for one recipient."""
+    """An event of an email, for one recipient."""
 
     email: str | None = field("The email address of the recipient.")
     time: str | None = field("When it happened, in RFC 3339 format.")
@@ -49,7 +49,7 @@ class MessageAuthor(RecordModel):
 
 
 class Message(RecordModel):
-    """A public message, as it stands in an issue's messages."""
+    """A public message, as contained in an issue's messages."""
 
     author: MessageAuthor | None = field("Who wrote the message: a contact or a user. Posts by bots carry a user.")
     author_unverified: bool | None = field(
@@ -104,6 +104,7 @@ class IssueMessages(IssueStream):
 
     name = "issue_messages"
     model = IssueMessage
+    one_record_per_issue = False
 
     def check_config(self, config: Config) -> None:
         """Raise DisabledByConfig when messages are not to be read."""

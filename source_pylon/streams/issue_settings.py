@@ -1,4 +1,4 @@
-"""What an organisation sets up for its issues.
+"""Settings of an organisation for its issues: statuses, tags and ticket forms.
 
 `GET /issue-statuses`, `/tags`, `/ticket-forms`. Statuses have no id: the slug is the key.
 """
@@ -34,7 +34,7 @@ class Tag(RecordModel):
 
 
 class TicketFormAffectedField(RecordModel):
-    """What becomes of another field of the form while a condition holds."""
+    """How a condition affects another field of the form."""
 
     required: bool | None = field("Whether the field must be filled in while the condition holds.")
     slug: str | None = field("The slug of the affected field.")

@@ -1,4 +1,4 @@
-"""Issues, whatever their type (`POST /issues/search`)."""
+"""Issues of all types (`GET /issues`, `POST /issues/search`)."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ class IssueChatWidgetInfo(RecordModel):
 
 
 class SlackInfo(RecordModel):
-    """The Slack message that an issue began with."""
+    """The Slack message that started an issue."""
 
     channel_id: str | None = field("The Slack channel ID associated with the issue.")
     message_ts: str | None = field("The Slack timestamp that identifies the message which started the issue.")
@@ -60,9 +60,9 @@ class SlackInfo(RecordModel):
 
 
 class ServiceLevelTimes(RecordModel):
-    """How far a service level is."""
+    """The progress of one service level."""
 
-    breach_time: Timestamp | None = field("When it breaches, or has breached. True when it was read.")
+    breach_time: Timestamp | None = field("When it will be breached, or was. Value when it was read.")
     business_hours_seconds: int | None = field("The elapsed business-hours time in seconds, if any.")
     seconds: int | None = field("The elapsed time in seconds, if any.")
     time: str | None = field("When it was reached, if it was.")
@@ -83,10 +83,10 @@ class Issue(RecordModel):
     id: str = key("The ID of the issue.")
     account: MiniAccount | None = field("The account that the issue belongs to; ids only.")
     active_time_by_user: list[ActiveTimeByUser] | None = field(
-        "Active time that each user spent on the issue. True when it was read: it grows without an edit."
+        "Active time that each user spent on the issue. Value when it was read: it grows without an edit."
     )
     active_time_seconds: int | None = field(
-        "Active time spent on the issue by all users, in seconds. True when it was read: it grows without an edit."
+        "Active time spent on the issue by all users, in seconds. Value when it was read: it grows without an edit."
     )
     assignee: MiniUser | None = field("The user to whom the issue is assigned; id and email only.")
     attachment_urls: list[str] | None = field(
@@ -100,7 +100,7 @@ class Issue(RecordModel):
     )
     body_html: str | None = field("The body in HTML: what the requester wrote first.")
     business_hours_active_time_seconds: int | None = field(
-        "Active time spent on the issue by all users within business hours, in seconds. True when it was read."
+        "Active time spent on the issue by all users within business hours, in seconds. Value when it was read."
     )
     business_hours_first_response_seconds: int | None = field(
         "The business hours time in seconds it took for the first response to the issue, if any."
@@ -110,7 +110,7 @@ class Issue(RecordModel):
     )
     business_hours_time_in_status_seconds: dict[str, Any] | None = field(
         "Seconds within business hours that the issue has spent in each status, by status slug, base and "
-        "custom statuses alike. True when it was read: the current status keeps counting without an edit."
+        "custom statuses alike. Value when it was read: the current status keeps counting."
     )
     chat_widget_info: IssueChatWidgetInfo | None = field("Where the chat was started, for issues from the chat widget.")
     child_issues: list[MiniIssue] | None = field("The child issues in this group, if this issue is an issue group.")
@@ -133,8 +133,8 @@ class Issue(RecordModel):
         "resolved again; compare resolution_time."
     )
     first_response_breach_time: Timestamp | None = field(
-        "When the service level for the first response will be breached; only with an active one. True when"
-        " it was read: it moves without an edit."
+        "When the service level for the first response will be breached; only with an active one. Value"
+        " when it was read: it moves without an edit."
     )
     first_response_seconds: int | None = field(
         "The time in seconds it took for the first response to the issue, if any."
@@ -152,7 +152,7 @@ class Issue(RecordModel):
     requester: MiniContact | None = field("The contact who asked; id and email only.")
     resolution_breach_time: Timestamp | None = field(
         "When the service level for the resolution will be breached; only for open issues with an active "
-        "one. True when it was read: it moves without an edit."
+        "one. Value when it was read: it moves without an edit."
     )
     resolution_seconds: int | None = field("The time in seconds it took for the issue to be resolved, if any.")
     resolution_time: Timestamp | None = field("The time of the resolution of the issue, if any.")
@@ -173,7 +173,7 @@ class Issue(RecordModel):
     )
     time_in_status_seconds: dict[str, Any] | None = field(
         "Seconds that the issue has spent in each status, by status slug, base and custom statuses alike. "
-        "True when it was read: the current status keeps counting without an edit."
+        "Value when it was read: the current status keeps counting without an edit."
     )
     title: str | None = field("The title; generated by Pylon for issues from Slack.")
     type: str | None = field("The type: conversation or ticket; older data may use capital letters.")
@@ -225,6 +225,7 @@ class Issues(IssueStream):
 
     name = "issues"
     model = Issue
+    emits_every_issue = True
     suggested = True
 
 

@@ -36,7 +36,7 @@ class ArticleTag(RecordModel):
 
 
 class ArticleApprovalInfo(RecordModel):
-    """Where the review of an article stands."""
+    """The state of an article's review."""
 
     requested_at: Timestamp | None = field("When a review was requested; null if none was.")
     reviewed_at: Timestamp | None = field("When the current decision was made; null if none was.")
@@ -64,7 +64,7 @@ class Article(RecordModel):
     """An article, as emitted by the stream knowledge_base_articles."""
 
     id: str = key("The ID of the article.")
-    approval_info: ArticleApprovalInfo | None = field("Where the review of the article stands.")
+    approval_info: ArticleApprovalInfo | None = field("The state of the article's review.")
     author_user_id: str | None = field("The ID of the user who authored the article.")
     collection_id: str | None = field("The ID of the collection this article belongs to, if any.")
     created_at: Timestamp | None = field("The time the article was created.")
@@ -136,7 +136,7 @@ class TrainingDataDocument(RecordModel):
 
 
 class TrainingDataScrapeStatus(RecordModel):
-    """How far a website has been read."""
+    """The progress of reading a website."""
 
     last_scraped_at: Timestamp | None = field("When the website was last read.")
     pages_scraped: int | None = field("How many pages have been read.")
@@ -155,7 +155,7 @@ class TrainingData(RecordModel):
     )
     name: str | None = field("The name of the training data.")
     scrape_status: TrainingDataScrapeStatus | None = field(
-        "How far a website has been read, for training data from a website."
+        "The progress of reading the website, for training data from a website."
     )
     type: str | None = field("The kind of training data, such as documents or a website.")
     updated_at: Timestamp | None = field("When the training data was last changed.")
@@ -183,7 +183,7 @@ class KnowledgeBases(ListStream):
 
 
 class _KnowledgeBaseStream(SubStream):
-    """What is listed per knowledge base without its id."""
+    """Objects that are listed per knowledge base, without its id."""
 
     parents = KnowledgeBases.endpoint
 
@@ -209,12 +209,13 @@ class Collections(_KnowledgeBaseStream):
 
 
 class ArticleFeedbacks(ListStream):
-    """What readers said of articles. The whole list is read, the changed ones are emitted."""
+    """Readers' ratings of articles. Every sync reads the whole list and emits the changed ones."""
 
     name = "article_feedback"
     endpoint = get_paginated("/article-feedback")
     model = ArticleFeedback
     cursor_field = "updated_at"
+    created_field = "submitted_at"
     suggested = True
 
     def transform(self, record: Record) -> Record:

@@ -6,7 +6,7 @@ from source_pylon.streams.records import RecordModel, Timestamp, field, key
 
 
 class MacroAction(RecordModel):
-    """What a macro does besides its text."""
+    """An action of a macro besides its text."""
 
     type: str | None = field("The kind of action, such as set_issue_state or set_issue_tags.")
 

@@ -173,8 +173,8 @@ def task_record(task: dict[str, Any]) -> dict[str, Any]:
 def is_public_comment(comment: Mapping[str, Any]) -> bool:
     """Return whether a comment on a task is certainly visible to the customer.
 
-    `is_internal` true marks what only the organisation's own users see. A comment without a plain `false` there is
-    not shown to be public, so it counts as internal and never leaves.
+    `is_internal` true marks what only the organisation's own users see. A comment without a plain `false` there
+    counts as internal and is never emitted.
     """
     return comment.get("is_internal") is False
 
@@ -211,7 +211,7 @@ class TaskStatuses(ListStream):
 
 
 class TaskComments(SubStream):
-    """What customers can see of the comments on tasks; one request for each task that changed."""
+    """Comments on tasks that customers can see; one request for each task that changed."""
 
     name = "task_comments"
     parents = Tasks.endpoint
@@ -221,7 +221,7 @@ class TaskComments(SubStream):
     reads_changed_parents = True
 
     def parent_pages(self, context: SyncContext, after: datetime | None) -> Iterator[list[Record]]:
-        """Yield the tasks that changed, in windows of what a search takes; all of them in a first sync."""
+        """Yield the tasks that changed, one time window after the other; all tasks in a first sync."""
         if after is None:
             yield from context.client.pages(self.parents)
             return

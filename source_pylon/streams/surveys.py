@@ -117,7 +117,7 @@ class SurveyResponses(SubStream):
     suggested = True
 
     def lookback(self, config: Config) -> timedelta:
-        """A comment may follow a score; nothing but the response itself shows that it changed."""
+        """Seven days: a comment may be added to a score, and responses have no time of change."""
         return timedelta(days=7)
 
     def transform_child(self, record: Record, parent: Record) -> Record:

@@ -1,8 +1,8 @@
-"""Records as lines that every destination takes: valid JSON, no character that a database refuses, times in UTC.
+"""Writes records as lines that every destination accepts: valid JSON, no U+0000, times in UTC.
 
 Three things in Pylon's records break loads elsewhere. PostgreSQL refuses U+0000 in a text or a JSON value. A lone
-surrogate (`"\\ud83d"`, half of an emoji) is no Unicode text and cannot be written as UTF-8. In a column that is
-declared as a timestamp, DuckDB refuses an empty text, and a time with an offset loses it.
+surrogate (`"\\ud83d"`, half of an emoji) is not valid Unicode and cannot be written as UTF-8. In a column that is
+declared as a timestamp, DuckDB refuses an empty text and drops the offset of a time.
 
 Nearly all records have none of it, so a record is written by orjson first, and only the line is searched. Times are
 checked by their length and two characters.
@@ -28,19 +28,19 @@ logger = logging.getLogger("airbyte")
 Record = dict[str, Any]
 
 _MAX_DEPTH = 500
-"""Levels of nesting that are written. Parsers refuse more: Java's Jackson, which Airbyte uses, 1,000; BigQuery 500."""
+"""Levels of nesting that are written. Limits elsewhere: Java's Jackson, which Airbyte uses, 1,000; BigQuery 500."""
 
 _MAX_INTEGER_BITS = 13_000
 """About 3,900 digits. Python converts no integer of more than 4,300 digits to text."""
 
 PIECE = 65_536
-"""Characters of a text that are measured at once."""
+"""The number of characters of a text that are measured at once."""
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class TimeFields(NamedTuple):
-    """Where a record of one type holds times."""
+    """The fields of a record type that hold times."""
 
     names: tuple[str, ...]
     """Fields that are times."""
@@ -69,7 +69,7 @@ def _time_fields(schema: dict[str, Any]) -> TimeFields:
 def clean(record: Record, fields: TimeFields) -> Record:
     """Write a record's declared times in UTC with `Z`, and empty ones as null. Changes the record and returns it.
 
-    A time without an offset is taken as UTC. What is no time stays as it is. Characters are cleaned by `dump_line`.
+    A time without an offset is read as UTC. A value that is not a time stays as it is. `dump_line` cleans characters.
     """
     names, nested = fields
     for name in names:
@@ -101,32 +101,32 @@ def _in_utc(value: object) -> object:
 def dump_line(stream: str, record: Mapping[str, Any], emitted_at: int, namespace: str | None = None) -> bytes:
     """Return an Airbyte RECORD message as one line with its end; `emitted_at` in milliseconds.
 
-    U+0000 is left out, in keys too. Lone surrogates become U+FFFD, and pairs of them the character that they stand for.
-    Integers of any size are written as they are, floats that are no number as null. Objects deeper than 500 levels are
-    written as null, with a warning.
+    U+0000 is left out, in keys too. Lone surrogates become U+FFFD, and pairs of them the character that they encode.
+    Integers of any size are kept; NaN and infinity become null. Objects deeper than 500 levels become null, with a
+    warning.
 
-    The CDK's own serializer leaves out nulls at the top level of a record, and walks through all of it.
+    The CDK's own serializer leaves out nulls at the top level of a record, and is slower.
     """
     named = {"stream": stream} if namespace is None else {"namespace": namespace, "stream": stream}
     message = {"type": "RECORD", "record": {**named, "data": record, "emitted_at": emitted_at}}
     try:
         line = orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:
-        line = None  # orjson takes no lone surrogate, no integer beyond 64 bits, and 254 levels of nesting
+        line = None  # orjson refuses lone surrogates, integers beyond 64 bits, and more than 254 levels of nesting
     # Looking for a single byte first is cheap: most small records hold no escape at all.
     if line is not None and (b"\\" not in line or b"\\u0000" not in line):
         return line
     line, is_whole = _dump(message)
     if not is_whole:
         logger.warning(
-            f"Record {record.get('id')} of stream {stream} is nested deeper than {_MAX_DEPTH} levels; what lies deeper "
-            "was written as null."
+            f"Record {record.get('id')} of stream {stream} has more than {_MAX_DEPTH} levels of nesting; deeper "
+            "values were written as null."
         )
     return line + b"\n"
 
 
 def size(value: Any) -> int:
-    """Return how many bytes a value takes in a line, without holding all of it once more.
+    """Return how many bytes a value takes in a line, without building the line.
 
     A U+0000, which is left out in a line, counts as six bytes where nothing else asks for cleaning.
     """
@@ -152,11 +152,11 @@ def clean_text(text: str) -> str:
 
 
 def _dump(value: Any) -> tuple[bytes, bool]:
-    """Write any value made of JSON's types, cleaned; and whether all of it, that is, nothing lies too deep."""
+    """Return any value made of JSON's types as cleaned JSON, and whether it is complete (not nested too deeply)."""
     written = bytearray()
     is_whole = True
     depth = 0
-    # Bytes are text that is ready: a record holds none. The end of an object is waiting for as long as it is open.
+    # Bytes on the stack are finished JSON, because records contain none. The end of an open object stays on the stack.
     waiting = [value]
     while waiting:
         item = waiting.pop()

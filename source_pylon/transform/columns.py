@@ -13,7 +13,7 @@ Record = dict[str, Any]
 def plain_text(value: object) -> str:
     """Return a text or number of a record as text with tidy white space; empty for anything else.
 
-    Only fields whose name ends in `_html` hold HTML. In any other, `<Button>` and `&copy` are what somebody typed.
+    Only fields whose name ends in `_html` hold HTML. In other fields, `<Button>` and `&copy` are literal text.
     """
     readable = isinstance(value, (str, int, float)) and not isinstance(value, bool)
     return html_to_text.plain_text(str(value)) if readable else ""

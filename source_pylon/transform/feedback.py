@@ -1,4 +1,4 @@
-"""What the connector adds to a record: public messages, feedback text, and flat columns for joins and filters.
+"""Adds public messages, feedback text, and flat columns for joins and filters to issues.
 
 Everything here takes plain records as the API gives them and returns new ones; fields of an unexpected type are left
 as they are and contribute nothing.
@@ -25,7 +25,7 @@ _CONVERSATION_COLUMNS = (
 
 
 def with_join_ids(record: Record, fields: Iterable[tuple[str, str]] = _JOIN_IDS) -> Record:
-    """Adds the ids of nested objects as plain nullable strings; an id that the API gives itself stays."""
+    """Add the ids of nested objects as nullable strings; an id that the API returns itself is kept."""
     for name, nested in fields:
         if record.get(name) is None:
             value = record.get(nested)
@@ -55,7 +55,7 @@ def issue_record(
     """Make the record of an issue, with its public messages, feedback text, and flat columns.
 
     `messages` are all messages of the issue, internal notes included; None where they were not read. `read_at` is when
-    they were read. What may leave is decided in `source_pylon.transform.privacy`. The issue and the messages that were
+    they were read. `source_pylon.transform.privacy` decides what is emitted. The issue and the messages that were
     given are left as they are.
     """
     record = with_join_ids(dict(issue))
@@ -97,9 +97,9 @@ def message_records(issue: Record, public: Iterable[Record] | None) -> Iterator[
 
 
 def _readable(messages: list[Record]) -> list[Record]:
-    """Messages oldest first, each with its plain text."""
+    """Return messages oldest first, each with its plain text."""
     readable = [{**message, "text": html_to_text(_text(message.get("message_html")))} for message in messages]
-    # Pylon lists the oldest first; one that came late may stand elsewhere.
+    # Pylon lists the oldest first, but a message that arrived late may be elsewhere.
     readable.sort(key=lambda message: parse(message.get("timestamp")) or EPOCH)
     return readable
 
@@ -124,14 +124,14 @@ def _add_columns(record: Record, public: list[Record] | None) -> None:
 
 
 def _csat_score(responses: object) -> int | float | None:
-    """The score of the last CSAT response. Responses carry no times, so the last one is taken for the latest."""
+    """Return the score of the last CSAT response. Responses have no times, so the last is assumed to be the latest."""
     last = responses[-1] if isinstance(responses, list) and responses else None
     score = last.get("score") if isinstance(last, dict) else None
     return score if isinstance(score, (int, float)) and not isinstance(score, bool) else None
 
 
 def _conversation_columns(public: list[Record] | None) -> Record:
-    """How many public messages there are and when each side wrote last: a contact is the customer, a user the team."""
+    """Count public messages and find when each side wrote last: contacts are customers, users the team."""
     if public is None:
         return dict.fromkeys(_CONVERSATION_COLUMNS)
     times: dict[str | None, list[datetime]] = {"contact": [], "user": []}
@@ -149,7 +149,7 @@ def _conversation_columns(public: list[Record] | None) -> Record:
 
 
 def _author_columns(message: Mapping[str, Any]) -> Record:
-    """Who wrote a message, in flat columns. An author who is both contact and user counts as a contact."""
+    """Return the author of a message as flat columns. An author who is both contact and user counts as a contact."""
     author = message.get("author")
     author = author if isinstance(author, dict) else {}
     kind = next((kind for kind in ("contact", "user") if isinstance(author.get(kind), dict)), None)
@@ -163,13 +163,13 @@ def _author_columns(message: Mapping[str, Any]) -> Record:
 
 
 def _text_in(value: object, name: str) -> str | None:
-    """A text field of a nested object; None where there is none."""
+    """Return a text field of a nested object; None if there is none."""
     found = value.get(name) if isinstance(value, dict) else None
     return found if isinstance(found, str) and found else None
 
 
 def weight(record: Mapping[str, Any]) -> int:
-    """About how many characters a record's long texts hold, at little cost: for bounding what is kept in memory."""
+    """Estimate cheaply how many characters the long texts of a record hold, to bound what is kept in memory."""
     total = 500 + sum(len(value) for value in record.values() if type(value) is str)
     for message in record.get("messages") or ():
         total += 500 + len(str(message.get("message_html") or "")) + len(message["text"])

@@ -1,19 +1,19 @@
-"""What is public about an issue: which messages, whether its body, and which of its files. Nothing else decides that.
+"""Decides which messages, bodies and files of issues are public. No other module decides that.
 
 Pylon marks internal notes twice: `is_private` is true, and `thread_id` is set. A message is public only if both say so.
-An issue's `body_html` and `attachment_urls` carry no mark at all, although both can come from an internal note, so they
+An issue's `body_html` and `attachment_urls` have no such mark, although both can come from an internal note, so they
 are compared with the issue's messages:
 
-- The **body** leaves only if the issue's messages were read and no internal note equals it, contains it or is contained
-  in it. Texts are compared without white space, URLs, punctuation and upper case, because the links of one text are
-  signed anew at every read, and because a note can quote or decorate what the body repeats.
-- An **attachment** leaves only if a public message, or a body that leaves, refers to the same file. Files are compared
-  by host, path and the part of the query that is no signature.
+- The **body** is emitted only if the issue's messages were read and no internal note equals it, contains it or is
+  contained in it. Texts are compared without white space, URLs, punctuation and upper case, because the links of one
+  text are signed anew at every read, and because a note can quote or decorate what the body repeats.
+- An **attachment** is emitted only if a public message, or a body that is emitted, refers to the same file. Files are
+  compared by host, path and the part of the query that is no signature.
 
-Where the messages were not read there is nothing to compare with, and neither leaves. `trust_issue_body` is the user's
-statement that bodies are public in this organisation; it counts only where there is nothing to compare with.
+If the messages were not read, there is nothing to compare with, and neither is emitted. `trust_issue_body` is the
+user's statement that bodies are public in this organisation; it has an effect only if there is nothing to compare with.
 
-In doubt the answer is always "private": an unknown shape, an unknown query parameter or an unreadable URL is withheld.
+In doubt, content is private: an unknown shape, an unknown query parameter or an unreadable URL is withheld.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def public_messages(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def public_body(body: Any, messages: Sequence[Message] | None, *, trust_issue_body: bool = False) -> Any:
-    """Return an issue's `body_html` if it may leave, else None.
+    """Return an issue's `body_html` if it is public, else None.
 
     `messages` are all messages of the issue, internal notes included; None where they were not read.
     """
@@ -74,9 +74,9 @@ def public_body(body: Any, messages: Sequence[Message] | None, *, trust_issue_bo
     shown = {file for message in messages if is_public(message) for file in _files_of(message)} if files else set()
     compared = _comparable(content)
     if not compared.compact and not (files and files <= shown):
-        return None  # only an image, or nothing: no text tells whose it is
+        return None  # only images, or nothing: no text shows whether they belong to a note
     for note in notes:
-        # A page that both link to tells nothing; an image or a file of the note does.
+        # A page that both link to means nothing, but an image or a file of the note does.
         if files and not files.isdisjoint(set(_files_of(note, linked=False)) - shown):
             return None
         written = _as_text(note.get("message_html"))
@@ -125,7 +125,7 @@ def _overlap(body: _Comparable, note: str) -> bool:
 
 
 def _one_holds_the_other(one: str, other: str) -> bool:
-    # An empty text tells nothing: a note that is only an image is no part of every body.
+    # An empty text, such as that of a note with only an image, is part of every text and means nothing.
     return bool(one and other) and (one in other or other in one)
 
 
@@ -146,8 +146,8 @@ def _as_text(value: object) -> str | None:
 def public_attachments(urls: Any, body: Any, messages: Sequence[Message] | None) -> list[str] | None:
     """Return those of an issue's `attachment_urls` that belong to a public message or to `body`.
 
-    `body` is the issue's body if it leaves, else None; `messages` as of `public_body`. The result is None where neither
-    is given and for a value that is not a list: the attachments cannot be judged.
+    `body` is the issue's body if it is emitted, else None; `messages` as of `public_body`. Returns None if neither is
+    given, and for a value that is not a list, because the attachments cannot be judged then.
     """
     if not isinstance(urls, list) or (messages is None and not body):
         return None

@@ -1,4 +1,4 @@
-"""Records below the size that destinations take: what is left out first, and the warning that names it."""
+"""Cuts records to the size that destinations accept, and logs what was cut."""
 
 import logging
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ Record = dict[str, Any]
 logger = logging.getLogger("airbyte")
 
 MOST_BYTES = 16_000_000
-"""Airbyte's destinations null a whole record beyond 20 MB; a record's line stays below this."""
+"""Airbyte's destinations set every field of a record beyond 20 MB to null; a record's line stays below this size."""
 
 _MOST_FOR_RECORD = MOST_BYTES - 1_000
-"""The rest is for what a line holds beside the record: stream, time of emission, type."""
+"""The rest of the line is for the stream, the time of emission and the type."""
 
 _MOST_FOR_FIELDS = MOST_BYTES // 2
 _LEAST_WORTH_CUTTING = 1_000
-"""A list of very many small values has none that would be worth cutting: it goes as a whole."""
+"""Smaller values are not worth cutting: a list of very many small values is left out as a whole."""
 
 _TEXTS = ("body_html", "feedback_text")
 
@@ -86,7 +86,7 @@ def _say(what: str, cut: Iterable[str]) -> None:
 
 
 def _lighten(record: Record, names: Iterable[str], excess: int) -> list[str]:
-    """Cuts the largest of some fields until they take `excess` bytes less; which fields were cut."""
+    """Cut the largest of some fields until they take `excess` bytes less; return the names of those that were cut."""
     sizes = {name: _bytes(record[name]) for name in names}
     cut = []
     for name in sorted(sizes, key=lambda name: -sizes[name]):
@@ -99,7 +99,7 @@ def _lighten(record: Record, names: Iterable[str], excess: int) -> list[str]:
 
 
 def _lighter(value: Any, excess: int) -> Any:
-    """A value with about `excess` bytes less, cut where it is largest; None where that is no use."""
+    """Return a value with about `excess` bytes less, cut where it is largest; None if cutting does not help."""
     if isinstance(value, str):
         return shortened(value, _bytes(value) - excess)
     if not isinstance(value, (dict, list)):
@@ -129,21 +129,21 @@ def _shorten(record: Record, names: Iterable[str]) -> list[str]:
 def shortened(text: str, most: int) -> str:
     """Return the longest beginning of `text` that takes at most `most` bytes as JSON, quotes included."""
     text = clean_text(text)
-    room = most - 2
+    remaining = most - 2
     for start in range(0, len(text), PIECE):
         piece = text[start : start + PIECE]
         taken = len(orjson.dumps(piece)) - 2
-        if taken > room:
-            return text[:start] + _beginning(piece, room)
-        room -= taken
+        if taken > remaining:
+            return text[:start] + _beginning(piece, remaining)
+        remaining -= taken
     return text
 
 
-def _beginning(text: str, room: int) -> str:
-    """The longest beginning of a text that takes at most `room` bytes as JSON without quotes."""
+def _beginning(text: str, max_bytes: int) -> str:
+    """Return the longest beginning of a text that takes at most `max_bytes` as JSON without quotes."""
     encoded = orjson.dumps(text)
-    # A cut can lie within the bytes of a character, or of an escape: six at most.
-    for end in range(room + 1, 1, -1):
+    # A cut can be within the bytes of a character or of an escape sequence, which has at most six.
+    for end in range(max_bytes + 1, 1, -1):
         try:
             beginning: str = orjson.loads(encoded[:end] + b'"')
             return beginning
@@ -157,7 +157,7 @@ def _excess(record: Record) -> int:
 
 
 def _bytes(value: Any) -> int:
-    """The length of a value as JSON. Messages are measured one by one: all at once, they would be held once more."""
+    """Return the length of a value as JSON. Messages are measured one by one, to avoid a copy of all of them."""
     messages = value.get("messages") if isinstance(value, dict) else None
     if not isinstance(messages, list) or not messages:
         return size(value)

@@ -24,7 +24,7 @@ SECRET = "secret"
 """A word that stands in every private text, and in no public one."""
 _YEAR = 365 * DAY
 _MAX_CHANGES = 150
-"""Reading makes requests, and changes happen at requests: without a bound, some worlds grow faster than they are read."""
+"""Changes happen at requests: without a bound, some worlds grow faster than they are read."""
 
 
 def moment(millis: int) -> datetime:
@@ -90,6 +90,8 @@ class Issue:
     number: int
     created: int
     body: str
+    is_found_by_record: bool = False
+    """Whether searches ignore their filter, so that the times of the record alone tell whether it changed."""
     versions: list[Version] = field(default_factory=list)
     ats: list[int] = field(default_factory=list)
 
@@ -109,8 +111,9 @@ class Issue:
         return found if found >= 0 else None
 
     def searched(self, version: Version) -> int:
-        """Return the latest of the times by which searches find a version."""
-        return max(self.created, version.updated, version.activity if version.activity is not None else self.created)
+        """Return the latest of the times by which a version is found."""
+        message = version.latest if self.is_found_by_record else version.activity
+        return max(self.created, version.updated, self.created if message is None else message)
 
     def as_record(self, index: int) -> dict[str, Any]:
         """Return a version of the issue as Pylon's API shows it; `number_of_touches` tells which version it is."""
@@ -145,6 +148,10 @@ class World:
         if self.trace is not None:
             self.trace.append(f"{moment(self.now).isoformat(timespec='milliseconds')[:-6]} {text}")
 
+    def monotonic(self) -> float:
+        """Return the model's time in seconds."""
+        return self.now / 1_000
+
     def pass_time(self, duration: int) -> None:
         """Let time go by without a change."""
         self.now += duration
@@ -173,7 +180,7 @@ class World:
         if with_message:
             first = Message(f"{issue_id}-m0", created if messages_at is None else messages_at, rng.random() < 0.15)
             messages, body = (first,), first.html
-        issue = Issue(issue_id, self._serial, created, body)
+        issue = Issue(issue_id, self._serial, created, body, self.scenario.search_filter_ignored)
         updated = at if at == created or self.scenario.imports_move_updated else created
         kind = rng.choice(["conversation", "ticket", "Ticket"])
         issue.add(self._version(issue, at, updated, kind, messages, "created" if at == created else "imported"))
@@ -353,9 +360,10 @@ class FakeTransport:
         if not query:
             self.messages_read[issue.id] = self.messages_read.get(issue.id, 0) + 1
         size = min(int(query.get("limit", 1_000)), self._scenario.messages_per_page)
-        rest = [one for one in messages if f"{one.at:020}|{one.id}" > query.get("cursor", "")]
+        after = query.get("cursor")
+        rest = [one for one in messages if after is None or _message_cursor(one) > after]
         page = rest[:size]
-        cursor = f"{page[-1].at:020}|{page[-1].id}" if len(rest) > size else None
+        cursor = _message_cursor(page[-1]) if len(rest) > size else None
         return self._good([message.as_record() for message in page], cursor)
 
     def _list(self, query: dict[str, Any]) -> Exchange:
@@ -431,6 +439,11 @@ class FakeTransport:
         assert operator == "time_range", operator
         lower, upper = map(_millis, chosen["values"])
         return lower - slack < value < upper + slack
+
+
+def _message_cursor(message: Message) -> str:
+    # Positive and of one length, so that cursors sort as times do.
+    return f"{message.at + 10_000 * _YEAR:020}|{message.id}"
 
 
 @lru_cache(10_000)

@@ -46,7 +46,8 @@ class Position:
     until: int
     back_to: int | None
     complete: bool
-    older: bool
+    older_until: int | None
+    older_complete: bool
     include_messages: bool
     unread: frozenset[str]
 
@@ -60,7 +61,8 @@ class Position:
             until,
             _millis(state.get("history_read_back_to")),
             state.get("history_read_back_to") == "complete",
-            bool(state.get("older_activity_read_until")),
+            _millis(state.get("older_activity_read_until")),
+            state.get("older_activity_read_until") == "complete",
             bool(state.get("include_messages")),
             frozenset(state.get("unread_issues", ())),
         )
@@ -113,6 +115,8 @@ class SyncOracle:
         self._emitted: dict[str, set[str]] = {name: set() for name in STREAMS}
         self.start = _whole_second(plan.start)
         self.violations: list[Violation] = []
+        self.has_failed = False
+        """Whether a stream of this sync ended INCOMPLETE."""
 
     # --- records ------------------------------------------------------------------------------------------------------
 
@@ -188,16 +192,18 @@ class SyncOracle:
                 claimed = True
             else:
                 done = self.start is not None and position.back_to is not None and position.back_to <= self.start
-                claimed = done and not position.older and self._is_active(issue, needed, position.back_to)
+                claimed = done and position.older_complete and self._is_active(issue, needed, position.back_to)
             if claimed:
                 self._judge_issue(stream, issue, needed, position.include_messages, "the state claims it")
 
     def _is_active(self, issue: Issue, needed: int, floor: int | None) -> bool:
         """Whether an issue created before the start date shows a message after it, and a search can find it so."""
-        latest = issue.versions[needed].latest
-        if floor is None or latest is None:
+        latest = min(-1 << 60 if one.latest is None else one.latest for one in issue.versions[needed:])
+        if floor is None:
             return False
-        return latest >= floor and issue.searched(issue.current) >= floor
+        searched = [issue.searched(version) for version in issue.versions]
+        # Where a time moves back, an issue can move from a range that is still to be searched into one that was.
+        return latest >= floor and searched[-1] >= floor and searched == sorted(searched)
 
     def _judge_issue(self, stream: str, issue: Issue, needed: int, with_messages: bool, why: str) -> None:
         versions = issue.versions[needed:]
@@ -223,12 +229,19 @@ class SyncOracle:
 
     def judge_end(self) -> None:
         """After quiet syncs, the destination holds everything in the version that its times lead to."""
+        self._judge_completeness(self.world.now, "everything has been quiet")
+
+    def judge_full_refresh(self) -> None:
+        """After a full refresh, the destination holds everything that nobody has changed since it began."""
+        self._judge_completeness(self.begin - self.world.scenario.lag, "the full refresh is complete")
+
+    def _judge_completeness(self, changed_before: int, why: str) -> None:
         for stream in self.plan.streams:
             if stream == "issue_messages" and not self.plan.include_messages:
                 continue
             for issue in self.world.issues.values():
                 needed = required_version(issue)
-                if needed is None:
+                if needed is None or issue.current.at > changed_before:
                     continue
                 created = _whole_second(issue.created)
                 if self.start is not None and created is not None and created < self.start:
@@ -236,16 +249,21 @@ class SyncOracle:
                         continue
                 elif issue.searched(issue.current) < issue.ats[0] and issue.ats[0] > 0:
                     continue
-                self._judge_issue(stream, issue, needed, self.plan.include_messages, "everything has been quiet")
+                self._judge_issue(stream, issue, needed, self.plan.include_messages, why)
 
     def failed(self, stream: str, text: str) -> None:
         """A stream of a quiet sync ended INCOMPLETE."""
         self._violated("failed", f"{stream}: {text}")
 
     def messages_read(self, counts: Mapping[str, int]) -> None:
-        """No issue's messages are read twice in a sync, whatever streams take them."""
+        """No issue's messages are read twice in a sync by streams whose states are equally far."""
+        positions = [Position.of(self._before.get(stream)) for stream in self.plan.streams]
+        if any(position != positions[0] for position in positions):
+            return
         for issue_id, count in counts.items():
-            if count > 1:
+            # An issue whose type changes can come into a stream after others have emitted it.
+            types = {version.type for version in self.world.issues[issue_id].versions}
+            if count > 1 and len(types) == 1:
                 self._violated("repeated", f"the messages of {issue_id} were read {count} times in one sync")
 
     def _violated(self, rule: str, text: str) -> None:

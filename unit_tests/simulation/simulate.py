@@ -7,11 +7,11 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, cast
 from unittest.mock import patch
 
 from source_pylon.api.client import PylonClient
+from source_pylon.api.clock import Clock
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.errors import PylonError
 from source_pylon.api.rate_limit import RateLimiter
@@ -35,32 +35,29 @@ class VirtualRateLimiter(RateLimiter):
     """The real limit, waited for in virtual time."""
 
     def __init__(self, original: RateLimiter, world: World) -> None:
-        super().__init__(original.limit, lambda: world.now / 1_000)
+        super().__init__(original.limit, world.monotonic)
         self._world = world
 
     def enter(self, timeout: float = float("inf")) -> bool:
         """Let virtual time pass until a call may be sent."""
-        while wait := self.limit.wait(self._world.now / 1_000):
+        while wait := self.limit.wait(self._world.monotonic()):
             self._world.pass_time(int(wait * 1_000) + 1)
-        self.limit.send(self._world.now / 1_000)
+        self.limit.send(self._world.monotonic())
         return True
 
 
 class VirtualClient(PylonClient):
-    """The real client, whose clock and rate limits live in virtual time."""
+    """The real client, whose clock, pauses and rate limits live in virtual time."""
 
     def __init__(self, transport: FakeTransport, world: World, machine_skew: int) -> None:
+        super().__init__(
+            cast(Transport, transport),
+            timing=TIMING,
+            sleep=lambda seconds: world.pass_time(int(seconds * 1_000)),
+        )
+        self.clock = Clock(lambda: moment(world.now + machine_skew), world.monotonic)
         self._world = world
-        self._machine_skew = machine_skew
         self._virtual: dict[str, VirtualRateLimiter] = {}
-        super().__init__(cast(Transport, transport), timing=TIMING, sleep=self._pass, now=self.now)
-
-    def _pass(self, seconds: float) -> None:
-        self._world.pass_time(int(seconds * 1_000))
-
-    def now(self) -> datetime:
-        """Return this machine's time, right or wrong."""
-        return moment(self._world.now + self._machine_skew)
 
     def limiter(self, endpoint: Endpoint) -> RateLimiter:
         """Return what holds back the calls of an endpoint."""
@@ -70,7 +67,7 @@ class VirtualClient(PylonClient):
 
 
 class SeededThreads(Threads):
-    """Makes results in the caller's thread, in an order that a seed decides; nothing is in progress at the same time."""
+    """Makes results in the caller's thread, one at a time, in an order that a seed decides."""
 
     def __init__(self, rng: random.Random, make: Callable[[Turn], None]) -> None:
         super().__init__(0, make)
@@ -155,10 +152,12 @@ class _Run:
 
     def sync(self, seed: str, plan: SyncPlan, *, quiet: bool = False, last: bool = False) -> None:
         """Run one sync, up to its end or to the kill."""
-        world, destination = self.world, self.destination
+        world = self.world
+        # A full refresh replaces what a destination holds, once it is complete.
+        destination = Destination() if plan.full_refresh else self.destination
         world.say(f"=== sync: {plan}")
         for name in plan.forgets:
-            destination.states.pop(name, None)
+            self.destination.states.pop(name, None)
         transport = FakeTransport(world, seed, plan.date_skew, quiet=quiet)
         transport.broken, transport.refused = self.broken, self.refused
         oracle = SyncOracle(world, destination, plan, self.refused)
@@ -191,6 +190,8 @@ class _Run:
             output.end()
             if last:
                 oracle.judge_end()
+            elif plan.full_refresh and not oracle.has_failed:
+                oracle.judge_full_refresh()
         oracle.messages_read(transport.messages_read)
         self.outcome.violations.extend(oracle.violations)
 
@@ -216,6 +217,7 @@ class _Run:
 
     def _failed(self, oracle: SyncOracle, stream: str, error: PylonError, quiet: bool) -> None:
         self.world.say(f"=== {stream} fails: {error}")
+        oracle.has_failed = True
         if quiet and (stream != "issue_messages" or oracle.plan.include_messages):
             oracle.failed(stream, str(error))
 
@@ -264,7 +266,9 @@ def _scaled(scenario: Scenario) -> Iterator[None]:
             for name in ("_MIN_ISSUES_PER_CHECKPOINT", "_MAX_ISSUES_PER_CHECKPOINT", "_MAX_RECORDS_PER_PAGE"):
                 stack.enter_context(patch.object(reader, name, count))
         stack.enter_context(patch.object(history, "_FIRST_PAGE", scenario.first_page))
-        stack.enter_context(patch.object(changes, "_IGNORED_FILTER_MIN_ISSUES", 3))
+        if scenario.search_filter_ignored:
+            enough = min(3, count, scenario.page_cap)
+            stack.enter_context(patch.object(changes, "_IGNORED_FILTER_MIN_ISSUES", enough))
         yield
 
 

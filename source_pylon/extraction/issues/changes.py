@@ -21,9 +21,12 @@ Filter = dict[str, Any]
 
 _NARROWEST = timedelta(seconds=2)
 _NARROWED_BY = 4
+_FAR = timedelta(days=1)
+_FAR_FROM_NARROWEST = timedelta(minutes=1)
+"""Where a search narrowed to seconds still finds more than a page, the page is either of these seconds or of none."""
 _IGNORED_FILTER_MIN_ISSUES = 20
-"""So many issues in one answer, and most of it, have to lie outside before the filter counts as ignored. A single one
-may be found by a time that its record does not show, such as that of an internal note."""
+"""The filter counts as ignored if at least this many issues of a response, and more than half of them, lie outside the
+window. A single issue may match by a time that its record does not show, such as that of an internal note."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +111,19 @@ class ChangeSearch:
 
     def _all_pages(self, body: dict[str, Any], window: TimeWindow) -> Iterator[ChangedIssues]:
         for page in self._client.pages(SEARCH, body=body):
-            issues = page
+            issues = list(page)
             if self.filter_ignored:
                 issues = [
-                    issue for issue in page if not issue.get("id") or ListedIssue.of(issue).has_time_after(window.after)
+                    issue
+                    for issue in issues
+                    if not issue.get("id") or ListedIssue.of(issue).has_time_after(window.after)
                 ]
-            yield ChangedIssues(window, list(issues), last=False)
+            yield ChangedIssues(window, issues, last=False)
         yield ChangedIssues(window, [], last=True)
 
     def _is_ignored(self, issues: list[dict[str, Any]], window: TimeWindow) -> bool:
+        is_narrowest = window.until is not None and window.until - window.after <= _NARROWEST
+        tolerance = _FAR_FROM_NARROWEST if is_narrowest else _FAR
         listed = [ListedIssue.of(issue) for issue in issues if issue.get("id")]
-        outside = sum(1 for issue in listed if issue.is_far_from(window))
+        outside = sum(1 for issue in listed if issue.is_far_from(window, tolerance))
         return outside >= _IGNORED_FILTER_MIN_ISSUES and 2 * outside > len(listed)

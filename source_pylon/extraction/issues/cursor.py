@@ -1,4 +1,4 @@
-"""What the state of an issue stream says. Pure values.
+"""The state of an issue stream. Pure values.
 
 The invariant: every issue created at or after `history_read_back_to` has been emitted, in a version at least as new as
 `changes_read_until`.
@@ -21,7 +21,7 @@ LATEST_MESSAGE = "latest_message_time"
 COMPLETE = "complete"
 
 MAX_UNREAD_ISSUES = 100
-"""Bounds the state. More issues than this that cannot be read are no longer single issues."""
+"""Bounds the size of the state. If more issues cannot be read, the cause is not in single issues."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,13 @@ class IssueCursor:
 
     changes_read_until: datetime
     history_read_back_to: datetime | None = None
-    """None where nothing of the history has been read, or where all of it has (`history_complete`)."""
+    """None if nothing of the history has been read, or all of it (`history_complete`)."""
     history_complete: bool = False
     older_activity_read_until: datetime | None = None
-    """Set while issues created before the start date, but active since, are being read: how far that is."""
+    """Set while issues created before `history_read_back_to`, but active since, are being read: how far that is. They
+    are read once the history ends at a start date."""
+    older_activity_complete: bool = False
+    """Whether all of them have been read, for the present `history_read_back_to`."""
     latest_message_time: datetime | None = None
     """The newest `latest_message_time` emitted, not later than `changes_read_until`."""
     include_messages: bool = True
@@ -41,16 +44,16 @@ class IssueCursor:
     """Ids of issues whose messages could not be read; the next sync tries them first."""
 
     def covers(self, created: datetime | None) -> bool:
-        """Whether the history that has been read holds an issue created at that moment."""
+        """Return whether the history read so far includes an issue created at that time."""
         if self.history_complete:
             return True
         back_to = self.history_read_back_to
         return back_to is not None and created is not None and created >= back_to
 
     def floor(self, start: datetime | None) -> datetime | None:
-        """Return the moment from which on issues belong to the stream; None for all of them.
+        """Return the creation time from which on issues belong to the stream; None for all of them.
 
-        A start date that moves forward takes nothing back: what has been read once is kept up to date.
+        Moving the start date forward changes nothing: what was read once is kept up to date.
         """
         if start is None or self.history_complete:
             return None
@@ -64,15 +67,33 @@ class IssueCursor:
     def after_history(self, back_to: datetime) -> IssueCursor:
         """Return the cursor once every issue created at or after `back_to` has been emitted."""
         reached = self.history_read_back_to
-        return replace(self, history_read_back_to=back_to if reached is None else min(reached, back_to))
+        if reached is not None and reached <= back_to:
+            return self
+        return replace(
+            self, history_read_back_to=back_to, older_activity_read_until=None, older_activity_complete=False
+        )
 
     def at_start_date(self, floor: datetime) -> IssueCursor:
         """Return the cursor once the list has been read down to the start date: older, active issues come next."""
-        return replace(self, history_read_back_to=floor, older_activity_read_until=floor)
+        return replace(self, history_read_back_to=floor, older_activity_read_until=floor, older_activity_complete=False)
+
+    def after_older_activity(self, until: datetime) -> IssueCursor:
+        """Return the cursor once older issues with activity up to `until` have been emitted."""
+        return replace(self, older_activity_read_until=until)
+
+    def with_older_activity(self) -> IssueCursor:
+        """Return the cursor once all older, active issues have been emitted."""
+        return replace(self, older_activity_read_until=None, older_activity_complete=True)
 
     def completed(self) -> IssueCursor:
         """Return the cursor once the whole history has been emitted."""
-        return replace(self, history_read_back_to=None, history_complete=True, older_activity_read_until=None)
+        return replace(
+            self,
+            history_read_back_to=None,
+            history_complete=True,
+            older_activity_read_until=None,
+            older_activity_complete=False,
+        )
 
     def as_state(self) -> dict[str, Any]:
         """Return the content of the state message."""
@@ -83,7 +104,9 @@ class IssueCursor:
             "history_read_back_to": back_to,
             "include_messages": self.include_messages,
         }
-        if self.older_activity_read_until is not None:
+        if self.older_activity_complete:
+            state["older_activity_read_until"] = COMPLETE
+        elif self.older_activity_read_until is not None:
             state["older_activity_read_until"] = render(self.older_activity_read_until)
         if self.unread_issues:
             state["unread_issues"] = list(self.unread_issues)
@@ -97,8 +120,9 @@ def _render(moment: datetime | None) -> str | None:
 def parse_issue_cursor(name: str, state: Mapping[str, Any], include_messages: bool) -> IssueCursor | None:
     """Return the cursor in a state; None for one that this connector did not write.
 
-    A state of version 0.1.0 (`latest_message_time` and `updated_at`) promises less: the changes go on from the earlier
-    of its two times, and the history is read once more. So it is where messages were left out and are wanted now.
+    A state of version 0.1.0 (`latest_message_time` and `updated_at`) promises less: the changes continue from the
+    earlier of its two times, and the history is read once more. The history is also read once more if messages were
+    left out so far and are included now.
     """
     until = parse_cursor(state.get("changes_read_until"))
     if until is None:
@@ -114,6 +138,7 @@ def parse_issue_cursor(name: str, state: Mapping[str, Any], include_messages: bo
         history_read_back_to=parse_cursor(back_to),
         history_complete=back_to == COMPLETE,
         older_activity_read_until=parse_cursor(state.get("older_activity_read_until")),
+        older_activity_complete=state.get("older_activity_read_until") == COMPLETE,
         latest_message_time=parse_cursor(state.get(LATEST_MESSAGE)),
         include_messages=include_messages,
         unread_issues=tuple(str(one) for one in unread[:MAX_UNREAD_ISSUES]) if isinstance(unread, list) else (),
@@ -122,7 +147,13 @@ def parse_issue_cursor(name: str, state: Mapping[str, Any], include_messages: bo
         logger.info(
             f"Stream {name}: Include Messages was switched on, so the history is read once more, with messages."
         )
-        return replace(cursor, history_read_back_to=None, history_complete=False, older_activity_read_until=None)
+        return replace(
+            cursor,
+            history_read_back_to=None,
+            history_complete=False,
+            older_activity_read_until=None,
+            older_activity_complete=False,
+        )
     return cursor
 
 

@@ -19,23 +19,24 @@ from source_pylon.transform.clean import size as size_of
 
 logger = logging.getLogger("airbyte")
 
-_YEAR = timedelta(days=365)
+MAX_RANGE = timedelta(days=365)
 """Widest range that `GET /issues` takes."""
 _MONTH = timedelta(days=29)
+_DAY = timedelta(days=1)
 _OLDEST = datetime(2010, 1, 1, tzinfo=timezone.utc)
-"""No organisation is older than Pylon; bounds the search for a beginning where a server ignores filters."""
+"""Before Pylon existed. Bounds the search for the oldest issue if a server ignores filters."""
 
 _FIRST_PAGE = 100
 """Issues on the first page: small, so that the first records leave at once."""
-_BYTES_PER_PAGE = 4_000_000
+BYTES_PER_PAGE = 4_000_000
 """A page of parsed issues takes about six times its JSON in memory."""
 
 
 @dataclass(frozen=True)
 class HistoryPage:
-    """Issues in the order of the list, and the moment from which on all have been listed once these are read.
+    """Issues in the order of the list, and the creation time back to which all issues have now been listed.
 
-    `read_back_to` is None where the list is not sorted as documented, so that it says nothing before its end.
+    `read_back_to` is None if the list is not sorted as documented; then nothing is known before its end.
     """
 
     issues: list[dict[str, Any]]
@@ -51,20 +52,20 @@ class IssueHistory:
         max_page: int,
         on_estimate: Callable[[int], None] = lambda issues: None,
     ) -> None:
-        """Ask for at most `max_page` issues at once. `on_estimate` is told once about how many issues there are."""
+        """Request at most `max_page` issues at once. `on_estimate` gets an estimate of their number, once."""
         self._client = client
         self._max_page = max_page
         self._on_estimate = on_estimate
         self._estimated = False
         self._limit = min(_FIRST_PAGE, max_page)
-        self._range = _YEAR
+        self._range = MAX_RANGE
         self._list_refused = False
         self._bounds_ignored = False
 
     def pages(self, before: datetime, since: datetime | None) -> Iterator[HistoryPage]:
         """Yield all issues created before `before`, newest first, back to `since` or to the oldest one.
 
-        The last page's `read_back_to` is the lower end of what there is. Empty years are passed over by one request.
+        The last page's `read_back_to` is the lower end of the range. One request skips any number of empty years.
         """
         upper = before
         while since is None or upper > since:
@@ -97,20 +98,20 @@ class IssueHistory:
                 upper = min(upper, newest + SECOND)
 
     def _ancient_pages(self, before: datetime) -> Iterator[HistoryPage]:
-        """Yield what claims to be older than any organisation, such as an import with a time of the year 1."""
+        """Yield issues with a creation time before Pylon existed, such as imports dated year 1."""
         body = {"filter": _created_before(before)}
         for page in self._client.pages(SEARCH, body=body, limit=min(SEARCH.page_size, self._max_page)):
             created = [(issue, parse(issue.get("created_at"))) for issue in page]
-            # A server that ignores the filter shows what has been read before.
+            # A server that ignores the filter returns issues that have been read already.
             yield HistoryPage([issue for issue, moment in created if moment is not None and moment < before], None)
 
     def _narrow(self) -> None:
         if self._range > _MONTH:
             self._range = _MONTH
-            logger.info(f"{LIST.key} refuses a range of a year. It is asked for months instead.")
+            logger.info(f"{LIST.key} refuses a range of a year. The history is read in months instead.")
         else:
             self._list_refused = True
-            logger.info(f"{LIST.key} refuses its requests. The history is read through {SEARCH.key} instead.")
+            logger.info(f"Pylon refuses every request to {LIST.key}. The history is read through {SEARCH.key} instead.")
 
     def _search_instead(self, refusal: errors.PylonError) -> None:
         self._list_refused = True
@@ -152,7 +153,7 @@ class IssueHistory:
             return
         sample = [page[0], page[len(page) // 2], page[-1]]
         size = sum(map(size_of, sample)) / len(sample)
-        self._limit = int(max(1, min(_BYTES_PER_PAGE / size, self._max_page)))
+        self._limit = int(max(1, min(BYTES_PER_PAGE / size, self._max_page)))
         if not self._estimated:
             # Issues are numbered as they are created, so the newest number says about how many there are.
             self._estimated = True
@@ -163,7 +164,7 @@ class IssueHistory:
             self._warn_of_ignored_bounds(SEARCH if self._list_refused else LIST)
 
     def _warn_of_ignored_bounds(self, endpoint: Endpoint) -> None:
-        """Log once in a reading that an endpoint answers with issues of other times."""
+        """Log once per sync that an endpoint returns issues outside the requested time range."""
         if not self._bounds_ignored:
             self._bounds_ignored = True
             logger.warning(
@@ -180,8 +181,10 @@ class IssueHistory:
         created = parse(issues[0].get("created_at"))
         if created is not None and created < moment:
             return created
-        # A server that ignores the filter shows its newest issue: then the next range is asked for without a jump.
-        self._warn_of_ignored_bounds(SEARCH)
+        # Where the bound is inclusive, it may be an issue of that very moment. A server that ignores the filter shows
+        # its newest issue. In both cases the next range is asked for without a jump.
+        if created is None or created > moment + _DAY:
+            self._warn_of_ignored_bounds(SEARCH)
         return moment - SECOND
 
 

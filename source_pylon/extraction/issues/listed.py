@@ -1,9 +1,9 @@
-"""An issue as a list or a search showed it, with the times that decide where it belongs. Pure values."""
+"""An issue as returned by the list or a search, with its times parsed. Pure values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from source_pylon.extraction.time_windows import TimeWindow
@@ -39,35 +39,35 @@ class ListedIssue:
 
     @property
     def cursor_value(self) -> datetime | None:
-        """The time that the stream's cursor field shows: of the latest message, or of the creation without one."""
+        """The value of the stream's cursor field: the time of the latest message, or of the creation without one."""
         return self.latest_message or self.created
 
     @property
     def times(self) -> list[datetime]:
-        """The times that it has."""
+        """Its known times."""
         return [moment for moment in (self.created, self.updated, self.latest_message) if moment is not None]
 
     def is_active_since(self, floor: datetime | None) -> bool:
-        """Whether the issue was created, or got a message, at or after `floor`; true where its times do not tell."""
+        """Return whether the issue was created or got a message at or after `floor`; true if its times are unknown."""
         if floor is None:
             return True
         moments = [moment for moment in (self.created, self.latest_message) if moment is not None]
         return not moments or max(moments) >= floor
 
-    def is_far_from(self, window: TimeWindow) -> bool:
-        """Whether all of its times lie more than a day outside of what was asked for."""
+    def is_far_from(self, window: TimeWindow, tolerance: timedelta) -> bool:
+        """Whether all of its times lie further outside of what was asked for than `tolerance`."""
         times = self.times
-        return bool(times) and all(window.is_far_from(moment) for moment in times)
+        return bool(times) and all(window.is_far_from(moment, tolerance) for moment in times)
 
     def has_time_after(self, moment: datetime) -> bool:
-        """Whether one of its times is after `moment`, or none is known."""
+        """Return whether one of its times is after `moment`, or none is known."""
         return not self.times or max(self.times) > moment
 
     def may_have_text_or_files(self) -> bool:
-        """Whether there is anything in it that only its messages can judge, or that they may hold.
+        """Return whether it may have messages, or a body or files that must be compared with its messages.
 
         An issue without messages has no `latest_message_time`; whether internal notes count there is not documented.
-        A body or files may belong to an internal note, so they do not leave unless the messages were read.
+        A body or files may belong to an internal note, so they are not emitted unless the messages were read.
         """
         issue = self.issue
         return bool(issue.get("latest_message_time") or issue.get("attachment_urls") or issue.get("body_html"))

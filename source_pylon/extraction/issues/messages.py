@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -16,6 +17,8 @@ from source_pylon.extraction.issues.endpoints import ISSUE, MESSAGES, SEARCH
 logger = logging.getLogger("airbyte")
 
 _OTHERS_TO_TRY = 10
+_OTHERS_TO_TRY_AFTER_RETRIES = 3
+"""Fewer, because each is retried for minutes where the endpoint is broken."""
 
 _REFUSALS = (errors.Forbidden, errors.NotFound, errors.Rejected)
 
@@ -38,7 +41,7 @@ class MessageReader:
         """Return all messages of an issue, private ones too; None when Pylon refuses those of this issue alone.
 
         `on_large` is called once a megabyte has arrived and there is more. Raises IssueDeleted when the issue is gone,
-        what Pylon answered when it refuses the messages of every issue, and PylonError when no retry helped.
+        the refusal itself when Pylon refuses the messages of every issue, and PylonError when no retry helped.
         """
         asked = self._monotonic()
         try:
@@ -52,6 +55,18 @@ class MessageReader:
             return None
         self._note_readable(issue_id, asked)
         return messages
+
+    def can_read_another(self, issue_id: str) -> bool:
+        """Whether the messages of some other issue can be read now: then it is not the endpoint that is broken."""
+        try:
+            others = [other for other in self._others() if other != issue_id][:_OTHERS_TO_TRY_AFTER_RETRIES]
+        except errors.PylonError:
+            return False
+        for other in others:
+            with contextlib.suppress(errors.PylonError):
+                self._client.request(MESSAGES, other, query={"limit": 1})
+                return True
+        return False
 
     def _note_readable(self, issue_id: str, asked: float) -> None:
         self._readable, self._readable_asked = issue_id, max(asked, self._readable_asked)
@@ -70,9 +85,25 @@ class MessageReader:
         except errors.NotFound:
             return False
         except (errors.Forbidden, errors.Rejected):
-            # A token that may not read single issues does not tell.
+            # A token without permission for single issues cannot tell: assume that the issue exists.
             return True
         return True
+
+    def is_gone(self, issue_id: str) -> bool:
+        """Whether an issue that Pylon refuses by itself (400) was scrubbed: others can be read, or it is not found."""
+        answer = self._client.request(SEARCH, body={"limit": _OTHERS_TO_TRY})
+        found = [str(issue.get("id")) for issue in responses.items(SEARCH, answer)]
+        if issue_id in found:
+            return False
+        if responses.next_cursor(SEARCH, answer) is None:
+            return True
+        for other in found:
+            try:
+                self._client.request(ISSUE, other)
+            except _REFUSALS:
+                continue
+            return True
+        return False
 
     def _raise_if_all_are_refused(self, issue_id: str, refusal: errors.PylonError) -> None:
         """Raise `refusal` unless the messages of another issue can be read.

@@ -1,10 +1,10 @@
-"""Reads issues once for all issue streams: what could not be read before, what changed, then the history."""
+"""Reads issues once for all issue streams: earlier failures first, then changes, then the history."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from source_pylon.api import errors
@@ -12,7 +12,7 @@ from source_pylon.extraction.cursors import is_in_future, warn_future_state, war
 from source_pylon.extraction.issues.changes import ChangeSearch
 from source_pylon.extraction.issues.cursor import IssueCursor, parse_issue_cursor
 from source_pylon.extraction.issues.endpoints import ISSUE, LIST, MESSAGES
-from source_pylon.extraction.issues.history import IssueHistory
+from source_pylon.extraction.issues.history import HistoryPage, IssueHistory
 from source_pylon.extraction.issues.listed import ListedIssue
 from source_pylon.extraction.issues.messages import IssueDeleted, MessageReader
 from source_pylon.extraction.issues.recipient import Recipient
@@ -35,7 +35,7 @@ from source_pylon.transform import feedback, privacy
 logger = logging.getLogger("airbyte")
 
 _MAX_FAILURES_IN_A_ROW = 3
-"""Single issues may be broken at Pylon. When so many in a row cannot be read, it is not the issues."""
+"""Single issues may be broken at Pylon. After so many in a row, another issue tells whether it is the endpoint."""
 _MAX_RECORDS_PER_PAGE = 200
 _MAX_BYTES_PER_PAGE = 1_000_000
 _MIN_ISSUES_PER_CHECKPOINT, _MAX_ISSUES_PER_CHECKPOINT = 100, 1_000
@@ -47,22 +47,22 @@ _ISSUE_ERRORS = (errors.Unavailable, errors.InvalidResponse, errors.Unreachable)
 
 @dataclass(frozen=True)
 class _Issue:
-    """An issue that some streams emit."""
+    """An issue, and the streams that will emit it."""
 
     listed: ListedIssue
     recipients: Sequence[Recipient]
 
 
 @dataclass(frozen=True)
-class _Mark:
-    """The cursors that hold once everything before has been emitted."""
+class _CursorUpdate:
+    """New cursors, which are true once everything before them has been emitted."""
 
     cursors: Sequence[tuple[Recipient, IssueCursor]]
 
 
 @dataclass(frozen=True)
 class _Finished:
-    """An issue with what was read of it: its record and its public messages, or why there are none."""
+    """An issue with its record and public messages, or with the error that prevented reading them."""
 
     work: _Issue
     record: Record | None = None
@@ -78,7 +78,7 @@ class IssueReading(Reading):
         self.streams = streams
 
     def read(self, context: SyncContext) -> Iterator[Event]:
-        """Read the issue streams. Raises PylonError for what concerns all of them."""
+        """Read the issue streams. Raises PylonError for an error that affects all of them."""
         recipients = []
         for configured in self.streams:
             stream = configured.stream
@@ -111,15 +111,15 @@ def _messages(context: SyncContext) -> bool:
 
 
 def _whole_second(moment: datetime | None) -> datetime | None:
-    # Records show whole seconds of times that Pylon keeps finer.
+    # Pylon keeps milliseconds, but records show whole seconds.
     return moment.replace(microsecond=0) if moment else None
 
 
 class IssueReader:
-    """The passes of one sync, and the way of an issue through them.
+    """Runs the passes of one sync over the issues.
 
-    The passes yield issues and marks in the order in which they are emitted. A prefetch reads the messages of a few
-    issues ahead; what comes out of it, in the same order, becomes pages and checkpoints.
+    The passes yield issues and cursor updates in the order in which they are emitted. A prefetch reads the messages of
+    a few issues ahead. Its results, in the same order, become pages and checkpoints.
     """
 
     def __init__(self, context: SyncContext, recipients: Sequence[Recipient]) -> None:
@@ -139,7 +139,7 @@ class IssueReader:
         self._warned_of_contradiction = False
 
     def read(self) -> Iterator[Event]:
-        """Read everything that the recipients want."""
+        """Read everything that the recipients have not read yet."""
         self._context.on_reading(self._progress)
         prefetch = Prefetch(
             self._finish,
@@ -153,7 +153,7 @@ class IssueReader:
                 yield from self._emit(result, pages)
                 continue
             yield from pages.flush()
-            if isinstance(result, _Mark):
+            if isinstance(result, _CursorUpdate):
                 for recipient, cursor in result.cursors:
                     if not recipient.missing_ids:
                         yield recipient.checkpoint(cursor)
@@ -167,14 +167,14 @@ class IssueReader:
 
     # --- the passes, in order -----------------------------------------------------------------------------------------
 
-    def _work(self) -> Iterator[_Issue | _Mark]:
+    def _work(self) -> Iterator[_Issue | _CursorUpdate]:
         yield from self._retry_pass()
         yield from self._change_pass()
         yield from self._history_pass()
         yield from self._older_activity_pass()
 
-    def _retry_pass(self) -> Iterator[_Issue | _Mark]:
-        """What earlier syncs could not read."""
+    def _retry_pass(self) -> Iterator[_Issue | _CursorUpdate]:
+        """Yield the issues that earlier syncs could not read."""
         for issue_id in dict.fromkeys(one for recipient in self._recipients for one in recipient.unread):
             try:
                 issue = self._context.client.request(ISSUE, issue_id).get("data")
@@ -183,6 +183,11 @@ class IssueReader:
                     recipient.forget(issue_id)
                 continue
             except (*_ISSUE_ERRORS, errors.Forbidden, errors.Rejected) as error:
+                if isinstance(error, errors.Rejected) and self._messages.is_gone(issue_id):
+                    logger.warning(f"Pylon refuses issue {issue_id}, but not others. It counts as deleted.")
+                    for recipient in self._recipients:
+                        recipient.forget(issue_id)
+                    continue
                 for recipient in self._recipients:
                     if issue_id in recipient.unread:
                         recipient.keep_unread(issue_id, error)
@@ -194,12 +199,12 @@ class IssueReader:
                         recipient.forget(issue_id)
                 yield from self._issues([issue], self._recipients, Recipient.take_retry)
 
-    def _change_pass(self) -> Iterator[_Issue | _Mark]:
-        """What was created, updated, or got a message since the state, oldest window first."""
+    def _change_pass(self) -> Iterator[_Issue | _CursorUpdate]:
+        """Yield issues that were created, updated, or got a message since the state, oldest window first."""
         after = self._changes_after()
         if not after:
             return
-        # What a stream without a state is given here is skipped by its history, so no messages are read twice.
+        # Streams without a state get these issues too; their history skips them, so no messages are read twice.
         fresh = [recipient for recipient in self._recipients if recipient.cursor is None]
         horizon = self._context.safe_horizon()
         for part in self._changes.windows(min(after.values()), horizon, after.values()):
@@ -209,7 +214,7 @@ class IssueReader:
                 until = self._context.safe_horizon()
                 if part.window.until is not None:
                     until = min(until, part.window.until)
-                yield self._mark(active, lambda cursor, until=until: cursor.after_changes(until))  # type: ignore[misc]
+                yield self._cursor_update(active, lambda cursor, until=until: cursor.after_changes(until))  # type: ignore[misc]
 
     def _changes_after(self) -> dict[Recipient, datetime]:
         lookback = timedelta(days=self._context.config.issues_lookback_days)
@@ -220,36 +225,51 @@ class IssueReader:
             if recipient.cursor is not None
         }
 
-    def _history_pass(self) -> Iterator[_Issue | _Mark]:
-        """Everything from the newest issue back to the start date or the oldest issue, as far as it was never read."""
+    def _history_pass(self) -> Iterator[_Issue | _CursorUpdate]:
+        """Yield issues that were never read, newest first, back to the start date or the oldest issue."""
         wanting = [recipient for recipient in self._recipients if recipient.wants_history]
         if not wanting:
             return
-        before = max(self._history_from(recipient) for recipient in wanting)
-        for page in self._history.pages(before, self._start):
+        start = self._start
+        for page in self._history_pages(wanting):
             chunks = [page.issues[at : at + self._chunk] for at in range(0, len(page.issues), self._chunk)] or [[]]
             for number, chunk in enumerate(chunks, 1):
                 yield from self._issues(chunk, wanting, Recipient.take_history)
                 back_to = page.read_back_to
                 if back_to is not None and number < len(chunks):
                     back_to = _oldest(chunk, back_to)
-                if back_to is not None:
-                    yield self._mark(wanting, lambda cursor, back_to=back_to: cursor.after_history(back_to))  # type: ignore[misc]
-        start = self._start
+                # At the start date itself, the state has to say at once that older, active issues come next.
+                if back_to is not None and (start is None or back_to > start):
+                    yield self._cursor_update(wanting, lambda cursor, back_to=back_to: cursor.after_history(back_to))  # type: ignore[misc]
         if start is None:
-            yield self._mark(wanting, IssueCursor.completed)
+            yield self._cursor_update(wanting, IssueCursor.completed)
         else:
-            yield self._mark(wanting, lambda cursor: cursor.at_start_date(start))
+            yield self._cursor_update(wanting, lambda cursor: cursor.at_start_date(start))
+
+    def _history_pages(self, wanting: Sequence[Recipient]) -> Iterator[HistoryPage]:
+        """Yield the pages of the history, begun anew if an answer shows that this machine's clock is far behind."""
+        while True:
+            before = max(self._history_from(recipient) for recipient in wanting)
+            pages = self._history.pages(before, self._start)
+            first = next(pages, None)
+            if first is None:
+                # Nothing was asked for: by this machine's clock, the start date lies in the future.
+                self._context.client.ask_time()
+            if before >= max(self._history_from(recipient) - _DAY for recipient in wanting):
+                break
+        if first is not None:
+            yield first
+            yield from pages
 
     def _history_from(self, recipient: Recipient) -> datetime:
         cursor = recipient.cursor
         if cursor is not None and cursor.history_read_back_to is not None:
             return cursor.history_read_back_to
-        # Beyond the present by either clock, so that a wrong one hides no issue.
+        # Later than the present by either clock, so that a wrong clock hides no issue.
         return self._context.client.clock.latest().replace(microsecond=0) + _DAY
 
-    def _older_activity_pass(self) -> Iterator[_Issue | _Mark]:
-        """Issues created before the start date that have been active since."""
+    def _older_activity_pass(self) -> Iterator[_Issue | _CursorUpdate]:
+        """Issues created before the end of the history, at the start date or earlier, that have been active since."""
         for floor, group in _by_floor(self._recipients).items():
             if self._history.newest_before(floor) is not None:
                 after = {recipient: since - TICK for recipient, since in group.items()}
@@ -257,14 +277,16 @@ class IssueReader:
                     min(after.values()), self._context.safe_horizon(), after.values(), created_before=floor
                 ):
                     active = [recipient for recipient in group if after[recipient] <= part.window.after]
-                    yield from self._issues(part.issues, active, Recipient.take_change)
+                    # Whether the bound on the creation is inclusive is not documented; the list holds that moment.
+                    older = [issue for issue in part.issues if not _created_since(issue, floor)]
+                    yield from self._issues(older, active, Recipient.take_change)
                     until = part.window.until
                     if part.last and until is not None:
-                        yield self._mark(
+                        yield self._cursor_update(
                             active,
-                            lambda cursor, until=until: replace(cursor, older_activity_read_until=until),  # type: ignore[misc]
+                            lambda cursor, until=until: cursor.after_older_activity(until),  # type: ignore[misc]
                         )
-            yield self._mark(list(group), lambda cursor: replace(cursor, older_activity_read_until=None))
+            yield self._cursor_update(list(group), IssueCursor.with_older_activity)
 
     def _issues(
         self,
@@ -283,18 +305,20 @@ class IssueReader:
                 self._listed += 1
                 yield _Issue(listed, taking)
 
-    def _mark(self, recipients: Iterable[Recipient], change: Callable[[IssueCursor], IssueCursor]) -> _Mark:
+    def _cursor_update(
+        self, recipients: Iterable[Recipient], change: Callable[[IssueCursor], IssueCursor]
+    ) -> _CursorUpdate:
         horizon = self._context.safe_horizon()
         moved = [(recipient, recipient.advance(change, horizon)) for recipient in recipients]
-        return _Mark([(recipient, cursor) for recipient, cursor in moved if cursor is not None])
+        return _CursorUpdate([(recipient, cursor) for recipient, cursor in moved if cursor is not None])
 
-    # --- the way of one issue -----------------------------------------------------------------------------------------
+    # --- reading one issue --------------------------------------------------------------------------------------------
 
-    def _needs_messages(self, work: _Issue | _Mark) -> bool:
+    def _needs_messages(self, work: _Issue | _CursorUpdate) -> bool:
         return isinstance(work, _Issue) and _messages(self._context) and work.listed.may_have_text_or_files()
 
-    def _finish(self, work: _Issue | _Mark, turn: Turn) -> _Finished | _Mark:
-        if isinstance(work, _Mark):
+    def _finish(self, work: _Issue | _CursorUpdate, turn: Turn) -> _Finished | _CursorUpdate:
+        if isinstance(work, _CursorUpdate):
             return work
         messages: list[Record] | None = [] if _messages(self._context) else None
         if self._needs_messages(work):
@@ -329,7 +353,9 @@ class IssueReader:
         if finished.error is not None:
             self._failures_in_a_row += 1
             if self._failures_in_a_row > _MAX_FAILURES_IN_A_ROW:
-                raise finished.error
+                if not self._messages.can_read_another(listed.id):
+                    raise finished.error
+                self._failures_in_a_row = 0
             logger.warning(f"Issue {listed.id} could not be read and is left for the next sync: {finished.error}")
             for recipient in recipients:
                 recipient.keep_unread(listed.id, finished.error)
@@ -357,7 +383,9 @@ class IssueReader:
                 f"messages a minute, so reading all of them takes {duration(issues / self._per_minute)} at most."
             )
         for recipient in self._recipients:
-            if not recipient.had_state and self._start is None:
+            # How many issues have a type, or how many messages there are, is not known.
+            is_counted = recipient.stream.issue_type is None and recipient.stream.one_record_per_issue
+            if is_counted and not recipient.had_state and self._start is None:
                 self._context.on_estimate(recipient.stream.name, issues)
 
     def _progress(self) -> ReadingProgress:
@@ -399,14 +427,20 @@ def _oldest(issues: Sequence[Record], back_to: datetime) -> datetime | None:
     return max(back_to, min(created) + SECOND) if created else None
 
 
+def _created_since(issue: Record, moment: datetime) -> bool:
+    created = parse(issue.get("created_at"))
+    return created is not None and created >= moment
+
+
 def _by_floor(recipients: Sequence[Recipient]) -> Mapping[datetime, dict[Recipient, datetime]]:
     """Group the streams that still want older, active issues by the moment before which those were created."""
     groups: dict[datetime, dict[Recipient, datetime]] = {}
     for recipient in recipients:
         cursor = recipient.cursor
-        if cursor is None or cursor.older_activity_read_until is None or cursor.history_read_back_to is None:
+        if cursor is None or cursor.history_read_back_to is None or not recipient.wants_older_activity:
             continue
-        groups.setdefault(cursor.history_read_back_to, {})[recipient] = cursor.older_activity_read_until
+        floor = cursor.history_read_back_to
+        groups.setdefault(floor, {})[recipient] = cursor.older_activity_read_until or floor
     return groups
 
 

@@ -1,4 +1,4 @@
-"""One issue stream within a reading: where it is, what it wants, and what it has emitted in this sync."""
+"""One issue stream within a reading: its cursor, the issues that it emits, and those that it has emitted."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from source_pylon.extraction.stream import Checkpoint, missing_primary_key
 class Recipient:
     """An issue stream that takes part in a reading.
 
-    `cursor` is ahead of what has been emitted by the few issues whose messages are being read; a checkpoint carries
-    the cursor of its own place in the order.
+    `cursor` is ahead of what has been emitted, by the few issues whose messages are being read. A checkpoint therefore
+    carries the cursor of its own place in the order.
     """
 
     def __init__(
@@ -37,23 +37,23 @@ class Recipient:
         self._latest: datetime | None = cursor.latest_message_time if cursor else None
         self.unread: dict[str, PylonError | None] = dict.fromkeys(cursor.unread_issues) if cursor else {}
 
-    # --- what it wants ------------------------------------------------------------------------------------------------
+    # --- which issues it emits ----------------------------------------------------------------------------------------
 
     def take_change(self, listed: ListedIssue) -> bool:
-        """Whether the stream emits a changed issue; at most once in a sync."""
+        """Return whether the stream emits a changed issue, which it does at most once per sync."""
         if not self.stream.accepts(listed) or not listed.is_active_since(self.floor):
             return False
         return self._take(listed)
 
     def take_history(self, listed: ListedIssue) -> bool:
-        """Whether the stream emits an issue of the history: not if an earlier sync read it, or this one's changes."""
+        """Return whether the stream emits an issue of the history: not if it was read earlier, or among the changes."""
         if not self.stream.accepts(listed) or hash(listed.id) in self._seen:
             return False
         before = self._history_from
         return before is None or listed.created is None or listed.created < before
 
     def take_retry(self, listed: ListedIssue) -> bool:
-        """Whether the stream emits an issue that an earlier sync could not read."""
+        """Return whether the stream emits an issue that an earlier sync could not read."""
         return listed.id in self.unread and self.stream.accepts(listed) and self._take(listed)
 
     def _take(self, listed: ListedIssue) -> bool:
@@ -66,7 +66,7 @@ class Recipient:
 
     @property
     def wants_history(self) -> bool:
-        """Whether there is history that no sync has read."""
+        """Whether part of the history has not been read by any sync."""
         cursor = self.cursor
         if cursor is None:
             return True
@@ -75,40 +75,48 @@ class Recipient:
         back_to = cursor.history_read_back_to
         return back_to is None or self.start is None or back_to > self.start
 
+    @property
+    def wants_older_activity(self) -> bool:
+        """Whether the history ends at a start date, and older issues that have been active since are still to come."""
+        cursor = self.cursor
+        if cursor is None or self.start is None or self.wants_history:
+            return False
+        return not (cursor.history_complete or cursor.older_activity_complete)
+
     # --- where it is --------------------------------------------------------------------------------------------------
 
     def advance(self, change: Callable[[IssueCursor], IssueCursor], horizon: datetime) -> IssueCursor | None:
-        """Move the cursor and return it; None where it may not move, because an issue came without its id."""
+        """Advance the cursor and return it; None if it must stay, because an issue came without its id."""
         cursor = self.cursor or IssueCursor(horizon, include_messages=self._include_messages)
         cursor = replace(cursor, changes_read_until=clamp_cursor(cursor.changes_read_until, horizon))
         self.cursor = change(cursor)
         return None if self.missing_ids else self.cursor
 
     def emitted(self, listed: ListedIssue) -> None:
-        """The issue has been emitted."""
+        """Note that an issue was emitted."""
         self.unread.pop(listed.id, None)
         value = listed.cursor_value
         if value is not None and (self._latest is None or value > self._latest):
             self._latest = value
 
     def forget(self, issue_id: str) -> None:
-        """The issue was deleted in Pylon."""
+        """Note that an issue was deleted in Pylon."""
         self.unread.pop(issue_id, None)
 
     def keep_unread(self, issue_id: str, error: PylonError) -> None:
-        """The issue could not be read; the next sync tries it first. Raises `error` where there are too many."""
+        """Note that an issue could not be read; the next sync tries it first. Raises `error` if there are too many."""
         if len(self.unread) >= MAX_UNREAD_ISSUES and issue_id not in self.unread:
             raise error
         self.unread[issue_id] = error
 
     def checkpoint(self, cursor: IssueCursor) -> Checkpoint:
-        """Return the checkpoint for a cursor whose place in the order has been reached."""
+        """Return the checkpoint for a cursor, once everything before it has been emitted."""
         latest = min(self._latest, cursor.changes_read_until) if self._latest else None
         whole = replace(cursor, latest_message_time=latest, unread_issues=tuple(self.unread))
         return Checkpoint(self.stream.name, whole.as_state())
 
     def failure(self) -> PylonError | None:
-        """Return the error with which the stream ends although the reading went on; None where all is well."""
+        """Return the error with which the stream ends although reading continued; None if there is none."""
         if self.missing_ids:
             return missing_primary_key(self.missing_ids)
         if not self.unread:

@@ -20,11 +20,14 @@ logger = logging.getLogger("airbyte")
 
 
 class IssueStream(Stream):
-    """Issues, all of them or those of one type, out of one reading that all issue streams of a sync share."""
+    """All issues, or those of one type. All issue streams of a sync share one reading."""
 
     cursor_field = LATEST_MESSAGE
     issue_type: ClassVar[str | None] = None
     """`conversation` or `ticket`; None for issues of every type."""
+    emits_every_issue: ClassVar[bool] = False
+    """Whether it emits one record for each issue, so that their number is an estimate of its records."""
+    one_record_per_issue: ClassVar[bool] = True
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -39,7 +42,7 @@ class IssueStream(Stream):
     @classmethod
     def reading(cls, streams: Sequence[ConfiguredStream]) -> Reading:
         """Return the reader of issues for these streams."""
-        # The reader needs this module.
+        # Imported here because the reader imports this module.
         from source_pylon.extraction.issues.reader import IssueReading
 
         return IssueReading(streams)
@@ -49,22 +52,22 @@ class IssueStream(Stream):
         yield from self.reading([ConfiguredStream(self, state)]).read(context)
 
     def accepts(self, listed: ListedIssue) -> bool:
-        """Whether an issue belongs to the stream."""
+        """Return whether an issue belongs to the stream."""
         return self.issue_type is None or listed.type == self.issue_type
 
     def check_config(self, config: Config) -> None:
-        """Raise DisabledByConfig when the configuration rules out what the stream needs."""
+        """Raise DisabledByConfig if the stream needs an option that is switched off."""
 
     def records(self, issue: Record, public_messages: Sequence[Record]) -> list[Record]:
         """Return the records that the stream emits of a finished issue: the issue itself."""
         return [issue]
 
     def fit(self, record: Record) -> Record:
-        """Return an issue that exceeds what destinations take, cut to size."""
+        """Return an issue that is too large for destinations, cut to size."""
         return issue_within(record)
 
     def probe(self, client: PylonClient, config: Config) -> None:
-        """Ask for one issue, and for one of its messages where they are wanted."""
+        """Request one issue, and one of its messages if messages are included."""
         body: Record = {"limit": 1}
         if self.issue_type:
             body["filter"] = {"field": "issue_type", "operator": "equals", "value": self.issue_type}
@@ -73,4 +76,4 @@ class IssueStream(Stream):
             try:
                 client.request(MESSAGES, str(issue.get("id")), query={"limit": 1})
             except (errors.NotFound, errors.Rejected):
-                logger.debug("The issue was deleted while it was looked at.")
+                logger.debug("The issue of the check was deleted in the meantime.")

@@ -1,6 +1,6 @@
-"""The time of a sync against the least that Pylon's allowance permits.
+"""The time of a sync against the least that Pylon's rate limits permit.
 
-python -m benchmarks.allowance [--minute 12] [--only WORDS]
+python -m benchmarks.sync_time [--minute 12] [--only WORDS]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks import least
+from benchmarks import minimum_requests
 from benchmarks.measure import Run, connector, files, run
 from benchmarks.pylon import Call, Pylon
 from benchmarks.report import Report, met, table
@@ -55,7 +55,7 @@ SCENARIOS = tuple(
         Scenario("first sync, issues", issues=200, server=_JULY, client=_JULY),
         Scenario("an hour later, 40 changed", later=True),
         Scenario("first sync, issues; client believes October's table", issues=200, server=_JULY, factor=1.15),
-        Scenario("first sync, issues; allowance doubled, unknown to the client", server={MESSAGES.key: 240},
+        Scenario("first sync, issues; limit doubled, unknown to the client", server={MESSAGES.key: 240},
                  factor=1.15),
     )
     for latency in _BOTH
@@ -68,8 +68,8 @@ class Outcome:
 
     run: Run
     calls: Sequence[Call]
-    least: Mapping[str, int]
-    allowance: Mapping[str, int]
+    minimum: Mapping[str, int]
+    limits: Mapping[str, int]
     in_vain: int
 
 
@@ -77,23 +77,23 @@ def measure(scenario: Scenario, minute: float, delay: float) -> Outcome:
     """Runs one scenario."""
     size = {**(EVERYTHING if scenario.streams == ALL else {}), "issues": scenario.issues}
     with Pylon(size=size, limits=None) as pylon:
-        config = {**pylon.config, **least.CUSTOM}
+        config = {**pylon.config, **minimum_requests.CUSTOM}
         time.sleep(delay)
         states: Mapping[str, Any] = {}
-        unavoidable: Mapping[str, int] = HOURLY
+        minimum: Mapping[str, int] = HOURLY
         if scenario.later:
             with files(config, scenario.streams) as arguments:
                 states = run(connector(arguments)).states
             pylon.an_hour_passes(25, 15)
         else:
-            unavoidable = pylon.least(scenario.streams)
+            minimum = pylon.minimum_requests(scenario.streams)
         pylon.forget()
         server = scenario.server if isinstance(scenario.server, str) else dict(scenario.server)
-        allowance = pylon.limit(server, minute)
+        limits = pylon.limit(server, minute)
         pylon.set_latency(scenario.latency)
         with files(config, scenario.streams, states.values()) as arguments:
-            result = run(connector(arguments, minute=minute, allowance=scenario.client))
-        return Outcome(result, pylon.calls(), unavoidable, allowance, pylon.asked_in_vain())
+            result = run(connector(arguments, minute=minute, limits=scenario.client))
+        return Outcome(result, pylon.calls(), minimum, limits, pylon.asked_in_vain())
 
 
 def longest_pause(calls: Sequence[Call], allowed: int, minute: float) -> float:
@@ -108,8 +108,8 @@ def longest_pause(calls: Sequence[Call], allowed: int, minute: float) -> float:
 def row(scenario: Scenario, outcome: Outcome, minute: float) -> list[str]:
     """A scenario's row of the table."""
     wall = outcome.run.wall
-    plain = least.minutes(outcome.least, outcome.allowance) * minute
-    sliding = least.sliding_minutes(outcome.least, outcome.allowance) * minute
+    plain = minimum_requests.minutes(outcome.minimum, outcome.limits) * minute
+    sliding = minimum_requests.sliding_minutes(outcome.minimum, outcome.limits) * minute
     refused = sum(call.status == 429 for call in outcome.calls)
     asked = Counter(call.id for call in outcome.calls if call.template == MESSAGES.key and call.status != 429)
     twice = sum(count - 1 for count in asked.values())
@@ -119,19 +119,19 @@ def row(scenario: Scenario, outcome: Outcome, minute: float) -> list[str]:
         f"{scenario.title}, {scenario.issues:,}", scenario.limits, f"{scenario.latency * 1000:.0f}",
         f"{plain:.1f}", f"{wall:.1f}", f"{wall / plain:.2f}", met(wall <= scenario.factor * plain + _START_UP),
         f"{work:.1f}", f"{work / plain:.2f}", f"{sliding:.0f}", f"{work / sliding:.2f}" if sliding else "",
-        f"{longest_pause(outcome.calls, outcome.allowance[MESSAGES.key], minute):.1f}",
-        str(refused), f"{made / sum(outcome.least.values()):.3f}", f"{twice} / {outcome.in_vain}",
+        f"{longest_pause(outcome.calls, outcome.limits[MESSAGES.key], minute):.1f}",
+        str(refused), f"{made / sum(outcome.minimum.values()):.3f}", f"{twice} / {outcome.in_vain}",
     ]  # fmt: skip
 
 
 def main() -> None:
     """Runs all scenarios beside each other, since they mostly wait, and writes the section."""
-    parser = argparse.ArgumentParser("benchmarks.allowance")
+    parser = argparse.ArgumentParser("benchmarks.sync_time")
     parser.add_argument("--minute", type=float, default=12.0, help="seconds per minute of the limits")
     parser.add_argument("--only", default="", help="scenarios whose title holds these words; nothing is written")
     options = parser.parse_args()
     chosen = [scenario for scenario in SCENARIOS if options.only in scenario.title]
-    report = Report("allowance", "Time against Pylon's allowance")
+    report = Report("sync_time", "Time against Pylon's rate limits")
     with ThreadPoolExecutor(len(chosen)) as pool:
         jobs = [
             pool.submit(measure, scenario, options.minute, number * _APART) for number, scenario in enumerate(chosen)
@@ -145,9 +145,9 @@ def main() -> None:
         f"{60 / options.minute:g} times as much as they would. July's limit for messages is a sixth of October's, "
         "so those syncs have a sixth of the issues. All syncs of this table ran beside each other, started "
         f"{_APART:g} s apart.",
-        "*Least* is the largest of: an endpoint's unavoidable requests by its allowance. A sliding window that "
+        "*Least* is the largest of: an endpoint's unavoidable requests by its limit a minute. A sliding window that "
         "starts empty lets the first minute's worth through at once, so a sync can be faster than that: *sliding* "
-        "counts n requests at an allowance of a as ceil(n / a) - 1 whole minutes. The target is "
+        "counts n requests at a limit of a as ceil(n / a) - 1 whole minutes. The target is "
         f"{SCENARIOS[0].factor} x least + {_START_UP:g} s of start-up, {SCENARIOS[-1].factor} x with a wrong table. "
         "*At work* counts from the first request on. *Pause*: the longest time for which a message request would have "
         "been granted and none came.",

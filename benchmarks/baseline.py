@@ -1,6 +1,6 @@
 """The least that a program can do in Python to read Pylon: `requests`, `orjson`, and a loop.
 
-python -m benchmarks.bare STREAM --url URL --token TOKEN [--threads N] [--no-messages]
+python -m benchmarks.baseline STREAM --url URL --token TOKEN [--threads N] [--no-messages]
 
 It reads the same pages and writes the same lines of records as the connector, with the same functions for what is added
 to a record, but for nothing it asks twice, waits for no limit, keeps no state, and knows no error.
@@ -13,11 +13,14 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import orjson
 import requests
 
+from source_pylon.extraction.issues.history import MAX_RANGE
+from source_pylon.timestamps import render
 from source_pylon.transform.columns import with_ids
 from source_pylon.transform.feedback import issue_record
 
@@ -26,16 +29,28 @@ Record = dict[str, Any]
 _AT_ONCE = 200
 
 
-def pages(session: requests.Session, method: str, url: str) -> Iterator[list[Record]]:
+def pages(session: requests.Session, url: str, **query: Any) -> Iterator[list[Record]]:
     """All pages of a list."""
-    paging: dict[str, Any] = {"limit": 999}
+    query = {"limit": 999, **query}
     while True:
-        sent = {"params": paging} if method == "GET" else {"json": paging}
-        answer = orjson.loads(session.request(method, url, **sent).content)  # type: ignore[arg-type]
+        answer = orjson.loads(session.get(url, params=query).content)
         yield answer.get("data") or []
         if not (answer.get("pagination") or {}).get("has_next_page"):
             return
-        paging["cursor"] = answer["pagination"]["cursor"]
+        query["cursor"] = answer["pagination"]["cursor"]
+
+
+def issue_pages(session: requests.Session, url: str) -> Iterator[list[Record]]:
+    """All pages of issues, year by year, newest first, until a year holds none."""
+    until = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=1)
+    found = True
+    while found:
+        since = until - MAX_RANGE
+        found = False
+        for page in pages(session, f"{url}/issues", limit=1000, start_time=render(since), end_time=render(until)):
+            found = found or bool(page)
+            yield page
+        until = since
 
 
 def issues(session: requests.Session, url: str, threads: int, with_messages: bool) -> Iterator[Record]:
@@ -51,17 +66,17 @@ def issues(session: requests.Session, url: str, threads: int, with_messages: boo
         return issue_record(issue, messages).record
 
     if threads == 1:
-        for page in pages(session, "POST", f"{url}/issues/search"):
+        for page in issue_pages(session, url):
             yield from map(finished, page)
         return
     with ThreadPoolExecutor(threads) as pool:
-        for page in pages(session, "POST", f"{url}/issues/search"):
+        for page in issue_pages(session, url):
             yield from pool.map(finished, page)
 
 
 def main(arguments: list[str]) -> None:
     """Reads one stream and writes its records."""
-    parser = argparse.ArgumentParser("benchmarks.bare")
+    parser = argparse.ArgumentParser("benchmarks.baseline")
     parser.add_argument("stream", choices=["accounts", "contacts", "issues"])
     parser.add_argument("--url", required=True)
     parser.add_argument("--token", required=True)
@@ -74,7 +89,7 @@ def main(arguments: list[str]) -> None:
     if options.stream == "issues":
         records = issues(session, options.url, options.threads, not options.no_messages)
     else:
-        listed = pages(session, "GET", f"{options.url}/{options.stream}")
+        listed = pages(session, f"{options.url}/{options.stream}")
         ids = {"contacts": {"account_id": "account"}, "accounts": {"owner_id": "owner"}}[options.stream]
         records = (with_ids(record, **ids) for page in listed for record in page)
     lines: list[bytes] = []
