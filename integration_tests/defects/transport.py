@@ -83,12 +83,20 @@ DEFECTS = (
     Defect(
         "endless-answer-not-ended",
         "an_answer_that_never_ends_is_left",
-        Edit("api/watchdog.py", "                            _shut_down(held)\n\n", "                            held.close()\n\n"),
+        Edit(
+            "api/watchdog.py",
+            "                            _shut_down(held)\n\n",
+            "                            held.close()\n\n",
+        ),
     ),
     Defect(
         "endless-answer-not-ended-over-tls",
         "an_answer_that_never_ends_over_tls",
-        Edit("api/watchdog.py", "                            _shut_down(held)\n\n", "                            held.close()\n\n"),
+        Edit(
+            "api/watchdog.py",
+            "                            _shut_down(held)\n\n",
+            "                            held.close()\n\n",
+        ),
     ),
     Defect(
         "too-large-is-retried",
@@ -117,13 +125,17 @@ DEFECTS = (
         Edit(
             _TRANSPORT,
             "self._session.merge_environment_settings(self._base_url, {}, True, verify, None)",
-            'proxies={}, stream=True, verify=verify, cert=None',
+            "proxies={}, stream=True, verify=verify, cert=None",
         ),
     ),
     Defect(
         "ssl-cert-file-ignored",
         "a_certificate_authority_in_ssl_cert_file",
-        Edit(_TRANSPORT, '("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")', '("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")'),
+        Edit(
+            _TRANSPORT,
+            '("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")',
+            '("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")',
+        ),
     ),
     Defect(
         "certificates-not-checked",
