@@ -160,7 +160,7 @@ DEFECTS = (
         Edit(
             "extraction/issues/history.py",
             "            if not found and (since is None or lower > since):\n",
-            "            if not found:\n                return\n            if not found and (since is None or lower > since):\n",
+            "            if not found:\n                return\n            if since is None or lower > since:\n",
         ),
     ),
     Defect(

@@ -25,8 +25,8 @@ DEFECTS = (
         "a_stopped_sync_writes_its_last_state",
         Edit(
             _RUNNER,
-            "        for run in self._streams.values():\n            run.end(is_cut_short=True)\n        self._queue.seal()",
-            "        self._queue.seal()",
+            "            run.end(is_cut_short=True)\n        self._queue.seal()",
+            "            pass\n        self._queue.seal()",
         ),
     ),
     Defect(
@@ -171,8 +171,8 @@ DEFECTS = (
         "a_file_that_is_no_configured_catalog",
         Edit(
             "catalog.py",
-            '            f"The catalog file {path} is not a configured catalog: {where} is incomplete or has a value that is not "',
-            '            f"The catalog file is not a configured catalog: it is incomplete or has a value that is not "',
+            'f"The catalog file {path} is not a configured catalog: {where} is incomplete',
+            'f"The catalog file is not a configured catalog: it is incomplete',
         ),
     ),
     Defect(

@@ -46,8 +46,8 @@ DEFECTS = (
         "errors_for_good_that_quote_the_request",
         Edit(
             "api/responses.py",
-            "    rule = errors.rule_for(status, envelope.code)\n    text",
-            "    rule = errors.rule_for(status, envelope.code)\n    detail += body.decode('utf-8', 'replace')\n    text",
+            "    rule = errors.rule_for(status, envelope.code)\n",
+            "    rule = errors.rule_for(status, envelope.code)\n    detail += body.decode('utf-8', 'replace')\n",
         ),
     ),
     Defect(

@@ -58,8 +58,8 @@ DEFECTS = (
         "a_server_that_never_answers_again",
         Edit(
             "api/client.py",
-            "            except errors.Unreachable as unreachable:\n                error = unreachable",
-            "            except errors.Unreachable as unreachable:\n                attempts -= 1\n                error = unreachable",
+            "                error = unreachable\n",
+            "                error, attempts = unreachable, attempts - 1\n",
         ),
     ),
     Defect(
@@ -184,7 +184,8 @@ DEFECTS = (
             _TRANSPORT,
             "                if response.status_code >= 300:",
             '                if 300 <= response.status_code < 400 and "Location" in response.headers:\n'
-            '                    there = requests.request(method, response.headers["Location"], headers=self._headers)\n'
+            '                    target = response.headers["Location"]\n'
+            '                    there = requests.request(method, target, headers=self._headers)\n'
             "                    return Exchange(there.status_code, there.headers, there.content)\n"
             "                if response.status_code >= 300:",
         ),
