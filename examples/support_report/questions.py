@@ -30,7 +30,10 @@ SQL = {
     """,
     "open_now": "select count(*) from {marts}.pylon__issue_metrics where not is_closed",
     "issues_per_week": """
-        select cast(date_trunc('week', created_at) as date) as week, coalesce(issue_type, 'other') as type, count(*) as issues
+        select
+            cast(date_trunc('week', created_at) as date) as week,
+            coalesce(issue_type, 'other') as type,
+            count(*) as issues
         from {marts}.pylon__issue_metrics
         where created_at > {as_of} - interval '26 weeks'
         group by 1, 2
@@ -43,8 +46,9 @@ SQL = {
             count(first_response_hours) as answered,
             percentile_cont(0.5) within group (order by first_response_hours) as median_hours,
             percentile_cont(0.9) within group (order by first_response_hours) as slowest_tenth_hours,
-            100.0 * avg(case when is_first_response_sla_breached then 0.0 when not is_first_response_sla_breached then 1.0 end)
-                as percent_in_time
+            100.0 * avg(
+                case when is_first_response_sla_breached then 0.0 when not is_first_response_sla_breached then 1.0 end
+            ) as percent_in_time
         from {marts}.pylon__issue_metrics
         where created_at > {as_of} - interval '26 weeks'
         group by 1

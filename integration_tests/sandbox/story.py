@@ -162,7 +162,7 @@ class Story:
     def _converse(self, plan: Plan, at: int, words: dict[str, str], mood: float) -> None:
         """Draws the events of an issue. Customers in a bad mood wait longer, chase, and see problems come back."""
         rng, topic, step = self._rng, plan.topic, plan.events.append
-        slow = (1.5 - mood) * {0: 0.5, 1: 0.9, 2: 0.7}[topic.team]
+        slow = (1.5 - mood) * {0: 0.4, 1: 1.2, 2: 0.7}[topic.team]
         urgency = {"urgent": 0.3, "high": 0.6, "medium": 1.0, "low": 1.6}[plan.priority]
 
         def say(kind: str, choices: tuple[str, ...], hours: float) -> None:
