@@ -35,7 +35,11 @@ DEFECTS = (
     Defect(
         "retry-after-without-bound",
         "a_429_is_obeyed",
-        Edit(_CLIENT, "return None if asked is None else min(asked, self._timing.longest_rate_limit_wait)", "return asked"),
+        Edit(
+            _CLIENT,
+            "return None if asked is None else min(asked, self._timing.longest_rate_limit_wait)",
+            "return asked",
+        ),
     ),
     Defect(
         "retry-after-of-503-ignored",
@@ -66,7 +70,11 @@ DEFECTS = (
     Defect(
         "401-taken-for-403",
         "a_token_revoked_in_the_middle",
-        Edit(_ERRORS, "401: Rule(Action.FAIL, Unauthorized, _NOT_ACCEPTED)", "401: Rule(Action.FAIL, Forbidden, _FORBIDDEN)"),
+        Edit(
+            _ERRORS,
+            "401: Rule(Action.FAIL, Unauthorized, _NOT_ACCEPTED)",
+            "401: Rule(Action.FAIL, Forbidden, _FORBIDDEN)",
+        ),
     ),
     Defect(
         "state-ahead-of-records-at-401",
@@ -85,12 +93,18 @@ DEFECTS = (
     Defect(
         "402-taken-for-401",
         "an_endpoint_that_a_plan_or_role_does_not_have",
-        Edit(_ERRORS, "402: Rule(Action.FAIL, Forbidden, _FORBIDDEN)", "402: Rule(Action.FAIL, Unauthorized, _NOT_ACCEPTED)"),
+        Edit(
+            _ERRORS,
+            "402: Rule(Action.FAIL, Forbidden, _FORBIDDEN)",
+            "402: Rule(Action.FAIL, Unauthorized, _NOT_ACCEPTED)",
+        ),
     ),
     Defect(
         "codes-of-organisations-ignored",
         "an_organisation_that_pylon_has_stopped",
-        Edit(_ERRORS, "if not 200 <= status < 300 and code in BY_CODE:", 'if status >= 300 and code == "rate_limited":'),
+        Edit(
+            _ERRORS, "if not 200 <= status < 300 and code in BY_CODE:", 'if status >= 300 and code == "rate_limited":'
+        ),
     ),
     Defect(
         "readable-once-is-readable-for-ever",
@@ -262,8 +276,8 @@ DEFECTS = (
         "answers_are_plain_text_and_stay",
         Edit(
             "streams/surveys.py",
-            "(value := plain_text(answer.get(\"value\"))):",
-            "(value := re.sub(r\"<[^>]*>\", \"\", plain_text(answer.get(\"value\")))):",
+            '(value := plain_text(answer.get("value"))):',
+            '(value := re.sub(r"<[^>]*>", "", plain_text(answer.get("value")))):',
         ),
     ),
     Defect(

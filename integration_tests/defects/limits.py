@@ -21,7 +21,9 @@ DEFECTS = (
     Defect(
         "retries-not-said",
         "retries_are_waited_out_with_states",
-        Edit(_PROGRESS, '        self._waits[endpoint.key] = (self._monotonic() + seconds, "before another try")\n', ""),
+        Edit(
+            _PROGRESS, '        self._waits[endpoint.key] = (self._monotonic() + seconds, "before another try")\n', ""
+        ),
     ),
     Defect(
         "slow-answers-not-said",
@@ -36,17 +38,29 @@ DEFECTS = (
     Defect(
         "time-left-not-said",
         "what_the_connector_holds_back_itself",
-        Edit("extraction/issues/reader.py", "is_timed = _messages(self._context) and expected > self._done", "is_timed = False"),
+        Edit(
+            "extraction/issues/reader.py",
+            "is_timed = _messages(self._context) and expected > self._done",
+            "is_timed = False",
+        ),
     ),
     Defect(
         "states-invented",
         "before_there_is_anything_to_give",
-        Edit("output/runner.py", "if not self._is_ended and self._is_resumable and self._state:", "if not self._is_ended:"),
+        Edit(
+            "output/runner.py",
+            "if not self._is_ended and self._is_resumable and self._state:",
+            "if not self._is_ended:",
+        ),
     ),
     Defect(
         "no-estimates",
         "where_a_count_is_known",
-        Edit("output/runner.py", "        self._put_trace(AirbyteTraceMessage(TraceType.ESTIMATE,", "        (AirbyteTraceMessage(TraceType.ESTIMATE,"),
+        Edit(
+            "output/runner.py",
+            "        self._put_trace(AirbyteTraceMessage(TraceType.ESTIMATE,",
+            "        (AirbyteTraceMessage(TraceType.ESTIMATE,",
+        ),
     ),
     Defect(
         "refusals-teach-nothing",
@@ -56,7 +70,11 @@ DEFECTS = (
     Defect(
         "limit-never-grows",
         "nine_tenths_of_a_raised_limit",
-        Edit(_LIMIT, "        if self._full_since is None or self._places >= self._ceiling", "        if self._full_since or self._places >= 0"),
+        Edit(
+            _LIMIT,
+            "        if self._full_since is None or self._places >= self._ceiling",
+            "        if self._full_since or self._places >= 0",
+        ),
     ),
     Defect(
         "half-of-the-table-used",
@@ -66,7 +84,11 @@ DEFECTS = (
     Defect(
         "calls-counted-when-sent",
         "the_right_table_is_used_whole",
-        Edit(_LIMIT, "while moments and moments[0] + self._minute <= now:", "while moments and moments[0] + 0.9 * self._minute <= now:"),
+        Edit(
+            _LIMIT,
+            "while moments and moments[0] + self._minute <= now:",
+            "while moments and moments[0] + 0.9 * self._minute <= now:",
+        ),
     ),
     Defect(
         "burst-never-given-up",
@@ -81,7 +103,11 @@ DEFECTS = (
     Defect(
         "limit-cut-without-bound",
         "an_even_client_that_needs_a_third",
-        Edit(_LIMIT, "self._places = max(min(allowed, careful), self._places * _MAX_CUT, safe, 1.0)", "self._places = max(1.0, self._places * 0.01)"),
+        Edit(
+            _LIMIT,
+            "self._places = max(min(allowed, careful), self._places * _MAX_CUT, safe, 1.0)",
+            "self._places = max(1.0, self._places * 0.01)",
+        ),
     ),
     Defect(
         "refusals-ignored-between-clients",
@@ -91,18 +117,28 @@ DEFECTS = (
     Defect(
         "trials-an-hour-apart",
         "what_another_integration_no_longer_takes",
-        Edit(_LIMIT, "longest = _TRIAL_PAUSE_MINUTES if self._places < self._table else _MAX_TRIAL_PAUSE_MINUTES", "longest = 60.0"),
+        Edit(
+            _LIMIT,
+            "longest = _TRIAL_PAUSE_MINUTES if self._places < self._table else _MAX_TRIAL_PAUSE_MINUTES",
+            "longest = 60.0",
+        ),
         Edit(_LIMIT, "min(_TRIAL_PAUSE_MINUTES * 2.0**self._failed_trials, longest)", "longest"),
     ),
     Defect(
         "share-exceeded",
         "a_share_of_the_table_is_never_exceeded",
-        Edit(_LIMIT, 'self._ceiling = float("inf") if share == 1 else float(self._table)', 'self._ceiling = float("inf")'),
+        Edit(
+            _LIMIT, 'self._ceiling = float("inf") if share == 1 else float(self._table)', 'self._ceiling = float("inf")'
+        ),
     ),
     Defect(
         "share-never-regained",
         "a_share_comes_back_to_its_ceiling",
-        Edit(_LIMIT, "        if self._full_since is None or self._places >= self._ceiling", "        if self._full_since or self._places >= 0"),
+        Edit(
+            _LIMIT,
+            "        if self._full_since is None or self._places >= self._ceiling",
+            "        if self._full_since or self._places >= 0",
+        ),
     ),
     Defect(
         "smaller-limit-not-said",
@@ -112,7 +148,11 @@ DEFECTS = (
     Defect(
         "larger-limit-not-found",
         "a_larger_allowance_than_believed",
-        Edit(_LIMIT, "        if self._full_since is None or self._places >= self._ceiling", "        if self._full_since or self._places >= 0"),
+        Edit(
+            _LIMIT,
+            "        if self._full_since is None or self._places >= self._ceiling",
+            "        if self._full_since or self._places >= 0",
+        ),
     ),
     Defect(
         "request-with-an-unknown-parameter",
@@ -122,7 +162,9 @@ DEFECTS = (
     Defect(
         "limit-of-the-table-wrong",
         "the_whole_table_of_rate_limits",
-        Edit("api/endpoints.py", "return 120 if _is_slow(endpoint) else 300", "return 120 if _is_slow(endpoint) else 240"),
+        Edit(
+            "api/endpoints.py", "return 120 if _is_slow(endpoint) else 300", "return 120 if _is_slow(endpoint) else 240"
+        ),
     ),
     Defect(
         "rate-limit-percent-ignored",

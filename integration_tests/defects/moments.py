@@ -121,7 +121,9 @@ DEFECTS = (
     Defect(
         "issues-lookback-ignored",
         "issues_within_the_lookback_are_read_again",
-        Edit(_READER, "lookback = timedelta(days=self._context.config.issues_lookback_days)", "lookback = timedelta(0)"),
+        Edit(
+            _READER, "lookback = timedelta(days=self._context.config.issues_lookback_days)", "lookback = timedelta(0)"
+        ),
     ),
     Defect(
         "record-at-the-start-date-lost",
@@ -135,12 +137,12 @@ DEFECTS = (
     ),
     Defect(
         "records-before-the-start-date-in-a-second-sync",
-        "a_second_sync_gives_nothing_from_before_the_start_date",
+        "a_second_sync_emits_nothing_from_before_the_start_date",
         Edit("extraction/cursors.py", "return max(reread, after_start) if after_start else reread", "return reread"),
     ),
     Defect(
         "issues-before-the-start-date-in-a-second-sync",
-        "a_second_sync_gives_nothing_from_before_the_start_date",
+        "a_second_sync_emits_nothing_from_before_the_start_date",
         Edit(
             "extraction/issues/recipient.py",
             "if not self.stream.accepts(listed) or not listed.is_active_since(self.floor):",
@@ -153,8 +155,17 @@ DEFECTS = (
         Edit("config.py", "return parse(self.start_date)", "return parse((self.start_date or '')[:10])"),
     ),
     Defect(
+        "gaps-in-the-history-taken-for-its-end",
+        "an_issue_is_found_in_a_gap_by_whichever_time",
+        Edit(
+            "extraction/issues/history.py",
+            "            if not found and (since is None or lower > since):\n",
+            "            if not found:\n                return\n            if since is None or lower > since:\n",
+        ),
+    ),
+    Defect(
         "change-pass-skipped",
-        "changes_while_other_integration",
+        "the_second_sync_gives_exactly_what_changed",
         Edit(_READER, "        yield from self._change_pass()\n", ""),
     ),
 )

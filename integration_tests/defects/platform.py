@@ -25,8 +25,8 @@ DEFECTS = (
         "a_stopped_sync_writes_its_last_state",
         Edit(
             _RUNNER,
-            "        for run in self._streams.values():\n            run.end(is_cut_short=True)\n        self._queue.seal()",
-            "        self._queue.seal()",
+            "            run.end(is_cut_short=True)\n        self._queue.seal()",
+            "            pass\n        self._queue.seal()",
         ),
     ),
     Defect(
@@ -77,7 +77,11 @@ DEFECTS = (
     Defect(
         "short-writes-forgotten",
         "a_reader_that_is_slow_gets_every_line_whole",
-        Edit("output/emitter.py", "        while (start := sum(taken)) < len(lines):", "        if (start := sum(taken)) < len(lines):"),
+        Edit(
+            "output/emitter.py",
+            "        while (start := sum(taken)) < len(lines):",
+            "        if (start := sum(taken)) < len(lines):",
+        ),
     ),
     Defect(
         "broken-pipe-not-noticed",
@@ -90,6 +94,11 @@ DEFECTS = (
         Edit("output/queue.py", "return len(item.lines) if", "return 1 if"),
     ),
     Defect(
+        "large-batch-never-fits",
+        "a_batch_larger_than_the_limit_passes_alone",
+        Edit("output/queue.py", "self._closed or not self._bytes or self._bytes", "self._closed or self._bytes"),
+    ),
+    Defect(
         "refusals-teach-nothing-to-two-syncs",
         "two_syncs_that_share_an_allowance",
         Edit("api/rate_limit.py", "            self._learn(now, wait)\n", "            pass\n"),
@@ -97,7 +106,11 @@ DEFECTS = (
     Defect(
         "states-of-long-ago-taken",
         "a_state_whose_marks_are_missing",
-        Edit("extraction/cursors.py", "return None if moment is None or moment < _EARLIEST_STATE else moment", "return moment"),
+        Edit(
+            "extraction/cursors.py",
+            "return None if moment is None or moment < _EARLIEST_STATE else moment",
+            "return moment",
+        ),
     ),
     Defect(
         "foreign-state-of-issues-not-said",
@@ -158,24 +171,36 @@ DEFECTS = (
         "a_file_that_is_no_configured_catalog",
         Edit(
             "catalog.py",
-            '            f"The catalog file {path} is not a configured catalog: {where} is incomplete or has a value that is not "',
-            '            f"The catalog file is not a configured catalog: it is incomplete or has a value that is not "',
+            'f"The catalog file {path} is not a configured catalog: {where} is incomplete',
+            'f"The catalog file is not a configured catalog: it is incomplete',
         ),
     ),
     Defect(
         "empty-catalog-for-a-bad-file",
         "a_file_that_is_no_catalog_is_said",
-        Edit("files.py", '    raise BadFile(f"The catalog file {path} holds no catalog', '    return {"streams": []}\n    raise BadFile(f"The catalog file {path} holds no catalog'),
+        Edit(
+            "files.py",
+            '    raise BadFile(f"The catalog file {path} holds no catalog',
+            '    return {"streams": []}\n    raise BadFile(f"The catalog file {path} holds no catalog',
+        ),
     ),
     Defect(
         "discovered-streams-read-whole",
         "a_read_takes_what_discover_prints",
-        Edit("catalog.py", 'incremental = "incremental" in (item.get("supported_sync_modes") or ())', "incremental = False"),
+        Edit(
+            "catalog.py",
+            'incremental = "incremental" in (item.get("supported_sync_modes") or ())',
+            "incremental = False",
+        ),
     ),
     Defect(
         "namespace-of-states-ignored",
         "a_namespace_is_kept_in_records_and_states",
-        Edit(_SOURCE, "states.get_stream_state(stream.name, item.stream.namespace)", "states.get_stream_state(stream.name, None)"),
+        Edit(
+            _SOURCE,
+            "states.get_stream_state(stream.name, item.stream.namespace)",
+            "states.get_stream_state(stream.name, None)",
+        ),
     ),
     Defect(
         "full-refresh-takes-the-state",
@@ -185,7 +210,9 @@ DEFECTS = (
     Defect(
         "unknown-options-not-said",
         "a_misspelled_option_is_told",
-        Edit("checks.py", "for key in config if key not in Config.model_fields and", "for key in config if not key and"),
+        Edit(
+            "checks.py", "for key in config if key not in Config.model_fields and", "for key in config if not key and"
+        ),
     ),
     Defect(
         "unknown-types-not-said",
@@ -200,7 +227,9 @@ DEFECTS = (
     Defect(
         "errors-not-shown",
         "the_error_of_each_stream_is_told_at_the_terminal",
-        Edit("output/terminal.py", "message.trace.type is TraceType.ERROR:", "message.trace.type is TraceType.ESTIMATE:"),
+        Edit(
+            "output/terminal.py", "message.trace.type is TraceType.ERROR:", "message.trace.type is TraceType.ESTIMATE:"
+        ),
     ),
     Defect(
         "unknown-stream-ignored",
@@ -240,6 +269,10 @@ DEFECTS = (
     Defect(
         "empty-catalog-refused",
         "an_empty_catalog_reads_nothing",
-        Edit(_SOURCE, "        if streams:\n", "        if not catalog.streams:\n            raise ValueError\n        if streams:\n"),
+        Edit(
+            _SOURCE,
+            "        if streams:\n",
+            "        if not catalog.streams:\n            raise ValueError\n        if streams:\n",
+        ),
     ),
 )

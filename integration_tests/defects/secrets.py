@@ -46,14 +46,18 @@ DEFECTS = (
         "errors_for_good_that_quote_the_request",
         Edit(
             "api/responses.py",
-            "    rule = errors.rule_for(status, envelope.code)\n    text",
-            "    rule = errors.rule_for(status, envelope.code)\n    detail += body.decode('utf-8', 'replace')\n    text",
+            "    rule = errors.rule_for(status, envelope.code)\n",
+            "    rule = errors.rule_for(status, envelope.code)\n    detail += body.decode('utf-8', 'replace')\n",
         ),
     ),
     Defect(
         "traces-not-filtered",
         "a_crash_leaves_a_trace_without_the_token",
-        Edit("output/entrypoint.py", "stack_trace=error.stack_trace and filter_secrets(error.stack_trace)", "stack_trace=error.stack_trace"),
+        Edit(
+            "output/entrypoint.py",
+            "stack_trace=error.stack_trace and filter_secrets(error.stack_trace)",
+            "stack_trace=error.stack_trace",
+        ),
     ),
     Defect(
         "private-messages-emitted",
@@ -68,8 +72,16 @@ DEFECTS = (
     Defect(
         "token-in-errors",
         "an_error_that_quotes_the_token",
-        Edit("api/transport.py", '                    body = body.replace(self._token, b"****")\n', "                    pass\n"),
-        Edit("api/responses.py", "    if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH and", "    if isinstance(value, str) and"),
+        Edit(
+            "api/transport.py",
+            '                    body = body.replace(self._token, b"****")\n',
+            "                    pass\n",
+        ),
+        Edit(
+            "api/responses.py",
+            "    if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH and",
+            "    if isinstance(value, str) and",
+        ),
         Edit("output/entrypoint.py", "message=filter_secrets(error.message),", "message=error.message,"),
     ),
     Defect(
@@ -99,7 +111,11 @@ DEFECTS = (
     Defect(
         "punctuation-counts",
         "a_note_does_not_leave_as_the_body_however",
-        Edit(_PRIVACY, 'return _Comparable("".join(text.split()), _NOT_LETTERS.sub("", text))', 'return _Comparable("".join(text.split()), "".join(text.split()))'),
+        Edit(
+            _PRIVACY,
+            'return _Comparable("".join(text.split()), _NOT_LETTERS.sub("", text))',
+            'return _Comparable("".join(text.split()), "".join(text.split()))',
+        ),
     ),
     Defect(
         "body-without-messages-trusted",
@@ -137,11 +153,19 @@ DEFECTS = (
     Defect(
         "attachments-without-owner-emitted",
         "the_files_of_a_note_that_is_deleted",
-        Edit(_PRIVACY, "        if file.place not in places:\n            return False", "        if file.place in hidden:\n            return False"),
+        Edit(
+            _PRIVACY,
+            "        if file.place not in places:\n            return False",
+            "        if file.place in hidden:\n            return False",
+        ),
     ),
     Defect(
         "every-body-withheld",
         "the_body_and_the_attachments_that_public_messages_show",
-        Edit(_PRIVACY, "    if not body or not notes:\n        return body", "    if not body:\n        return body\n    if not notes:\n        return None"),
+        Edit(
+            _PRIVACY,
+            "    if not body or not notes:\n        return body",
+            "    if not body:\n        return body\n    if not notes:\n        return None",
+        ),
     ),
 )

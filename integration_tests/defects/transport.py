@@ -58,8 +58,8 @@ DEFECTS = (
         "a_server_that_never_answers_again",
         Edit(
             "api/client.py",
-            "            except errors.Unreachable as unreachable:\n                error = unreachable",
-            "            except errors.Unreachable as unreachable:\n                attempts -= 1\n                error = unreachable",
+            "                error = unreachable\n",
+            "                error, attempts = unreachable, attempts - 1\n",
         ),
     ),
     Defect(
@@ -83,12 +83,20 @@ DEFECTS = (
     Defect(
         "endless-answer-not-ended",
         "an_answer_that_never_ends_is_left",
-        Edit("api/watchdog.py", "                            _shut_down(held)\n\n", "                            held.close()\n\n"),
+        Edit(
+            "api/watchdog.py",
+            "                            _shut_down(held)\n\n",
+            "                            held.close()\n\n",
+        ),
     ),
     Defect(
         "endless-answer-not-ended-over-tls",
         "an_answer_that_never_ends_over_tls",
-        Edit("api/watchdog.py", "                            _shut_down(held)\n\n", "                            held.close()\n\n"),
+        Edit(
+            "api/watchdog.py",
+            "                            _shut_down(held)\n\n",
+            "                            held.close()\n\n",
+        ),
     ),
     Defect(
         "too-large-is-retried",
@@ -117,13 +125,17 @@ DEFECTS = (
         Edit(
             _TRANSPORT,
             "self._session.merge_environment_settings(self._base_url, {}, True, verify, None)",
-            'proxies={}, stream=True, verify=verify, cert=None',
+            "proxies={}, stream=True, verify=verify, cert=None",
         ),
     ),
     Defect(
         "ssl-cert-file-ignored",
         "a_certificate_authority_in_ssl_cert_file",
-        Edit(_TRANSPORT, '("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")', '("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")'),
+        Edit(
+            _TRANSPORT,
+            '("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")',
+            '("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")',
+        ),
     ),
     Defect(
         "certificates-not-checked",
@@ -172,7 +184,8 @@ DEFECTS = (
             _TRANSPORT,
             "                if response.status_code >= 300:",
             '                if 300 <= response.status_code < 400 and "Location" in response.headers:\n'
-            '                    there = requests.request(method, response.headers["Location"], headers=self._headers)\n'
+            '                    target = response.headers["Location"]\n'
+            '                    there = requests.request(method, target, headers=self._headers)\n'
             "                    return Exchange(there.status_code, there.headers, there.content)\n"
             "                if response.status_code >= 300:",
         ),

@@ -11,7 +11,9 @@ DEFECTS = (
     Defect(
         "page-of-a-list-lost",
         "two_hundred_thousand_issues",
-        Edit(_READER, "chunks = [page.issues[at : at + self._chunk]", "chunks = [page.issues[at : at + self._chunk - 1]"),
+        Edit(
+            _READER, "chunks = [page.issues[at : at + self._chunk]", "chunks = [page.issues[at : at + self._chunk - 1]"
+        ),
     ),
     Defect(
         "state-in-the-middle-of-a-moment",
@@ -45,7 +47,11 @@ DEFECTS = (
         "survey-responses-not-checked",
         "three_hundred_surveys",
         Edit("extraction/substream.py", "return moment is None or moment > after", "return True"),
-        Edit("extraction/substream.py", "        if self.since_parameter and after:", "        if self.since_parameter and not query and not after and after:"),
+        Edit(
+            "extraction/substream.py",
+            "        if self.since_parameter and after:",
+            "        if self.since_parameter and not query and not after and after:",
+        ),
     ),
     Defect(
         "no-state-without-records",

@@ -34,6 +34,7 @@ from integration_tests.sandbox import Fault, Sandbox, Size, cursors
 from integration_tests.sandbox.faults import (
     Action,
     Reply,
+    delay,
     empty,
     gzipped,
     html,
@@ -98,6 +99,8 @@ def test_server_errors_for_good_end_their_stream_alone_and_the_next_sync_complet
     pylon: Sandbox, code: int
 ) -> None:
     pylon.faults.add(Fault(MESSAGES, status(code), times=None, after=40))
+    # Still being read when the issues fail.
+    pylon.faults.add(Fault(ACCOUNTS, delay(2.0)))
     run = read(pylon, ("issues", "accounts", "contacts"))
     assert_failed(run, "issues", kind="transient_error", says=["/messages", str(code)])
     for stream in ("accounts", "contacts"):

@@ -179,6 +179,8 @@ def test_a_connection_reset_now_and_then_does_no_harm(pylon: Sandbox, where: str
 @pytest.mark.parametrize("where", BREAKS)
 def test_connections_reset_for_good_end_their_stream_alone(pylon: Sandbox, where: str) -> None:
     pylon.faults.add(Fault(MESSAGES, BREAKS[where], times=None, after=40))
+    # Still being read when the issue streams fail.
+    pylon.faults.add(Fault("GET /accounts", delay(2.0)))
     run = read(pylon, (*ISSUE_STREAMS, "accounts"))
     assert_failed(run, *ISSUE_STREAMS, kind="transient_error", says=["connection"])
     assert run.ended("accounts") == "COMPLETE"
