@@ -38,7 +38,7 @@ def test_one_seed_reproduces_one_run_exactly(seed: int) -> None:
     assert runs[0].trace == runs[1].trace
 
 
-# --- The oracle notices: each defect is planted, and some of a few seeds have to fail with the rule that it breaks ------
+# --- The oracle notices planted defects: some of a few seeds have to break the rule -----------------------------------
 
 
 def _without_lag() -> AbstractContextManager[object]:
@@ -81,7 +81,7 @@ def test_the_oracle_notices_a_planted_defect(plant: Callable[[], AbstractContext
         assert rule in rules()
 
 
-# --- What the simulation found, each as small as it gets ------------------------------------------------------------------
+# --- What the simulation found, each as small as it gets --------------------------------------------------------------
 
 SINCE_THREE_DAYS = -3 * DAY
 
@@ -155,3 +155,11 @@ def test_an_issue_that_could_not_be_read_and_was_scrubbed_since_does_not_fail_ev
         )
         failing += violations(scenario)
     assert failing == []
+
+
+@pytest.mark.parametrize("start", [None, -HOUR])
+def test_a_machine_whose_clock_is_days_behind_reads_the_newest_issues_in_its_first_sync(start: int | None) -> None:
+    """Seed 5301: before the first answer only this machine's clock was known, and the list ended there."""
+    for seed in range(10):
+        plan = SyncPlan(machine_skew=-6 * DAY, start=start)
+        assert violations(Scenario(seed=seed, span=3 * DAY, syncs=(), quiet=(plan,))) == []

@@ -146,7 +146,7 @@ def test_a_storm_of_429_uses_up_no_retries(pylon: Sandbox) -> None:
 def test_a_429_for_good_ends_its_stream_with_who_may_use_up_the_limit(pylon: Sandbox) -> None:
     pylon.faults.add(Fault(MESSAGES, too_many({"X-Retry-After": "0.1"}), times=None, after=30))
     run = read(pylon, ("issues", "accounts"), timing=fast(rate_limit_patience=1.0))
-    assert_failed(run, "issues", kind="transient_error", says=["too many requests", "another integration"])
+    assert_failed(run, "issues", kind="transient_error", says=["rate limit", "another integration"])
     assert run.ended("accounts") == "COMPLETE"
     recovers(pylon, run, "issues", "accounts")
 
@@ -183,7 +183,8 @@ def test_a_token_revoked_in_the_middle_ends_the_sync_with_what_to_do(pylon: Sand
 
 
 def test_a_token_rotated_in_the_middle_is_replaced_and_the_sync_goes_on_from_its_state(pylon: Sandbox) -> None:
-    hook(pylon, MESSAGES, lambda seen: pylon.revoke(), after=30)
+    # The first state of a first sync is that of its first hundred issues.
+    hook(pylon, MESSAGES, lambda seen: pylon.revoke(), after=120)
     run = read(pylon)
     assert_unauthorized(run, "issues")
     pylon.server.tokens["rotated"] = "us"
@@ -352,7 +353,7 @@ def test_json_that_a_parser_would_refuse_or_change_is_read(pylon: Sandbox, what:
     raw = b'"caf\xe9"' if written == "LATIN-1" else written.encode()
 
     def change(reply: Reply) -> Reply:
-        return replace(reply, body=reply.body.replace(b'{"id"', b'{"odd": ' + raw + b', "id"', 1))
+        return replace(reply, body=reply.body.replace(b'"data":[{', b'"data":[{"odd": ' + raw + b", ", 1))
 
     fault = pylon.faults.add(Fault(ACCOUNTS, Action(after=change)))
     run = read(pylon, ("accounts", "contacts"))
@@ -366,7 +367,7 @@ def test_deep_nesting_ends_no_stream(pylon: Sandbox, levels: int) -> None:
     nested = b"[" * levels + b"]" * levels
 
     def change(reply: Reply) -> Reply:
-        return replace(reply, body=reply.body.replace(b'{"id"', b'{"odd": ' + nested + b', "id"', 1))
+        return replace(reply, body=reply.body.replace(b'"data":[{', b'"data":[{"odd": ' + nested + b", ", 1))
 
     pylon.faults.add(Fault(ACCOUNTS, Action(after=change)))
     run = read(pylon, ("accounts",))
@@ -380,9 +381,8 @@ def test_an_id_does_not_lead_to_another_path(pylon: Sandbox, id_: str) -> None:
     change = _in_issues(lambda found: {**found, "id": id_} if found["id"] == issue else found)
     in_issues(pylon, change)
     read(pylon)
-    paths = [seen.path for seen in pylon.log if seen.method == "GET" and seen.path != "/issues"]
-    assert paths
-    assert not [path for path in paths if not path.startswith("/issues/") or not path.endswith("/messages")]
+    assert {seen.template for seen in pylon.log if seen.method == "GET"} <= {LIST, ISSUE, MESSAGES}
+    assert pylon.count(MESSAGES) > 100
 
 
 # --- the clock ---

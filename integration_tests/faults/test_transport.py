@@ -123,7 +123,7 @@ def _in_a_thread(call: Callable[[], object], threads: list[threading.Thread]) ->
 
 def test_a_server_that_goes_away_in_the_middle_costs_nothing_that_was_promised(leaving: Sandbox) -> None:
     threads: list[threading.Thread] = []
-    hook(leaving, MESSAGES, _in_a_thread(leaving.stop, threads), after=60)
+    hook(leaving, MESSAGES, _in_a_thread(leaving.stop, threads), after=120)
     run = read(leaving)
     threads[0].join()
     assert_failed(run, "issues", kind="transient_error", says=["connection"])
@@ -145,7 +145,7 @@ def test_a_server_that_comes_back_within_the_retries_is_waited_for(leaving: Sand
     run = read(leaving, timing=fast(retry_base=0.1, retry_cap=0.6))
     threads[0].join()
     proven(leaving, run)
-    assert run.said("again in", "connection")
+    assert run.said("Retrying", "connection")
 
 
 def test_a_name_that_does_not_resolve_is_said_without_delay(pylon: Sandbox) -> None:
@@ -588,7 +588,7 @@ def test_a_setting_of_the_environment_that_cannot_be_used_is_named_at_once(
         result = check(pylon, api_url="https://api.pylon.example")
     assert_failed(run, "issues", "accounts", kind="config_error", says=[says])
     assert says in result["message"]
-    assert not run.said("again in")
+    assert not run.said("Retrying")
     assert_no_credentials(run.text, run.stderr, json.dumps(result))
 
 
@@ -689,7 +689,7 @@ def test_a_small_compressed_body_that_holds_too_much_ends_its_stream_at_once(pyl
     pylon.faults.add(Fault(ACCOUNTS, status(200, bomb, {"Content-Encoding": "gzip"}), times=None))
     with takes_at_most(30):
         run = read(pylon, ("accounts", "contacts"))
-    assert_failed(run, "accounts", says=["more than 256 MB"])
+    assert_failed(run, "accounts", says=["exceeds 256 MB"])
     assert pylon.count(ACCOUNTS) == 1
     assert run.ended("contacts") == "COMPLETE"
 

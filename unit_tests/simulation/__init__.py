@@ -14,7 +14,8 @@ What the oracle demands:
 - **lost, stale**: at every state that reaches the destination, and once more at the end, every issue that the state
   claims has been emitted in a version at least as new as its times lead to. A state claims the issues created at or
   after `history_read_back_to`, and where the history ends at a start date also older ones that show a message since.
-  The end is judged by the configured start date alone, whatever the states say.
+  The end is judged by the configured start date alone, whatever the states say. So is a full refresh, as far as nobody
+  has changed anything since it began.
 - **leaked**: no private text in any record.
 - **repeated**: a stream emits an issue, or a message, at most once in a sync. What is emitted is new to the stream's
   state at the beginning of the sync: changed since, in the lookback, in history not read yet, or unread before.
@@ -32,6 +33,7 @@ What it does not demand, because no documented time of Pylon's tells it:
 - An issue belongs to a start date if it was created since, or is shown with a message since and is found by a search.
 - Where a server ignores the filter of a search, issues may be emitted again in each sync, and only the times of the
   records tell what changed.
-- At least one of the two clocks, this machine's and Pylon's, is not ahead by more than the consistency lag allows.
+- At least one of the two clocks, this machine's and Pylon's, is not ahead by more than the consistency lag allows, and
+  this machine's is at most a week behind: the client believes no `Date` header beyond.
 - The body of an issue is not a deleted note: nothing tells any more that it was private.
 """

@@ -46,6 +46,7 @@ class Position:
     until: int
     back_to: int | None
     complete: bool
+    older_until: int | None
     older_complete: bool
     include_messages: bool
     unread: frozenset[str]
@@ -60,6 +61,7 @@ class Position:
             until,
             _millis(state.get("history_read_back_to")),
             state.get("history_read_back_to") == "complete",
+            _millis(state.get("older_activity_read_until")),
             state.get("older_activity_read_until") == "complete",
             bool(state.get("include_messages")),
             frozenset(state.get("unread_issues", ())),
@@ -113,6 +115,8 @@ class SyncOracle:
         self._emitted: dict[str, set[str]] = {name: set() for name in STREAMS}
         self.start = _whole_second(plan.start)
         self.violations: list[Violation] = []
+        self.has_failed = False
+        """Whether a stream of this sync ended INCOMPLETE."""
 
     # --- records ------------------------------------------------------------------------------------------------------
 
@@ -225,12 +229,19 @@ class SyncOracle:
 
     def judge_end(self) -> None:
         """After quiet syncs, the destination holds everything in the version that its times lead to."""
+        self._judge_completeness(self.world.now, "everything has been quiet")
+
+    def judge_full_refresh(self) -> None:
+        """After a full refresh, the destination holds everything that nobody has changed since it began."""
+        self._judge_completeness(self.begin - self.world.scenario.lag, "the full refresh is complete")
+
+    def _judge_completeness(self, changed_before: int, why: str) -> None:
         for stream in self.plan.streams:
             if stream == "issue_messages" and not self.plan.include_messages:
                 continue
             for issue in self.world.issues.values():
                 needed = required_version(issue)
-                if needed is None:
+                if needed is None or issue.current.at > changed_before:
                     continue
                 created = _whole_second(issue.created)
                 if self.start is not None and created is not None and created < self.start:
@@ -238,7 +249,7 @@ class SyncOracle:
                         continue
                 elif issue.searched(issue.current) < issue.ats[0] and issue.ats[0] > 0:
                     continue
-                self._judge_issue(stream, issue, needed, self.plan.include_messages, "everything has been quiet")
+                self._judge_issue(stream, issue, needed, self.plan.include_messages, why)
 
     def failed(self, stream: str, text: str) -> None:
         """A stream of a quiet sync ended INCOMPLETE."""

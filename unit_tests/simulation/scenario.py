@@ -187,7 +187,7 @@ def _skews(rng: random.Random, lag: int) -> dict[str, int | None]:
     """Return how far both clocks are off. At least one is not ahead: what is promised with two wrong clocks is less."""
     machine, date = rng.choice(
         [(0, 0)] * 8
-        + [(HOUR, 0), (5 * DAY, 0), (-HOUR, 0), (-400 * DAY, 0), (0, 5 * HOUR), (0, -2 * MINUTE), (0, -2 * DAY)]
+        + [(HOUR, 0), (5 * DAY, 0), (-HOUR, 0), (-6 * DAY, 0), (0, 5 * HOUR), (0, -2 * MINUTE), (0, -2 * DAY)]
         + [(0, None), (-2 * MINUTE, None), (-3 * DAY, -3 * DAY), (4 * SECOND, 3 * SECOND)]
     )
     ahead = machine if date is None else min(machine, date)

@@ -152,10 +152,12 @@ class _Run:
 
     def sync(self, seed: str, plan: SyncPlan, *, quiet: bool = False, last: bool = False) -> None:
         """Run one sync, up to its end or to the kill."""
-        world, destination = self.world, self.destination
+        world = self.world
+        # A full refresh replaces what a destination holds, once it is complete.
+        destination = Destination() if plan.full_refresh else self.destination
         world.say(f"=== sync: {plan}")
         for name in plan.forgets:
-            destination.states.pop(name, None)
+            self.destination.states.pop(name, None)
         transport = FakeTransport(world, seed, plan.date_skew, quiet=quiet)
         transport.broken, transport.refused = self.broken, self.refused
         oracle = SyncOracle(world, destination, plan, self.refused)
@@ -188,6 +190,8 @@ class _Run:
             output.end()
             if last:
                 oracle.judge_end()
+            elif plan.full_refresh and not oracle.has_failed:
+                oracle.judge_full_refresh()
         oracle.messages_read(transport.messages_read)
         self.outcome.violations.extend(oracle.violations)
 
@@ -213,6 +217,7 @@ class _Run:
 
     def _failed(self, oracle: SyncOracle, stream: str, error: PylonError, quiet: bool) -> None:
         self.world.say(f"=== {stream} fails: {error}")
+        oracle.has_failed = True
         if quiet and (stream != "issue_messages" or oracle.plan.include_messages):
             oracle.failed(stream, str(error))
 

@@ -12,7 +12,7 @@ from source_pylon.extraction.cursors import is_in_future, warn_future_state, war
 from source_pylon.extraction.issues.changes import ChangeSearch
 from source_pylon.extraction.issues.cursor import IssueCursor, parse_issue_cursor
 from source_pylon.extraction.issues.endpoints import ISSUE, LIST, MESSAGES
-from source_pylon.extraction.issues.history import IssueHistory
+from source_pylon.extraction.issues.history import HistoryPage, IssueHistory
 from source_pylon.extraction.issues.listed import ListedIssue
 from source_pylon.extraction.issues.messages import IssueDeleted, MessageReader
 from source_pylon.extraction.issues.recipient import Recipient
@@ -231,8 +231,7 @@ class IssueReader:
         if not wanting:
             return
         start = self._start
-        before = max(self._history_from(recipient) for recipient in wanting)
-        for page in self._history.pages(before, start):
+        for page in self._history_pages(wanting):
             chunks = [page.issues[at : at + self._chunk] for at in range(0, len(page.issues), self._chunk)] or [[]]
             for number, chunk in enumerate(chunks, 1):
                 yield from self._issues(chunk, wanting, Recipient.take_history)
@@ -246,6 +245,21 @@ class IssueReader:
             yield self._cursor_update(wanting, IssueCursor.completed)
         else:
             yield self._cursor_update(wanting, lambda cursor: cursor.at_start_date(start))
+
+    def _history_pages(self, wanting: Sequence[Recipient]) -> Iterator[HistoryPage]:
+        """Yield the pages of the history, begun anew if an answer shows that this machine's clock is far behind."""
+        while True:
+            before = max(self._history_from(recipient) for recipient in wanting)
+            pages = self._history.pages(before, self._start)
+            first = next(pages, None)
+            if first is None:
+                # Nothing was asked for: by this machine's clock, the start date lies in the future.
+                self._context.client.ask_time()
+            if before >= max(self._history_from(recipient) - _DAY for recipient in wanting):
+                break
+        if first is not None:
+            yield first
+            yield from pages
 
     def _history_from(self, recipient: Recipient) -> datetime:
         cursor = recipient.cursor
