@@ -19,7 +19,7 @@ from integration_tests.sandbox import Sandbox, Size
 from source_pylon.api.endpoints import Endpoint, calls_per_minute, calls_per_minute_july_2026
 
 FIRST_MINUTES = 3
-LEARNED = re.compile(r"Pylon allows about (\d+) calls a minute of (.+); (\d+) were expected\.")
+LEARNED = re.compile(r"Pylon allows about (\d+) requests a minute for (.+), not (\d+) as assumed\.")
 
 
 class Usage(NamedTuple):
