@@ -85,11 +85,16 @@ def accepts(stream: str, kind: str) -> bool:
 def required_version(issue: Issue) -> int | None:
     """Return the version that the times of the issue as it is now lead to; None where they lead to none.
 
-    Changes after it moved none of the times that searches filter by.
+    Changes after it moved none of the times that searches filter by. Where the deletion of a message moved them back,
+    the issue may have left a range of time before it was searched, so nothing is required of it.
     """
     if issue.current.gone:
         return None
-    return issue.index_at(issue.searched(issue.current))
+    found = issue.searched(issue.current)
+    needed = issue.index_at(found)
+    if needed is None or any(issue.searched(version) > found for version in issue.versions[needed:]):
+        return None
+    return needed
 
 
 @dataclass
@@ -211,9 +216,7 @@ class SyncOracle:
         latest = min(-1 << 60 if one.latest is None else one.latest for one in issue.versions[needed:])
         if floor is None:
             return False
-        searched = [issue.searched(version) for version in issue.versions]
-        # Where a time moves back, an issue can move from a range that is still to be searched into one that was.
-        return latest >= floor and searched[-1] >= floor and searched == sorted(searched)
+        return latest >= floor and issue.searched(issue.current) >= floor
 
     def _judge_issue(self, stream: str, issue: Issue, needed: int, with_messages: bool, why: str) -> None:
         versions = issue.versions[needed:]
