@@ -172,11 +172,14 @@ class SyncOracle:
             self._violated("repeated", f"{stream}: {issue.id} is emitted again although nothing about it changed")
 
     def killed(self) -> None:
-        """The sync ends here. A lookback that stops amid an issue's messages need not be read once more."""
-        if self.plan.lookback_days and self._last_issue is not None:
-            issue_id, before = self._last_issue
-            if before is not None:
-                self.destination.held["issue_messages"][issue_id] = before
+        """The sync ends here. What only a lookback or a wrong clock had read again need not be read once more."""
+        position = Position.of(self._before.get("issue_messages"))
+        if position is None or self._last_issue is None:
+            return
+        issue_id, before = self._last_issue
+        issue = self.world.issues[issue_id]
+        if before is not None and issue.searched(issue.current) <= position.until:
+            self.destination.held["issue_messages"][issue_id] = before
 
     # --- states -------------------------------------------------------------------------------------------------------
 
