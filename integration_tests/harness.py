@@ -47,6 +47,7 @@ CURSORS = {
 }
 SEARCH = "POST /issues/search"
 LIST = "GET /issues"
+ISSUE = "GET /issues/{id}"
 MESSAGES = "GET /issues/{id}/messages"
 
 REPOSITORY = Path(__file__).absolute().parent.parent

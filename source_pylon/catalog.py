@@ -1,4 +1,4 @@
-"""Catalogs: what `discover` says of each stream, and how a configured catalog is made of it."""
+"""Catalogs: the description of each stream for `discover`, and configured catalogs for `read`."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def check_connection(client: PylonClient, config: Config, streams: Iterable[Stre
 
 
 def unknown_options(config: Mapping[str, Any]) -> list[str]:
-    """Return a warning for each key of the configuration that is no option. Airbyte's own begin with an underscore."""
+    """Return a warning for each key that is not an option. Airbyte's own keys begin with an underscore."""
     return [_unknown_option(str(key)) for key in config if key not in Config.model_fields and str(key)[:1] != "_"]
 
 

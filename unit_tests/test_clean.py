@@ -73,7 +73,7 @@ def test_what_lies_deeper_than_parsers_read_is_null_and_said(of: type, caplog: p
     record = written({"id": "a1", "value": nested(100_000, of), "title": "x"})
     assert record["title"] == "x"
     assert b"core" not in orjson.dumps(json.dumps(record["value"]))
-    assert "Record a1 of stream accounts is nested deeper than 500 levels" in caplog.text
+    assert "Record a1 of stream accounts has more than 500 levels of nesting" in caplog.text
 
 
 JSON_VALUES = st.recursive(

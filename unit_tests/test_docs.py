@@ -1,12 +1,14 @@
 """What the documentation says, against the code: streams, options, times and sizes."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from source_pylon.api.endpoints import MESSAGES, Endpoint, calls_per_minute
 from source_pylon.config import Config, connection_specification
+from source_pylon.extraction.issues.cursor import IssueCursor
 from source_pylon.extraction.issues.endpoints import LIST, SEARCH
 from source_pylon.extraction.stream import Stream
 from source_pylon.streams import STREAMS
@@ -75,6 +77,37 @@ def test_columns_that_change_without_an_edit_are_listed(text: str) -> None:
     )
 
 
+def test_every_stream_links_to_pylons_reference(text: str) -> None:
+    reference = "https://docs.usepylon.com/pylon-docs/developer/api/api-reference"
+    for row in table(text, "Stream | Primary key"):
+        assert re.fullmatch(rf"\[[\w-]+\]\({re.escape(reference)}(/[\w-]+)?\)", row[5]), row[0]
+
+
+# --- the code ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "README.md", "CONTRIBUTING.md"])
+def test_modules_that_a_page_names_exist(page: str) -> None:
+    named = set(re.findall(r"`(source_pylon/[\w/.]+)`", (ROOT / page).read_text(encoding="utf-8")))
+    assert named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/scaling.md"])
+def test_links_to_files_lead_somewhere(page: str) -> None:
+    place = (ROOT / page).parent
+    targets = re.findall(r"\]\((?!https:|#)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
+    assert targets
+    assert [target for target in targets if not (place / target).exists()] == []
+
+
+def test_every_key_of_the_issue_streams_state_is_described() -> None:
+    described = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    moment = datetime(2026, 11, 24, tzinfo=timezone.utc)
+    state = IssueCursor(moment, moment, older_activity_read_until=moment, unread_issues=("1",)).as_state()
+    assert [key for key in state if f"`{key}`" not in described] == []
+
+
 # --- options ----------------------------------------------------------------------------------------------------------
 
 
@@ -112,6 +145,16 @@ def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
     assert "States are saved about once a minute" in text
     assert timing.heartbeat == 60
     assert "The log says how far a sync is, about every minute" in text
+
+
+def test_the_table_of_limits_is_that_of_the_code(text: str) -> None:
+    rows = table(text, "Endpoints (October 2026)")
+    slowest, searches, others = (int(row[1]) for row in rows)
+    named = re.findall(r"`(\w+) (/[\w/-]+)`", rows[0][0])
+    assert len(named) == 5
+    assert {calls_per_minute(Endpoint(method, path)) for method, path in named} == {slowest}
+    assert calls_per_minute(MESSAGES) == calls_per_minute(SEARCH) == searches
+    assert calls_per_minute(Endpoint("GET", "/accounts")) == others
 
 
 # --- troubleshooting --------------------------------------------------------------------------------------------------

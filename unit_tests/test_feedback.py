@@ -10,7 +10,7 @@ import pytest
 
 from source_pylon.transform.clean import dump_line
 from source_pylon.transform.feedback import issue_record, message_records
-from source_pylon.transform.truncation import MOST_BYTES, shortened
+from source_pylon.transform.truncation import MOST_BYTES, issue_within, message_within, shortened
 
 
 def message(number: int, html: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -19,7 +19,8 @@ def message(number: int, html: str | None = None, **fields: Any) -> dict[str, An
 
 
 def emitted(issue: dict[str, Any], messages: list[dict[str, Any]] | None, **options: Any) -> dict[str, Any]:
-    return issue_record(issue, messages, **options).record
+    """The issue's record as it leaves: a large one is cut when it is written."""
+    return issue_within(issue_record(issue, messages, **options).record)
 
 
 ISSUE = {"id": "i", "created_at": "2026-01-01T00:00:00Z", "latest_message_time": "2026-01-01T00:01:00Z"}
@@ -222,7 +223,7 @@ def test_a_record_of_usual_size_is_not_cut() -> None:
 
 
 def test_messages_as_records_of_their_own_name_their_issue() -> None:
-    issue = emitted({**ISSUE, "number": 5, "type": "Ticket", "account": {"id": "a"}}, [message(1), message(2, id=None)])
+    issue = emitted({**ISSUE, "number": 5, "type": "Ticket", "account": {"id": "a"}}, [message(1)])
     (record,) = message_records(issue, issue["messages"])
     assert (record["id"], record["issue_id"], record["issue_number"], record["issue_type"]) == ("1", "i", 5, "ticket")
     assert (record["account_id"], record["latest_message_time"]) == ("a", ISSUE["latest_message_time"])
@@ -296,7 +297,7 @@ def test_a_cut_issue_without_messages_still_says_that_they_were_not_read() -> No
 @pytest.mark.parametrize("field", [{"message_html": f"<p>{HUGE}</p>"}, {"author": {"name": HUGE}}, {"source": HUGE}])
 def test_a_large_message_of_its_own_is_cut_as_well(field: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     messages = [{**message(1), **field}, message(2)]
-    large, small = message_records(*issue_record(ISSUE, messages))
+    large, small = map(message_within, message_records(*issue_record(ISSUE, messages)))
     assert len(line_of(large)) < MOST_BYTES
     assert large["message_html"] is None
     assert small["message_html"] == "<p>2</p>"

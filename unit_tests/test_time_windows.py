@@ -69,3 +69,24 @@ def test_a_filter_covers_its_window_whatever_the_bounds_mean_and_the_records_hid
 def test_a_window_without_end_is_asked_for_with_one_value() -> None:
     asked = time_filter("start_time", TimeWindow(datetime(2026, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC), None))
     assert asked == {"field": "start_time", "operator": "time_is_after", "value": "2025-12-31T23:59:59Z"}
+
+
+def test_a_window_is_asked_for_in_whole_seconds_one_earlier_and_two_later() -> None:
+    after = datetime(2026, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)
+    asked = time_filter("updated_at", TimeWindow(after, after + timedelta(minutes=1)))
+    assert asked["values"] == ["2025-12-31T23:59:59Z", "2026-01-01T00:01:02Z"]
+
+
+def test_a_window_owns_its_end_and_not_its_beginning() -> None:
+    window = TimeWindow(NOW - MONTH, NOW)
+    assert window.holds(NOW)
+    assert not window.holds(NOW - MONTH)
+
+
+def test_a_moment_is_far_from_a_window_if_more_than_a_day_outside() -> None:
+    window, day, tick = TimeWindow(NOW - MONTH, NOW), timedelta(days=1), timedelta(microseconds=1)
+    assert not window.is_far_from(NOW - MONTH - day)
+    assert window.is_far_from(NOW - MONTH - day - tick)
+    assert not window.is_far_from(NOW + day)
+    assert window.is_far_from(NOW + day + tick)
+    assert not TimeWindow(NOW - MONTH, None).is_far_from(NOW + 1_000 * day)

@@ -125,18 +125,18 @@ class Demo:
         unknown = [name for name, read in streams.items() if stored(pylon, name, read.key) is None]
         lookback = [name for name in streams if not follows_changes(name)]
         private = sum(sync.private_lines for sync in syncs)
-        print("\nRequests of an endpoint that several streams read stand with the first of them")
-        print(f"('{SHARED}': a stream with none of its own). Refused by the rate limits: {pylon.refused():,}.")
+        print("\nIf several streams share an endpoint, its requests are counted for the first of them")
+        print(f"('{SHARED}': all requests are counted elsewhere). Refused by the rate limits: {pylon.refused():,}.")
         if problems:
             print("NOT COMPLETE:", *problems, sep="\n  ")
         else:
-            print("Complete: after each sync, every record that the sandbox holds has been emitted, each once a sync,")
-            print("in the version that it holds, and none that it does not hold.")
+            print("Complete: after each sync, every record of the sandbox has been emitted, once per sync,")
+            print("in its current version, and nothing else.")
             if lookback:
-                print(f"Versions are not compared of {', '.join(lookback)}: they are read back over a lookback only.")
+                print(f"Not compared by version, because later changes are not read: {', '.join(lookback)}.")
         if unknown:
             print(f"Not compared: {', '.join(unknown)}.")
-        print(f"Lines with anything of the {len(pylon.private_markers()):,} private notes: {private:,}.")
+        print(f"Lines with any text of the {len(pylon.private_markers()):,} private notes: {private:,}.")
         print(f"The records (JSON lines), states, configuration and catalog are in {self._output}.")
         return 1 if problems or private else 0
 

@@ -106,3 +106,14 @@ def test_a_larger_allowance_than_believed_is_found_and_said() -> None:
     assert abs(said[-1][0] - 60) <= 0.25 * 60
     assert used.busiest > 50
     assert used.refused_later <= 0.02
+
+
+@pytest.mark.slow
+def test_a_share_of_the_rate_limit_is_kept_over_http() -> None:
+    minute = 2.0
+    with Sandbox(size=Size(issues=150), limits={MESSAGES: 120}, minute=minute, base_time=ago(hours=1)) as pylon:
+        run = read(pylon, timing=fast(minute=minute), rate_limit_percent=50)
+        proven(pylon, run)
+        used = usage(pylon)
+    assert used.refused_later == 0
+    assert 30 <= used.busiest <= 60

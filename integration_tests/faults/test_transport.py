@@ -29,7 +29,7 @@ from cryptography.x509.oid import NameOID
 
 from integration_tests.faults.harness import Run, check, fast, read
 from integration_tests.faults.proof import assert_failed, assert_state_never_ahead, proven
-from integration_tests.harness import ISSUE_STREAMS, MESSAGES, SEARCH, STREAMS, ago, hook
+from integration_tests.harness import ISSUE_STREAMS, LIST, MESSAGES, STREAMS, ago, hook
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import (
     Action,
@@ -123,7 +123,7 @@ def _in_a_thread(call: Callable[[], object], threads: list[threading.Thread]) ->
 
 def test_a_server_that_goes_away_in_the_middle_costs_nothing_that_was_promised(leaving: Sandbox) -> None:
     threads: list[threading.Thread] = []
-    hook(leaving, MESSAGES, _in_a_thread(leaving.stop, threads), after=60)
+    hook(leaving, MESSAGES, _in_a_thread(leaving.stop, threads), after=120)
     run = read(leaving)
     threads[0].join()
     assert_failed(run, "issues", kind="transient_error", says=["connection"])
@@ -145,7 +145,7 @@ def test_a_server_that_comes_back_within_the_retries_is_waited_for(leaving: Sand
     run = read(leaving, timing=fast(retry_base=0.1, retry_cap=0.6))
     threads[0].join()
     proven(leaving, run)
-    assert run.said("again in", "connection")
+    assert run.said("Retrying", "connection")
 
 
 def test_a_name_that_does_not_resolve_is_said_without_delay(pylon: Sandbox) -> None:
@@ -179,6 +179,8 @@ def test_a_connection_reset_now_and_then_does_no_harm(pylon: Sandbox, where: str
 @pytest.mark.parametrize("where", BREAKS)
 def test_connections_reset_for_good_end_their_stream_alone(pylon: Sandbox, where: str) -> None:
     pylon.faults.add(Fault(MESSAGES, BREAKS[where], times=None, after=40))
+    # Still being read when the issue streams fail.
+    pylon.faults.add(Fault("GET /accounts", delay(2.0)))
     run = read(pylon, (*ISSUE_STREAMS, "accounts"))
     assert_failed(run, *ISSUE_STREAMS, kind="transient_error", says=["connection"])
     assert run.ended("accounts") == "COMPLETE"
@@ -187,7 +189,7 @@ def test_connections_reset_for_good_end_their_stream_alone(pylon: Sandbox, where
 
 
 def test_a_compressed_body_that_breaks_off_is_asked_for_again(pylon: Sandbox) -> None:
-    fault = Fault(SEARCH, Action(after=_both), times=3, after=2)
+    fault = Fault(LIST, Action(after=_both), times=3, after=1)
     pylon.faults.add(fault)
     run = read(pylon)
     assert fault.fired == 3
@@ -205,7 +207,7 @@ def _both(reply: Any) -> Any:
 
 
 def test_a_server_that_accepts_and_never_answers_is_left_after_the_read_timeout(pylon: Sandbox) -> None:
-    faults = [pylon.faults.add(Fault(template, hang(), times=2, after=1)) for template in (SEARCH, MESSAGES)]
+    faults = [pylon.faults.add(Fault(template, hang(), times=2, after=1)) for template in (LIST, MESSAGES)]
     with takes_at_most(20):
         run = read(pylon, timing=STALLS)
     assert [fault.fired for fault in faults] == [2, 2]
@@ -230,7 +232,7 @@ def test_a_port_that_accepts_and_says_nothing_ends_the_sync_in_bounded_time(pylo
 
 
 def test_an_answer_that_comes_late_but_in_time_is_read(pylon: Sandbox) -> None:
-    late = [pylon.faults.add(Fault(template, delay(0.6), times=2)) for template in (SEARCH, MESSAGES)]
+    late = [pylon.faults.add(Fault(template, delay(0.6), times=2)) for template in (LIST, MESSAGES)]
     run = read(pylon, timing=fast(read_timeout=5.0, retry_attempts=1))
     assert [fault.fired for fault in late] == [2, 2]
     proven(pylon, run)
@@ -260,7 +262,7 @@ def test_a_body_that_drips_beyond_the_deadline_ends_with_an_error_at_the_deadlin
 
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
 def test_bodies_of_50_megabytes_are_read(pylon: Sandbox, compressed: bool) -> None:
-    faults = [pylon.faults.add(Fault(template, padded(50_000_000), after=1)) for template in (SEARCH, MESSAGES)]
+    faults = [pylon.faults.add(Fault(template, padded(50_000_000), after=1)) for template in (LIST, MESSAGES)]
     if compressed:
         pylon.faults.add(Fault("*", gzipped(), times=None))
     run = read(pylon)
@@ -277,7 +279,7 @@ def test_bodies_of_50_megabytes_are_read(pylon: Sandbox, compressed: bool) -> No
 def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(pylon: Sandbox, code: int, target: str) -> None:
     with Sandbox(size=Size(issues=5), limits=None) as other:
         host = other if target == "another host" else pylon
-        pylon.faults.add(Fault(SEARCH, redirect(f"{host.url}/elsewhere", code), times=None, after=6))
+        pylon.faults.add(Fault(LIST, redirect(f"{host.url}/elsewhere", code), times=None, after=1))
         run = read(pylon, ("issues", "accounts"))
         assert_failed(run, "issues", kind="config_error", says=["redirect", "not followed"])
         assert run.ended("accounts") == "COMPLETE"
@@ -588,7 +590,7 @@ def test_a_setting_of_the_environment_that_cannot_be_used_is_named_at_once(
         result = check(pylon, api_url="https://api.pylon.example")
     assert_failed(run, "issues", "accounts", kind="config_error", says=[says])
     assert says in result["message"]
-    assert not run.said("again in")
+    assert not run.said("Retrying")
     assert_no_credentials(run.text, run.stderr, json.dumps(result))
 
 
@@ -689,7 +691,7 @@ def test_a_small_compressed_body_that_holds_too_much_ends_its_stream_at_once(pyl
     pylon.faults.add(Fault(ACCOUNTS, status(200, bomb, {"Content-Encoding": "gzip"}), times=None))
     with takes_at_most(30):
         run = read(pylon, ("accounts", "contacts"))
-    assert_failed(run, "accounts", says=["more than 256 MB"])
+    assert_failed(run, "accounts", says=["256 MB"])
     assert pylon.count(ACCOUNTS) == 1
     assert run.ended("contacts") == "COMPLETE"
 

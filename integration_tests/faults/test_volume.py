@@ -17,7 +17,7 @@ import pytest
 from integration_tests.faults.harness import FAST, Run, fast, read, start
 from integration_tests.faults.ledger import Ledger, lines_of
 from integration_tests.faults.proof import assert_failed, assert_green, assert_state_never_ahead, proven
-from integration_tests.harness import MESSAGES, SEARCH, Files, Record, ago, config_for, configured_catalog, moment
+from integration_tests.harness import LIST, MESSAGES, Files, Record, ago, config_for, configured_catalog, moment
 from integration_tests.registry import NAMES, keys, owed, sync
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import status
@@ -151,9 +151,7 @@ def test_a_sync_stopped_amid_twenty_thousand_issues_of_one_moment_is_completed_b
 def test_a_listing_that_breaks_off_amid_twenty_thousand_issues_of_one_moment_is_completed_by_the_next(
     crowd: Sandbox,
 ) -> None:
-    broken = crowd.faults.add(
-        Fault(SEARCH, status(503), times=None, when=lambda seen: "cursor" in (seen.body or {}), after=12)
-    )
+    broken = crowd.faults.add(Fault(LIST, status(503), times=None, when=lambda seen: "cursor" in seen.query, after=2))
     stopped = listed(crowd)
     assert broken.fired == FAST.retry_attempts
     assert_failed(stopped, "issues", kind="transient_error")

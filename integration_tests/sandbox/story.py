@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from html import escape
 from random import Random
 from typing import Any, NamedTuple
@@ -99,7 +99,8 @@ class Story:
         self.show(self._end)
 
     def day(self) -> None:
-        """Lets a day pass: what happens on it can now be read."""
+        """Lets a day pass, also on the sandbox's clock: what happens on it can now be read."""
+        self._store.clock.advance(timedelta(days=1))
         self.show(self.now + DAY)
 
     def show(self, until: int) -> None:
@@ -162,7 +163,7 @@ class Story:
     def _converse(self, plan: Plan, at: int, words: dict[str, str], mood: float) -> None:
         """Draws the events of an issue. Customers in a bad mood wait longer, chase, and see problems come back."""
         rng, topic, step = self._rng, plan.topic, plan.events.append
-        slow = (1.5 - mood) * {0: 0.5, 1: 0.9, 2: 0.7}[topic.team]
+        slow = (1.5 - mood) * {0: 0.4, 1: 1.2, 2: 0.7}[topic.team]
         urgency = {"urgent": 0.3, "high": 0.6, "medium": 1.0, "low": 1.6}[plan.priority]
 
         def say(kind: str, choices: tuple[str, ...], hours: float) -> None:

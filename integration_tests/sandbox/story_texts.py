@@ -36,11 +36,11 @@ class Company(NamedTuple):
 COMPANIES = (
     Company("Harbor Logistics", "enterprise", 0.92, 1.6, 1.4, ("Ellen Brandt", "Marcus Hill", "Noor Haddad")),
     Company("Lumen Health", "enterprise", 0.85, 1.8, 1.6, ("Grace Kim", "Peter Novak", "Aisha Bello")),
-    Company("Brightside Energy", "enterprise", 0.30, 0.9, 3.4, ("Victor Almeida", "Hanna Sorensen", "Ian Clarke")),
+    Company("Brightside Energy", "enterprise", 0.30, 0.9, 4.4, ("Victor Almeida", "Hanna Sorensen", "Ian Clarke")),
     Company("Copperline Bank", "enterprise", 0.55, 1.5, 1.8, ("Rebecca Stone", "Omar Farouk", "Lucy Chen")),
     Company("Tidewater Foods", "growth", 0.90, 1.1, 0.9, ("Sam Whitaker", "Julia Rossi")),
     Company("Pinecrest Software", "growth", 0.80, 1.3, 1.2, ("Anders Holm", "Meera Iyer", "Ben Carter")),
-    Company("Orbit Mobility", "growth", 0.38, 0.7, 2.3, ("Katja Fischer", "Diego Ramos")),
+    Company("Orbit Mobility", "growth", 0.38, 0.7, 2.8, ("Katja Fischer", "Diego Ramos")),
     Company("Fieldstone Insurance", "growth", 0.70, 1.2, 1.0, ("Martha Quinn", "Yusuf Demir")),
     Company("Northgate Media", "growth", 0.62, 1.0, 1.3, ("Chloe Martin", "Leo Baptiste")),
     Company("Silverbirch Travel", "growth", 0.88, 0.8, 0.8, ("Nina Petrova", "Harold Finch")),

@@ -150,10 +150,10 @@ class PylonClient:
     ) -> dict[str, Any]:
         """Send a request, with retries, and return the envelope of its successful response.
 
-        `ids` fill the path's placeholders; `on_large` as of `Transport.exchange`; `page` is only logged.
+        `ids` fill the path's placeholders; for `on_large` see `Transport.exchange`; `page` is only logged.
 
         What each failure leads to is in the error table (`errors.py`): 429 is obeyed without counting as an attempt,
-        5xx and broken connections are retried with growing, jittered waits (or the longer wait that a 503 asks for), a
+        5xx and broken connections are retried with growing, jittered waits (or longer, if a 503 says so), a
         glitched page is requested up to ten times more, and everything else raises its PylonError.
         """
         path = endpoint.path_for(*ids)

@@ -15,7 +15,7 @@ def utc_now() -> datetime:
 
 
 def http_date(text: str | None) -> datetime | None:
-    """Parse an HTTP date header; returns the time in UTC, or None where there is no date."""
+    """Parse an HTTP date header; returns the time in UTC, or None if there is no date."""
     try:
         moment = email.utils.parsedate_to_datetime(text or "")
     except (ValueError, TypeError, IndexError, OverflowError):

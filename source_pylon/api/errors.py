@@ -13,7 +13,7 @@ from enum import Enum
 
 
 class PylonError(Exception):
-    """A request that gave no usable answer, after every retry that could help."""
+    """A request had no usable response, after every retry that could help."""
 
     is_config_error = False
     is_transient = False

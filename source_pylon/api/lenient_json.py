@@ -80,7 +80,7 @@ def _cut_text(body: bytes) -> Iterator[bytes]:
 
 
 def _has_long_integer(body: bytes) -> bool:
-    """Whether a number of 19 digits or more may stand in a body: at least one in five of these exceeds 64 bits.
+    """Return whether a body may contain a number of 19 or more digits, of which at least one in five exceeds 64 bits.
 
     Five times faster than parsing; a regular expression would be slower than that. Digits within a text do not count,
     unless they look like a number there.

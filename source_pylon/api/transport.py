@@ -228,8 +228,8 @@ class Transport:
 
 
 def _check_certificates(variable: str, path: str) -> None:
-    """Raises Misconfigured where a file of certificate authorities cannot be loaded: `requests` would say so once for
-    each request, and blame the connection."""
+    """Raise Misconfigured if a file of certificate authorities cannot be loaded: `requests` would report it for each
+    request, as a connection error."""
     if not Path(path).exists():
         raise errors.failure("certificates", variable, variable=variable, path=path, problem="does not exist")
     if Path(path).is_dir():

@@ -41,7 +41,7 @@ class PerTypeStream(Stream):
         """Read one type after the other."""
         types = list(dict.fromkeys(self.types(context.config)))
         if not types:
-            logger.info(f"Stream {self.name}: the configuration names no types, so there is nothing to read.")
+            logger.info(f"Stream {self.name}: the configuration names no types to read (see Custom Object Types).")
         guard = KeyGuard(self)
         refusals: list[errors.PylonError] = []
         for kind in types:

@@ -46,7 +46,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Failure:
-    """The error with which one stream ends INCOMPLETE, while the reading goes on for what else it serves."""
+    """The error with which one stream ends INCOMPLETE, while the reading continues for its other streams."""
 
     stream: str
     error: PylonError
@@ -204,7 +204,7 @@ class KeyGuard:
         return kept
 
     def key(self, record: Record) -> object:
-        """Return the record's primary key, None where a part of it is missing."""
+        """Return the record's primary key, or None if a part of it is missing."""
         values = tuple(map(record.get, self._names))
         return values if all(values) else None
 

@@ -196,7 +196,7 @@ class Progress:
 
     @staticmethod
     def _bars() -> list[tqdm[Any]]:
-        """Return one bar for each line on a terminal, none where standard error is no terminal."""
+        """Return one bar per line of the display; no bars if standard error is not a terminal."""
         terminal = sys.__stderr__
         if terminal is None or not os.isatty(2) or not terminal.isatty():
             return []

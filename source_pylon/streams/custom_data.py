@@ -81,7 +81,7 @@ class CustomObject(RecordModel):
     custom_fields: dict[str, Any] | None = field(
         "Values of custom fields by slug; each holds `slug` and `value`, or `values` where several may be "
         "chosen. Values of select fields are option slugs, of relationship fields ids (see the stream "
-        "custom_fields). Relationship fields are left out here and stand in relations."
+        "custom_fields). Relationship fields are left out here and are in relations."
     )
     name: str | None = field("The name of the custom object.")
     relations: list[ObjectRelation] | None = field(

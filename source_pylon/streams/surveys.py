@@ -60,7 +60,7 @@ class SurveyResponse(RecordModel):
     )
     comment: str | None = added(
         "the answer to the survey's comment question as plain text; the first, where the survey asks for several "
-        "comments; null where there is none. All answers stand in answers and feedback_text."
+        "comments; null where there is none. All answers are in answers and feedback_text."
     )
     feedback_text: str | None = added("the questions and answers as plain text; null when there is none.")
 
@@ -69,7 +69,7 @@ def survey_response_record(response: dict[str, Any], survey: Mapping[str, Any]) 
     """Return a response as emitted: with the survey's name, score and comment, and all its answers as feedback text.
 
     Pylon gives every answer as text with the `question_type` "score" or "comment", which decides about the columns
-    `score` and `comment`. A score that is no decimal number stays in `answers` only.
+    `score` and `comment`. A score that is not a decimal number is in `answers` only.
     """
     record = dict(response)
     record["survey_id"] = record.get("survey_id") or survey.get("id")

@@ -128,7 +128,7 @@ def dump_line(stream: str, record: Mapping[str, Any], emitted_at: int, namespace
 def size(value: Any) -> int:
     """Return how many bytes a value takes in a line, without building the line.
 
-    A U+0000, which is left out in a line, counts as six bytes where nothing else asks for cleaning.
+    A U+0000, which is left out in a line, counts as six bytes if nothing else in the value has to be cleaned.
     """
     if isinstance(value, str) and len(value) > PIECE:
         text = clean_text(value)
@@ -136,7 +136,7 @@ def size(value: Any) -> int:
     if isinstance(value, dict):
         large = {name: field for name, field in value.items() if isinstance(field, str) and len(field) > PIECE}
         if large:
-            # An empty text in the place of each of them takes two bytes.
+            # An empty text instead of each of them takes two bytes.
             return size({**value, **dict.fromkeys(large, "")}) + sum(size(field) - 2 for field in large.values())
     try:
         return len(orjson.dumps(value))

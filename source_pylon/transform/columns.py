@@ -1,6 +1,6 @@
 """Columns that the connector adds to records of any stream: ids for joins, feedback text, plain text.
 
-Every function takes values as the API gives them. A value of an unexpected type stays where it is and adds nothing.
+All functions take values as the API returns them. A value of an unexpected type is kept and adds nothing.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ def plain_text(value: object) -> str:
 
 
 def nested_id(value: object) -> str | None:
-    """Return the id of a nested object such as `{"id": "..."}`; None where there is none."""
+    """Return the id of a nested object such as `{"id": "..."}`; None if there is none."""
     found = value.get("id") if type(value) is dict else None
     return found if isinstance(found, str) and found else None
 
@@ -28,7 +28,7 @@ def nested_id(value: object) -> str | None:
 def with_ids(record: Record, **nested: str) -> Record:
     """Add the ids of nested objects to the record as columns of their own, for joins, and return it.
 
-    `with_ids(task, account_id="account")` sets `account_id` to `task["account"]["id"]`, or to None where there is no
+    `with_ids(task, account_id="account")` sets `account_id` to `task["account"]["id"]`, or to None if there is no
     such id. An id that the API gives itself stays.
     """
     for column, name in nested.items():

@@ -8,7 +8,7 @@ are compared with the issue's messages:
   contained in it. Texts are compared without white space, URLs, punctuation and upper case, because the links of one
   text are signed anew at every read, and because a note can quote or decorate what the body repeats.
 - An **attachment** is emitted only if a public message, or a body that is emitted, refers to the same file. Files are
-  compared by host, path and the part of the query that is no signature.
+  compared by host, path and the part of the query that is not a signature.
 
 If the messages were not read, there is nothing to compare with, and neither is emitted. `trust_issue_body` is the
 user's statement that bodies are public in this organisation; it has an effect only if there is nothing to compare with.
@@ -146,7 +146,7 @@ def _as_text(value: object) -> str | None:
 def public_attachments(urls: Any, body: Any, messages: Sequence[Message] | None) -> list[str] | None:
     """Return those of an issue's `attachment_urls` that belong to a public message or to `body`.
 
-    `body` is the issue's body if it is emitted, else None; `messages` as of `public_body`. Returns None if neither is
+    `body` is the issue's body if it is emitted, else None; for `messages` see `public_body`. Returns None if neither is
     given, and for a value that is not a list, because the attachments cannot be judged then.
     """
     if not isinstance(urls, list) or (messages is None and not body):
@@ -255,7 +255,7 @@ _NEEDED_FOR_A_FILE = ("http", "src", "href", "poster", "background")
 
 
 def _files_in(content: str, *, linked: bool = True) -> set[_File]:
-    """What HTML refers to: images, and if `linked` also the targets of links and the URLs that stand in its text."""
+    """Return the files that HTML refers to: images, and if `linked` also targets of links and URLs in its text."""
     found: set[_File] = set()
     lowered = content.lower()
     if not any(word in lowered for word in _NEEDED_FOR_A_FILE):

@@ -30,7 +30,7 @@ def issue_within(record: Record) -> Record:
 
     The HTML of its messages is left out first, then the oldest messages, then the end of its long texts.
     Fields that are too large without any message are cut to half of the limit before messages are left out: leaving out
-    messages would not help, and what customers said is worth more than an imported log. `messages_truncated` is then
+    messages would not help, and the customers' words are worth more than an imported log. `messages_truncated` is then
     true, and a warning names the issue and what was cut.
     """
     # Any field may be large, also one that is not known yet, so all of it is measured.

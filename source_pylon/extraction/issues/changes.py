@@ -74,7 +74,7 @@ class ChangeSearch:
     ) -> Iterator[ChangedIssues]:
         """Yield the issues that changed after `after`, window by window; the last window has no end.
 
-        No window crosses one of `bounds`. With `created_before`, only issues created before it are asked for.
+        No window crosses one of `bounds`. With `created_before`, only issues created before it are requested.
         """
         bounds = list(bounds)
         width = self._widest

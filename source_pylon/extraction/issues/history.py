@@ -27,7 +27,7 @@ _OLDEST = datetime(2010, 1, 1, tzinfo=timezone.utc)
 """Before Pylon existed. Bounds the search for the oldest issue if a server ignores filters."""
 
 _FIRST_PAGE = 100
-"""Issues on the first page: small, so that the first records leave at once."""
+"""Issues on the first page: few, so that the first records are emitted at once."""
 BYTES_PER_PAGE = 4_000_000
 """A page of parsed issues takes about six times its JSON in memory."""
 
@@ -115,7 +115,7 @@ class IssueHistory:
 
     def _search_instead(self, refusal: errors.PylonError) -> None:
         self._list_refused = True
-        logger.info(f"{LIST.key} may not be used ({refusal.detail}). The history is read through {SEARCH.key} instead.")
+        logger.info(f"The token may not use {LIST.key} ({refusal.detail}). The history is read through {SEARCH.key}.")
 
     def _range_pages(self, lower: datetime, upper: datetime) -> Iterator[HistoryPage]:
         """Yield the issues created from `lower` on, before `upper`, in whole seconds."""
@@ -173,7 +173,7 @@ class IssueHistory:
             )
 
     def newest_before(self, moment: datetime) -> datetime | None:
-        """Return when the newest issue created before `moment` was created; None where there is none."""
+        """Return when the newest issue created before `moment` was created; None if there is none."""
         answer = self._client.request(SEARCH, body={"filter": _created_before(moment), "limit": 1})
         issues = responses.items(SEARCH, answer)
         if not issues:
@@ -182,7 +182,7 @@ class IssueHistory:
         if created is not None and created < moment:
             return created
         # Where the bound is inclusive, it may be an issue of that very moment. A server that ignores the filter shows
-        # its newest issue. In both cases the next range is asked for without a jump.
+        # its newest issue. In both cases, the next range is requested without skipping any.
         if created is None or created > moment + _DAY:
             self._warn_of_ignored_bounds(SEARCH)
         return moment - SECOND

@@ -55,7 +55,7 @@ class ListedIssue:
         return not moments or max(moments) >= floor
 
     def is_far_from(self, window: TimeWindow, tolerance: timedelta) -> bool:
-        """Whether all of its times lie further outside of what was asked for than `tolerance`."""
+        """Return whether all of its times are outside the window by more than `tolerance`."""
         times = self.times
         return bool(times) and all(window.is_far_from(moment, tolerance) for moment in times)
 

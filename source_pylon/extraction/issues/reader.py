@@ -184,7 +184,7 @@ class IssueReader:
                 continue
             except (*_ISSUE_ERRORS, errors.Forbidden, errors.Rejected) as error:
                 if isinstance(error, errors.Rejected) and self._messages.is_gone(issue_id):
-                    logger.warning(f"Pylon refuses issue {issue_id}, but not others. It counts as deleted.")
+                    logger.warning(f"Pylon refuses issue {issue_id}, but not others, so it is treated as deleted.")
                     for recipient in self._recipients:
                         recipient.forget(issue_id)
                     continue

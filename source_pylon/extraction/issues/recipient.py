@@ -83,7 +83,7 @@ class Recipient:
             return False
         return not (cursor.history_complete or cursor.older_activity_complete)
 
-    # --- where it is --------------------------------------------------------------------------------------------------
+    # --- its cursor ---------------------------------------------------------------------------------------------------
 
     def advance(self, change: Callable[[IssueCursor], IssueCursor], horizon: datetime) -> IssueCursor | None:
         """Advance the cursor and return it; None if it must stay, because an issue came without its id."""
