@@ -57,19 +57,6 @@ def test_what_is_no_batch_never_waits() -> None:
         assert not thread.is_alive()
 
 
-def test_a_batch_larger_than_the_bound_passes_alone() -> None:
-    queue = OutputQueue(max_bytes=100)
-    thread = started(lambda: queue.put(batch(1_000)))
-    thread.join(WAIT)
-    assert not thread.is_alive()
-    thread = started(lambda: queue.put(batch(1)))
-    thread.join(A_MOMENT)
-    assert thread.is_alive()
-    assert queue.get() == batch(1_000)
-    thread.join(WAIT)
-    assert not thread.is_alive()
-
-
 def test_close_drops_everything_and_releases_whoever_waits() -> None:
     queue = OutputQueue(max_bytes=100)
     queue.put(batch(100))

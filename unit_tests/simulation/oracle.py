@@ -85,11 +85,16 @@ def accepts(stream: str, kind: str) -> bool:
 def required_version(issue: Issue) -> int | None:
     """Return the version that the times of the issue as it is now lead to; None where they lead to none.
 
-    Changes after it moved none of the times that searches filter by.
+    Changes after it moved none of the times that searches filter by. Where the deletion of a message moved them back,
+    the issue may have left a range of time before it was searched, so nothing is required of it.
     """
     if issue.current.gone:
         return None
-    return issue.index_at(issue.searched(issue.current))
+    found = issue.searched(issue.current)
+    needed = issue.index_at(found)
+    if needed is None or any(issue.searched(version) > found for version in issue.versions[needed:]):
+        return None
+    return needed
 
 
 @dataclass
@@ -110,7 +115,7 @@ class SyncOracle:
         self.refused = refused
         self.begin = world.now
         skews = [plan.machine_skew] + ([] if plan.date_skew is None else [plan.date_skew])
-        self.earliest = self.begin + min(skews)
+        self.earliest, self.latest = self.begin + min(skews), self.begin + max(skews)
         self._before = {} if plan.full_refresh else dict(destination.states)
         self._emitted: dict[str, set[str]] = {name: set() for name in STREAMS}
         self.start = _whole_second(plan.start)
@@ -167,11 +172,14 @@ class SyncOracle:
             self._violated("repeated", f"{stream}: {issue.id} is emitted again although nothing about it changed")
 
     def killed(self) -> None:
-        """The sync ends here. A lookback that stops amid an issue's messages need not be read once more."""
-        if self.plan.lookback_days and self._last_issue is not None:
-            issue_id, before = self._last_issue
-            if before is not None:
-                self.destination.held["issue_messages"][issue_id] = before
+        """The sync ends here. What only a lookback or a wrong clock had read again need not be read once more."""
+        position = Position.of(self._before.get("issue_messages"))
+        if position is None or self._last_issue is None:
+            return
+        issue_id, before = self._last_issue
+        issue = self.world.issues[issue_id]
+        if before is not None and issue.searched(issue.current) <= position.until:
+            self.destination.held["issue_messages"][issue_id] = before
 
     # --- states -------------------------------------------------------------------------------------------------------
 
@@ -211,9 +219,7 @@ class SyncOracle:
         latest = min(-1 << 60 if one.latest is None else one.latest for one in issue.versions[needed:])
         if floor is None:
             return False
-        searched = [issue.searched(version) for version in issue.versions]
-        # Where a time moves back, an issue can move from a range that is still to be searched into one that was.
-        return latest >= floor and searched[-1] >= floor and searched == sorted(searched)
+        return latest >= floor and issue.searched(issue.current) >= floor
 
     def _judge_issue(self, stream: str, issue: Issue, needed: int, with_messages: bool, why: str) -> None:
         versions = issue.versions[needed:]
@@ -242,7 +248,12 @@ class SyncOracle:
         self._judge_completeness(self.world.now, "everything has been quiet")
 
     def judge_full_refresh(self) -> None:
-        """After a full refresh, the destination holds everything that nobody has changed since it began."""
+        """After a full refresh, the destination holds everything that nobody has changed since it began.
+
+        Where both clocks are days behind, the newest issues are beyond what it takes for the present.
+        """
+        if self.latest < self.begin - DAY:
+            return
         self._judge_completeness(self.begin - self.world.scenario.lag, "the full refresh is complete")
 
     def _judge_completeness(self, changed_before: int, why: str) -> None:
