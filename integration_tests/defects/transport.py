@@ -185,7 +185,7 @@ DEFECTS = (
             "                if response.status_code >= 300:",
             '                if 300 <= response.status_code < 400 and "Location" in response.headers:\n'
             '                    target = response.headers["Location"]\n'
-            '                    there = requests.request(method, target, headers=self._headers)\n'
+            "                    there = requests.request(method, target, headers=self._headers)\n"
             "                    return Exchange(there.status_code, there.headers, there.content)\n"
             "                if response.status_code >= 300:",
         ),
