@@ -8,7 +8,7 @@ from collections.abc import Callable
 from source_pylon.output.lines import RecordBatch, batch
 from source_pylon.output.queue import OutputQueue
 
-LONG = 20.0
+LONG = 5.0
 SHORT = 0.2
 
 

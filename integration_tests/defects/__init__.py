@@ -1,4 +1,4 @@
-"""Deliberate defects of the connector, at least one for each row of docs/reliability.md, and the tests that notice them.
+"""Deliberate defects of the connector, at least one for each row of docs/reliability.md, and tests that notice them.
 
 A test that stays green when the code is wrong proves nothing. Each defect here is a small edit of the connector's
 source that is applied while a module is imported, in the test process and in every process that it starts; no file

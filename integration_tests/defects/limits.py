@@ -55,7 +55,7 @@ DEFECTS = (
     ),
     Defect(
         "no-estimates",
-        "where_a_count_is_known",
+        "the_first_estimate_of_a_first_sync",
         Edit(
             "output/runner.py",
             "        self._put_trace(AirbyteTraceMessage(TraceType.ESTIMATE,",

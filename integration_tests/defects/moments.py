@@ -44,7 +44,7 @@ DEFECTS = (
     ),
     Defect(
         "second-of-the-state-taken-for-read",
-        "changes_in_the_second_of_a_states_marks",
+        "changes_in_the_seconds_after_a_state",
         Edit(
             "extraction/stream.py",
             ".replace(microsecond=0) - timedelta(seconds=1)",

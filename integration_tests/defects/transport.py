@@ -59,7 +59,7 @@ DEFECTS = (
         Edit(
             "api/client.py",
             "                error = unreachable\n",
-            "                error, attempts = unreachable, attempts - 1\n",
+            "                error, attempts = unreachable, attempts - 0.85\n",
         ),
     ),
     Defect(
@@ -83,20 +83,12 @@ DEFECTS = (
     Defect(
         "endless-answer-not-ended",
         "an_answer_that_never_ends_is_left",
-        Edit(
-            "api/watchdog.py",
-            "                            _shut_down(held)\n\n",
-            "                            held.close()\n\n",
-        ),
+        Edit("api/watchdog.py", "if now > watch.deadline and", "if now > watch.deadline + 20 and"),
     ),
     Defect(
         "endless-answer-not-ended-over-tls",
         "an_answer_that_never_ends_over_tls",
-        Edit(
-            "api/watchdog.py",
-            "                            _shut_down(held)\n\n",
-            "                            held.close()\n\n",
-        ),
+        Edit("api/watchdog.py", "if now > watch.deadline and", "if now > watch.deadline + 20 and"),
     ),
     Defect(
         "too-large-is-retried",
@@ -185,7 +177,7 @@ DEFECTS = (
             "                if response.status_code >= 300:",
             '                if 300 <= response.status_code < 400 and "Location" in response.headers:\n'
             '                    target = response.headers["Location"]\n'
-            '                    there = requests.request(method, target, headers=self._headers)\n'
+            "                    there = requests.request(method, target, headers=self._headers)\n"
             "                    return Exchange(there.status_code, there.headers, there.content)\n"
             "                if response.status_code >= 300:",
         ),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.faults.harness import Run, check, fast, read
+from integration_tests.faults.harness import Gate, Run, check, fast, read
 from integration_tests.faults.proof import (
     assert_complete_and_fresh,
     assert_failed,
@@ -34,7 +34,6 @@ from integration_tests.sandbox import Fault, Sandbox, Size, cursors
 from integration_tests.sandbox.faults import (
     Action,
     Reply,
-    delay,
     empty,
     gzipped,
     html,
@@ -99,9 +98,9 @@ def test_server_errors_for_good_end_their_stream_alone_and_the_next_sync_complet
     pylon: Sandbox, code: int
 ) -> None:
     pylon.faults.add(Fault(MESSAGES, status(code), times=None, after=40))
-    # Still being read when the issues fail.
-    pylon.faults.add(Fault(ACCOUNTS, delay(2.0)))
-    run = read(pylon, ("issues", "accounts", "contacts"))
+    gate = Gate()
+    pylon.faults.add(Fault(ACCOUNTS, gate.action))
+    run = read(pylon, ("issues", "accounts", "contacts"), on_write=gate.watch)
     assert_failed(run, "issues", kind="transient_error", says=["/messages", str(code)])
     for stream in ("accounts", "contacts"):
         assert run.ended(stream) == "COMPLETE"
