@@ -78,14 +78,14 @@ def test_nothing_leaks_from_answers_that_cannot_be_used(kind: str, noted: Sandbo
     action = {"broken": truncated(0.9), "cut": reset_in_body(0.9), "refused": status(400, {"errors": [text]})}[kind]
     noted.faults.add(Fault(MESSAGES, action, times=None, when=lambda seen: seen.params["id"] == with_note))
     output = debug_read(noted)
-    assert output.code == 1
-    assert output.errors
+    # An issue whose messages are refused is emitted without them; one that cannot be read is left for the next sync.
+    assert (output.code, bool(output.errors)) == ((0, False) if kind == "refused" else (1, True))
     assert_nothing_leaks(output, noted)
 
 
 def test_an_error_that_quotes_the_token_does_not_write_it(noted: Sandbox) -> None:
     noted.faults.add(
-        Fault(SEARCH, status(401, {"errors": [f"bad token {noted.token}"], "code": noted.token}), times=None)
+        Fault("GET /issues", status(401, {"errors": [f"bad token {noted.token}"], "code": noted.token}), times=None)
     )
     output = debug_read(noted)
     assert output.code == 1
@@ -190,7 +190,7 @@ def test_a_message_with_the_thread_of_internal_notes_is_one_though_it_says_that_
     output = debug_read(noted)
     record = _record(output, issue)
     assert (record["body_html"], record["messages"]) == (None, [])
-    assert len([text for text in output.warnings if "thread of internal notes" in text]) == 1
+    assert len([text for text in output.warnings if "the thread of an internal note" in text]) == 1
     assert_nothing_leaks(output, noted)
 
 

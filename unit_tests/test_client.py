@@ -333,7 +333,7 @@ def test_an_answer_that_was_left_waiting_is_asked_for_again_and_uses_up_no_attem
             raise errors.ReadStalled("A large answer had to wait.")
         return exchange(*args, **options)
 
-    harness.client._transport.exchange = waiting  # type: ignore[method-assign, assignment]
+    harness.client._transport.exchange = waiting  # type: ignore[method-assign]
     assert harness.client.request(ACCOUNTS)["data"] == [{"id": "a"}]
     assert harness.slept == []
 

@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 import pytest
-import sdk_operations as sdk
 
 from integration_tests.harness import ago, check
 from integration_tests.registry import sync
@@ -20,6 +19,7 @@ from integration_tests.sandbox.faults import Fault, Seen, status
 from source_pylon.api import errors
 from source_pylon.api.endpoints import ME, MESSAGES, Endpoint, Paging, calls_per_minute
 from source_pylon.streams import STREAMS
+from unit_tests import sdk_operations as sdk
 
 NOT_DECLARED = {
     "POST /feature-requests/search: cursor": "sent only if an answer says in `pagination` that there is more, which "

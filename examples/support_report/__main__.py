@@ -43,8 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
     screen = Console()
     try:
         database = Database.at(options.destination, folder, is_story=is_story)
-        with configuration(options, is_story) as config:
-            changes = sync(database, config, environment.CONNECTOR)
+        with source(options, folder if is_story else None) as (config, connector):
+            changes = sync(database, config, connector)
         console.show_changes(screen, changes)
         transform(database)
         answers = ask(database)
@@ -61,12 +61,12 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python3 dev.py example", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    source = made.add_mutually_exclusive_group()
-    source.add_argument(
+    data = made.add_mutually_exclusive_group()
+    data.add_argument(
         "--token", action="store_true", help="read your own Pylon with the token in PYLON_API_TOKEN, or ask for it"
     )
-    source.add_argument("--config", type=Path, metavar="FILE", help="read your own Pylon with this configuration")
-    source.add_argument("--days", type=int, default=0, metavar="N", help="days that have passed in the story (0 to 20)")
+    data.add_argument("--config", type=Path, metavar="FILE", help="read your own Pylon with this configuration")
+    data.add_argument("--days", type=int, default=0, metavar="N", help="days that have passed in the story (0 to 20)")
     made.add_argument("--region", choices=["us", "eu"], default="us", help="with --token: where your Pylon is hosted")
     made.add_argument("--start-date", metavar="DATE", help="with --token: read what happened since, such as 2026-06-01")
     made.add_argument(
@@ -80,17 +80,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def configuration(options: argparse.Namespace, is_story: bool) -> Iterator[dict[str, Any]]:
-    """The connector's configuration; serves the story while it is needed."""
-    if is_story:
-        with environment.story(options.days) as config:
-            yield config
+def source(options: argparse.Namespace, story_folder: Path | None) -> Iterator[tuple[dict[str, Any], Path]]:
+    """The connector's configuration and command; serves the story, if there is a folder for it, while it is needed."""
+    if story_folder:
+        with environment.story(story_folder, options.days) as served:
+            yield served
     elif options.config:
-        yield json.loads(options.config.read_text())
+        yield json.loads(options.config.read_text()), environment.CONNECTOR
     else:
         token = os.environ.get("PYLON_API_TOKEN") or getpass("Token of Pylon's API: ")
         optional = {"start_date": options.start_date} if options.start_date else {}
-        yield {"api_token": token, "region": options.region, **optional}
+        yield {"api_token": token, "region": options.region, **optional}, environment.CONNECTOR
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 _IDS = itertools.count(1)
-_TOP, _BOTTOM, _LEFT, _RIGHT = 14, 26, 34, 10
+_TOP, _BOTTOM, _LEFT, _RIGHT = 14, 26, 42, 6
 
 
 class Chart:
@@ -54,10 +54,11 @@ class Chart:
                 f'<line class="{kind}" x1="{_LEFT}" x2="{self._width - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
             )
             self.text(_LEFT - 6, y + 4, show(tick), "end")
-        every = max(1, math.ceil(max(map(len, self._labels), default=0) * 7.5 / self.slot))
+        every = max(1, math.ceil((max(map(len, self._labels), default=0) * 7 + 12) / self.slot))
         for position in range(len(self._labels) - 1, -1, -every):
-            middle = self.x(position)
-            self.text(min(middle, self._width - 18), self._height - 8, self._labels[position], "middle")
+            is_last = position == len(self._labels) - 1 and self.slot < 40
+            x, anchor = (self._width, "end") if is_last else (self.x(position), "middle")
+            self.text(x, self._height - 8, self._labels[position], anchor)
 
     def text(self, x: float, y: float, words: str, anchor: str, kind: str = "label") -> None:
         """Write words at a point."""

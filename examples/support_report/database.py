@@ -51,7 +51,7 @@ class Database:
     @property
     def is_duckdb(self) -> bool:
         """Whether this is a DuckDB file."""
-        return self.url.drivername == "duckdb"
+        return bool(self.url.drivername == "duckdb")
 
     def cache(self) -> CacheBase:
         """What PyAirbyte writes to."""

@@ -37,17 +37,27 @@ def switch_off_reporting(folder: Path) -> None:
 
 
 @contextmanager
-def story(days: int = 0) -> Iterator[dict[str, Any]]:
-    """Serve a made-up support team's Pylon on this computer; yields the connector's configuration.
+def story(folder: Path, days: int = 0) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Serve a made-up support team's Pylon on this computer; yields the connector's configuration and its command.
 
-    It is the same at every start, and `days` later if asked. It has no rate limits, so that the example is quick.
+    It is the same at every start, and `days` later if asked. A minute of Pylon's rate limits lasts a second in it,
+    which the connector must know: 300 issues would take nearly three minutes otherwise.
     """
-    command = [str(REPOSITORY / ".venv" / "bin" / "python"), "-m", "integration_tests.sandbox", "--story"]
-    command += ["--story-days", str(days), "--limits", "none"]
+    python = REPOSITORY / ".venv" / "bin" / "python"
+    command = [str(python), "-m", "integration_tests.sandbox", "--story", "--story-days", str(days), "--minute", "1"]
+    folder.mkdir(parents=True, exist_ok=True)
+    connector = folder.resolve() / "source-pylon"
+    connector.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{REPOSITORY}" exec "{python}" -m integration_tests.launch --minute 1 -- "$@"\n'
+    )
+    connector.chmod(0o755)
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             assert process.stdout is not None
-            served = json.loads(process.stdout.readline())
-            yield {"api_token": served["token"], "api_url": served["url"]}
+            line = process.stdout.readline()
+            if not line:
+                raise OSError("the made-up Pylon did not start; its message is above")
+            served = json.loads(line)
+            yield {"api_token": served["token"], "api_url": served["url"]}, connector
         finally:
             process.terminate()

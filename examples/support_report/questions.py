@@ -47,7 +47,10 @@ SQL = {
             percentile_cont(0.5) within group (order by first_response_hours) as median_hours,
             percentile_cont(0.9) within group (order by first_response_hours) as slowest_tenth_hours,
             100.0 * avg(
-                case when is_first_response_sla_breached then 0.0 when not is_first_response_sla_breached then 1.0 end
+                case
+                    when first_response_breach_at < coalesce(first_response_at, {as_of}) then 0.0
+                    when first_response_breach_at is not null then 1.0
+                end
             ) as percent_in_time
         from {marts}.pylon__issue_metrics
         where created_at > {as_of} - interval '26 weeks'
@@ -115,7 +118,12 @@ SQL = {
                 account_id,
                 count(case when created_at <= {as_of} - interval '28 days' then 1 end) as issues_before,
                 count(
-                    case when is_sla_breached and created_at > {as_of} - interval '28 days' then 1 end
+                    case
+                        when created_at <= {as_of} - interval '28 days' then null
+                        when is_closed and is_sla_breached then 1
+                        when first_response_breach_at < coalesce(first_response_at, {as_of}) then 1
+                        when not is_closed and resolution_breach_at < {as_of} then 1
+                    end
                 ) as late,
                 count(case when was_reopened then 1 end) as reopened
             from {marts}.pylon__issue_metrics
@@ -212,7 +220,7 @@ def signs(account: Row, as_of: datetime) -> list[str]:
         found.append(f"Rates support {account['csat']:.1f} of 5 in 13 weeks")
     if issues >= 4 and issues >= 1.4 * before:
         found.append(f"{issues} issues in 4 weeks, {before} in the 4 before")
-    if late >= 2:
+    if late >= 3:
         found.append(f"{late} issues missed their service level in 4 weeks")
     if account["reopened"] and account["reopened"] >= 2:
         found.append(f"{account['reopened']} issues reopened in 8 weeks")

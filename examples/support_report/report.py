@@ -70,9 +70,9 @@ def tiles(answers: Answers) -> list[dict[str, str]]:
         },
         {"name": "Open now", "value": str(figures["open_now"]), "note": f"on {day(answers.as_of)}"},
         {
-            "name": "Median first response",
+            "name": "First response",
             "value": hours(figures["response_hours"]),
-            "note": f"{hours(figures['response_hours_before'])} in the 4 weeks before",
+            "note": f"median; {hours(figures['response_hours_before'])} in the 4 weeks before",
         },
         {
             "name": "CSAT",
@@ -81,7 +81,7 @@ def tiles(answers: Answers) -> list[dict[str, str]]:
         },
         {
             "name": "NPS",
-            "value": NONE if figures["nps"] is None else f"{figures['nps']:+.0f}",
+            "value": NONE if figures["nps"] is None else signed(figures["nps"]),
             "note": f"of {figures['nps_responses']} answers in 13 weeks",
         },
     ]
@@ -98,7 +98,7 @@ def issues_per_week(answers: Answers) -> Figure:
     text = f"{len(weeks)} weeks. {described(weeks, totals)}"
     return figure(
         title,
-        "By the week in which the customer wrote first. The last week has only begun.",
+        "By the week in which the customer wrote first. The last week may not be over.",
         lambda width: charts.stacked_bars(title, text, [short(week) for week in weeks], series, width=width),
         ["Week of", *(name.capitalize() for name in names), "All"],
         [
@@ -195,14 +195,14 @@ def nps(answers: Answers) -> Figure:
         "Promoters (9 and 10) less detractors (0 to 6), in per cent of the answers.",
         lambda width: charts.bars(
             title,
-            "; ".join(f"{row['month']:%B %Y}: {row['nps']:+.0f}" for row in months),
+            "; ".join(f"{row['month']:%B %Y}: {signed(row['nps'])}" for row in months),
             [f"{row['month']:%b}" for row in months],
             values,
             [row["responses"] for row in months],
             low=low,
             high=112,
             marks=range(low, 101, 50),
-            show="{:+.0f}".format,
+            show=signed,
             width=width,
         ),
         ["Month", "Answers", "Promoters", "Detractors", "NPS"],
@@ -212,7 +212,7 @@ def nps(answers: Answers) -> Figure:
                 str(row["responses"]),
                 str(row["promoters"]),
                 str(row["detractors"]),
-                f"{row['nps']:+.0f}",
+                signed(row["nps"]),
             ]
             for row in reversed(months)
         ],
@@ -260,6 +260,11 @@ def hours(value: float | None) -> str:
     return f"{value:.1f} h" if value < 48 else f"{value / 24:.1f} days"
 
 
+def signed(value: float) -> str:
+    """A score with its sign."""
+    return f"{value:+.0f}" if round(value) else "0"
+
+
 def day(moment: date | datetime) -> str:
     """A day, such as 28 October 2026."""
     return f"{moment.day} {moment:%B %Y}"
@@ -271,6 +276,6 @@ def short(moment: date) -> str:
 
 
 def excerpt(text: str) -> str:
-    """The beginning of a text on one line, cut between words."""
-    line = " ".join(text.split())
-    return line if len(line) <= EXCERPT else line[:EXCERPT].rsplit(" ", 1)[0] + " …"
+    """The beginning of a text without empty lines, cut between words."""
+    lines = "\n".join(line for part in text.splitlines() if (line := part.strip()))
+    return lines if len(lines) <= EXCERPT else lines[:EXCERPT].rsplit(maxsplit=1)[0] + " …"

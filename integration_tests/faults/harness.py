@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -24,6 +25,7 @@ from integration_tests.harness import (
     configured_catalog,
 )
 from integration_tests.sandbox import Sandbox
+from integration_tests.sandbox.faults import Action, Reply
 from source_pylon.api.endpoints import Endpoint, calls_per_minute
 from source_pylon.run import main
 from source_pylon.source import SourcePylon
@@ -124,6 +126,28 @@ def read(
     with Files(config_for(pylon, **config), configured_catalog(streams, full_refresh), state) as files:
         args = [*files.arguments("read"), *(["--debug"] if debug else [])]
         return in_process(args, timing, allowance, on_write)
+
+
+class Gate:
+    """Holds answers back until a stream has ended INCOMPLETE: the streams that need them are still being read then."""
+
+    def __init__(self, seconds: float = 8.0) -> None:
+        self._opened = threading.Event()
+        self._seconds = seconds
+
+    def watch(self, text: str) -> None:
+        """Look at the output, as `on_write` of `read`."""
+        if "INCOMPLETE" in text:
+            self._opened.set()
+
+    @property
+    def action(self) -> Action:
+        """What a fault does to the answers to be held back."""
+        return Action(after=self._hold)
+
+    def _hold(self, reply: Reply) -> Reply:
+        self._opened.wait(self._seconds)
+        return reply
 
 
 def check(pylon: Sandbox, timing: Timing = FAST, **config: Any) -> Record:

@@ -19,7 +19,7 @@ from integration_tests.sandbox import Sandbox, Size
 from source_pylon.api.endpoints import Endpoint, calls_per_minute, calls_per_minute_july_2026
 
 FIRST_MINUTES = 3
-LEARNED = re.compile(r"Pylon allows about (\d+) calls a minute of (.+); (\d+) were expected\.")
+LEARNED = re.compile(r"Pylon allows about (\d+) requests a minute for (.+), not (\d+) as assumed\.")
 
 
 class Usage(NamedTuple):
@@ -106,3 +106,14 @@ def test_a_larger_allowance_than_believed_is_found_and_said() -> None:
     assert abs(said[-1][0] - 60) <= 0.25 * 60
     assert used.busiest > 50
     assert used.refused_later <= 0.02
+
+
+@pytest.mark.slow
+def test_a_share_of_the_rate_limit_is_kept_over_http() -> None:
+    minute = 2.0
+    with Sandbox(size=Size(issues=150), limits={MESSAGES: 120}, minute=minute, base_time=ago(hours=1)) as pylon:
+        run = read(pylon, timing=fast(minute=minute), rate_limit_percent=50)
+        proven(pylon, run)
+        used = usage(pylon)
+    assert used.refused_later == 0
+    assert 30 <= used.busiest <= 60

@@ -52,9 +52,9 @@ def parse(text: str) -> float:
 class SandboxClock:
     """The sandbox's own time: real time plus an offset that only grows, so that time never runs backwards."""
 
-    def __init__(self) -> None:
-        """A clock that shows the real time."""
-        self._offset = timedelta()
+    def __init__(self, start: datetime | None = None) -> None:
+        """A clock that shows the real time, or runs from another one."""
+        self._offset = timedelta() if start is None else start - datetime.now(timezone.utc)
 
     def now(self) -> datetime:
         """The time as an aware UTC datetime."""

@@ -32,8 +32,8 @@ class Sandbox:
     port: 0 for any free one.
     history: the shape of the past.
     behaviour, or its fields by name: answers to what Pylon's documents leave open.
-    story: the story of a support team (see story.py) instead of random data; size and history then say nothing, and
-        `base_time` is by default the story's own end.
+    story: the story of a support team (see story.py) instead of random data; size and history then say nothing,
+        `base_time` is by default the story's own end, and the clock runs from there.
 
     `url` is set once it is entered. `faults` are the faults in force, `log` all requests seen, oldest first, and
     `unknown_keys` how often each key came that Pylon ignores, such as `POST /issues/search body:sort`.
@@ -64,7 +64,8 @@ class Sandbox:
             size, base_time = Size.empty(), base_time or END
         operations = read_operations()
         other = next(name for name in REGIONS if name != region)
-        self.clock = SandboxClock()
+        # The connector asks for changes since its last sync, by whichever clock is behind: in a story, Pylon's.
+        self.clock = SandboxClock(base_time if story else None)
         self.token = f"pylon_sandbox_{region}_{seed}"
         self.other_region_token = f"pylon_sandbox_{other}_{seed}"
         self.store = MutableStore(
@@ -142,6 +143,12 @@ class Sandbox:
         if self.story is None:
             raise ValueError("the sandbox has no story")
         self.story.day()
+
+    def story_now(self) -> int:
+        """The moment up to which the story is told, in milliseconds. Raises ValueError without a story."""
+        if self.story is None:
+            raise ValueError("the sandbox has no story")
+        return self.story.now
 
     def expected(self, kind: str) -> list[Any]:
         """All records of a kind as the API shows them now; see `Store.expected`."""

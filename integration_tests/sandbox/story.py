@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from html import escape
 from random import Random
 from typing import Any, NamedTuple
@@ -99,7 +99,8 @@ class Story:
         self.show(self._end)
 
     def day(self) -> None:
-        """Lets a day pass: what happens on it can now be read."""
+        """Lets a day pass, also on the sandbox's clock: what happens on it can now be read."""
+        self._store.clock.advance(timedelta(days=1))
         self.show(self.now + DAY)
 
     def show(self, until: int) -> None:

@@ -31,6 +31,9 @@ What it does not demand, because no documented time of Pylon's tells it:
 - Deleted and scrubbed issues may be there or not. Messages that Pylon refuses for good may be missing. A stream of
   messages keeps the messages of an issue that has none any more.
 - An issue belongs to a start date if it was created since, or is shown with a message since and is found by a search.
+- A sync that is killed amid the messages of an issue which only a lookback or a wrong clock reads again need not be
+  repeated: those that came carry a newer `issue_read_at` than the rest until the issue is read the next time.
+- Where the messages of all issues that are left are refused, the streams fail.
 - Where a server ignores the filter of a search, issues may be emitted again in each sync, and only the times of the
   records tell what changed.
 - At least one of the two clocks, this machine's and Pylon's, is not ahead by more than the consistency lag allows, and

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 from unit_tests.simulation.scenario import Scenario, SyncPlan
 from unit_tests.simulation.simulate import simulate
+
+Value = TypeVar("Value", Scenario, SyncPlan)
 
 _CHANGES = 400
 
@@ -36,6 +39,10 @@ def reduced(scenario: Scenario, rule: str) -> Scenario:
     return scenario
 
 
+def _with(value: Value, name: str, changed: Any) -> Value:
+    return replace(value, **{name: changed})
+
+
 def _smaller(scenario: Scenario) -> Iterator[Scenario]:
     syncs = scenario.syncs
     for number in range(len(syncs)):
@@ -44,7 +51,7 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
         if each.name in ("seed", "syncs", "quiet", "skipped_changes", "initial_issues"):
             continue
         if getattr(scenario, each.name) != each.default:
-            yield replace(scenario, **{each.name: each.default})
+            yield _with(scenario, each.name, each.default)
     for count in (0, 1, 3, 8, 20):
         if count < scenario.initial_issues:
             yield replace(scenario, initial_issues=count)
@@ -53,8 +60,8 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
         for number, plan in enumerate(plans):
             for each in fields(SyncPlan):
                 if getattr(plan, each.name) != each.default:
-                    simpler = replace(plan, **{each.name: each.default})
-                    yield replace(scenario, **{attribute: (*plans[:number], simpler, *plans[number + 1 :])})
+                    simpler = _with(plan, each.name, each.default)
+                    yield _with(scenario, attribute, (*plans[:number], simpler, *plans[number + 1 :]))
             for name in plan.streams if len(plan.streams) > 1 else ():
                 simpler = replace(plan, streams=tuple(one for one in plan.streams if one != name))
-                yield replace(scenario, **{attribute: (*plans[:number], simpler, *plans[number + 1 :])})
+                yield _with(scenario, attribute, (*plans[:number], simpler, *plans[number + 1 :]))

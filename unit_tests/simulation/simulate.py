@@ -183,6 +183,7 @@ class _Run:
             if left is not None:
                 if left == 0:
                     world.say("=== killed")
+                    oracle.killed()
                     break
                 left -= 1
             output.receive(kind, stream, payload)

@@ -1,0 +1,57 @@
+"""What a start date lets through: what lies exactly at it, what it keeps out of later syncs, and its time of day."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from integration_tests.harness import ago, read
+from integration_tests.sandbox import Sandbox
+from source_pylon.timestamps import render
+
+STREAMS = ("issues", "call_recordings", "survey_responses")
+"""The streams that a start date limits."""
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def start() -> datetime:
+    return ago(days=3).replace(hour=13, minute=30, second=15, microsecond=0)
+
+
+def add_one_of_each(pylon: Sandbox, at: datetime) -> dict[str, str]:
+    """Adds a record of each stream whose cursor is this moment; gives their ids."""
+    survey = pylon.store.add_survey(at=ago(days=30))
+    issue = pylon.store.add_issue(at=at)
+    pylon.store.add_message(issue, at=at)
+    return {
+        "issues": issue,
+        "call_recordings": pylon.store.add_call_recording(start_time=at, at=at),
+        "survey_responses": pylon.store.add_survey_response(survey, at=at),
+    }
+
+
+def test_a_record_exactly_at_the_start_date_is_emitted(empty_pylon: Sandbox, start: datetime) -> None:
+    at = add_one_of_each(empty_pylon, start)
+    output = read(empty_pylon, STREAMS, start_date=render(start))
+    assert {stream: output.ids(stream) for stream in STREAMS} == {stream: [at[stream]] for stream in STREAMS}
+
+
+def test_a_second_sync_emits_nothing_from_before_the_start_date(empty_pylon: Sandbox, start: datetime) -> None:
+    before = add_one_of_each(empty_pylon, start - SECOND)
+    at = add_one_of_each(empty_pylon, start)
+    state = read(empty_pylon, STREAMS, start_date=render(start)).state
+    # Neither a change without a message nor the lookbacks of seven days bring back what lies before the start date.
+    empty_pylon.store.update_issue(before["issues"], tags=["changed"])
+    empty_pylon.store.update_issue(at["issues"], tags=["changed"])
+    second = read(empty_pylon, STREAMS, state=state, start_date=render(start))
+    assert {stream: second.ids(stream) for stream in STREAMS} == {stream: [at[stream]] for stream in STREAMS}
+
+
+def test_the_time_of_day_of_a_start_date_counts(empty_pylon: Sandbox, start: datetime) -> None:
+    add_one_of_each(empty_pylon, start - SECOND)
+    add_one_of_each(empty_pylon, start.replace(hour=0, minute=0, second=0))
+    later = add_one_of_each(empty_pylon, start + SECOND)
+    output = read(empty_pylon, STREAMS, start_date=render(start))
+    assert {stream: output.ids(stream) for stream in STREAMS} == {stream: [later[stream]] for stream in STREAMS}

@@ -1,0 +1,1 @@
+"""Tests of single modules, and the simulation of whole syncs."""

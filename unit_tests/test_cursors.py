@@ -1,0 +1,129 @@
+"""Cursors of streams with one time field: no wrong clock, lookback or foreign state loses a record."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_pylon.api.errors import Unavailable
+from source_pylon.extraction.cursors import (
+    clamp_cursor,
+    is_in_future,
+    lookback_start,
+    next_cursor,
+    parse_cursor,
+    read_cursor,
+)
+from source_pylon.extraction.stream import SyncContext
+from source_pylon.timestamps import SECOND, TICK, render
+
+UTC = timezone.utc
+NOW = datetime(2026, 10, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+moments = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2030, 1, 1), timezones=st.just(UTC))
+lookbacks = st.timedeltas(timedelta(0), timedelta(days=90))
+
+
+@given(moments)
+def test_a_cursor_that_is_written_and_read_is_the_same(moment: datetime) -> None:
+    assert parse_cursor(render(moment)) == moment
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "1998-12-31T23:59:59Z", "soon", "", None, 5, {}])
+def test_a_state_that_no_sync_can_have_written_is_no_cursor(value: object) -> None:
+    assert parse_cursor(value) is None
+
+
+@pytest.mark.parametrize("state", [None, {}])
+def test_no_state_is_no_cursor_and_no_reason_to_warn(
+    state: dict[str, Any] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert read_cursor("contacts", "created_at", state) is None
+    assert caplog.text == ""
+
+
+def test_the_state_of_another_connector_is_said_by_its_keys_alone(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "airbyte"):
+        assert read_cursor("contacts", "created_at", {"page": "confidential", "cursor": "confidential"}) is None
+    assert "cursor, page" in caplog.text
+    assert "confidential" not in caplog.text
+
+
+@given(moments, moments)
+def test_a_cursor_ahead_of_the_horizon_is_moved_back_to_it(cursor: datetime, horizon: datetime) -> None:
+    clamped = clamp_cursor(cursor, horizon)
+    assert clamped <= horizon + 2 * SECOND
+    assert clamped == cursor or (clamped == horizon and cursor > horizon + 2 * SECOND)
+
+
+def test_a_cursor_ahead_by_what_whole_seconds_explain_is_kept() -> None:
+    assert clamp_cursor(NOW + 2 * SECOND, NOW) == NOW + 2 * SECOND
+    assert clamp_cursor(NOW + 2 * SECOND + TICK, NOW) == NOW
+
+
+@given(moments, st.none() | moments)
+def test_the_next_cursor_never_falls_behind_a_cursor_of_a_right_clock(
+    horizon: datetime, cursor: datetime | None
+) -> None:
+    following = next_cursor(horizon, cursor)
+    assert horizon <= following <= horizon + 2 * SECOND
+    if cursor is not None and cursor <= horizon + 2 * SECOND:
+        assert following >= cursor
+
+
+@given(st.none() | moments, st.none() | moments, moments, lookbacks)
+def test_reading_begins_at_the_start_date_or_the_lookback_before_the_cursor(
+    start: datetime | None, cursor: datetime | None, horizon: datetime, lookback: timedelta
+) -> None:
+    after = lookback_start(start, cursor, horizon, lookback)
+    if start is None and cursor is None:
+        assert after is None
+        return
+    assert after is not None
+    if start is not None:
+        assert after >= start - TICK
+    if cursor is None:
+        assert start is not None
+        # A record of exactly the start date is read.
+        assert after < start
+    elif start is None or after > start:
+        assert after == min(cursor, horizon) - lookback
+
+
+class Clocks:
+    """The two clocks of a client, as far as `is_in_future` asks them."""
+
+    def __init__(self, machine: datetime, pylon: datetime | None) -> None:
+        self.machine = machine
+        self.pylon = pylon
+
+    def now(self) -> datetime:
+        return self.machine
+
+    def ask_time(self) -> datetime:
+        if self.pylon is None:
+            raise Unavailable("Pylon does not answer.")
+        return max(self.machine, self.pylon)
+
+
+@pytest.mark.parametrize(
+    ("machine", "pylon", "expected"),
+    [
+        (NOW, NOW, True),
+        (NOW, NOW + 3 * DAY, False),  # this machine's clock is behind
+        (NOW + 3 * DAY, NOW, False),
+        (NOW, None, False),  # nobody knows
+    ],
+)
+def test_a_state_lies_in_the_future_only_by_both_clocks(
+    machine: datetime, pylon: datetime | None, expected: bool
+) -> None:
+    context = cast(SyncContext, SimpleNamespace(client=Clocks(machine, pylon)))
+    assert is_in_future(context, NOW + 2 * DAY) is expected
+    assert is_in_future(context, NOW + DAY) is False

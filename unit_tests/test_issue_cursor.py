@@ -1,0 +1,275 @@
+"""The state of an issue stream says what has been emitted, and never more."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_pylon.api.errors import InvalidResponse, Unavailable
+from source_pylon.extraction.issues.cursor import MAX_UNREAD_ISSUES, IssueCursor, parse_issue_cursor
+from source_pylon.extraction.issues.listed import ListedIssue
+from source_pylon.extraction.issues.recipient import Recipient
+from source_pylon.streams.issues import Conversations, Issues
+from source_pylon.timestamps import SECOND, render
+
+UTC = timezone.utc
+NOW = datetime(2026, 10, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+START = NOW - 30 * DAY
+
+moments = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2026, 10, 1), timezones=st.just(UTC))
+positions = st.one_of(
+    st.just({}),
+    st.just({"history_complete": True}),
+    st.builds(lambda back_to: {"history_read_back_to": back_to}, moments),
+    st.builds(
+        lambda back_to, until: {"history_read_back_to": back_to, "older_activity_read_until": until}, moments, moments
+    ),
+    st.builds(lambda back_to: {"history_read_back_to": back_to, "older_activity_complete": True}, moments),
+)
+cursors = st.builds(
+    lambda position, **rest: IssueCursor(**position, **rest),
+    positions,
+    changes_read_until=moments,
+    latest_message_time=moments,
+    include_messages=st.booleans(),
+    unread_issues=st.lists(st.text("abc", min_size=1), max_size=3).map(tuple),
+)
+
+
+def listed(**issue: Any) -> ListedIssue:
+    return ListedIssue.of({"id": "1", "type": "conversation", "created_at": render(NOW - DAY), **issue})
+
+
+def recipient(cursor: IssueCursor | None = None, start: datetime | None = None) -> Recipient:
+    return Recipient(Issues(), cursor, start, True)
+
+
+# --- The state --------------------------------------------------------------------------------------------------------
+
+
+@given(cursors)
+def test_a_state_that_is_written_and_read_is_the_same(cursor: IssueCursor) -> None:
+    assert parse_issue_cursor("issues", cursor.as_state(), cursor.include_messages) == cursor
+
+
+@pytest.mark.parametrize(
+    "state", [{"page": 3}, {"latest_message_time": render(NOW)}, {"changes_read_until": "0001-01-01T00:00:00Z"}]
+)
+def test_a_state_that_no_issue_stream_wrote_is_no_cursor(state: dict[str, Any]) -> None:
+    assert parse_issue_cursor("issues", state, True) is None
+
+
+def test_after_a_state_of_version_0_1_0_changes_go_on_from_the_earlier_time_and_the_history_is_read_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = {"latest_message_time": render(NOW), "updated_at": render(NOW - DAY)}
+    with caplog.at_level(logging.INFO, "airbyte"):
+        assert parse_issue_cursor("issues", state, True) == IssueCursor(NOW - DAY)
+    assert "0.1.0" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        {"history_complete": True},
+        {"history_read_back_to": START, "older_activity_complete": True},
+        {"history_read_back_to": START, "older_activity_read_until": NOW - DAY},
+    ],
+)
+def test_messages_that_are_switched_on_again_are_read_with_the_whole_history(position: dict[str, Any]) -> None:
+    state = IssueCursor(NOW, include_messages=False, **position).as_state()
+    cursor = parse_issue_cursor("issues", state, True)
+    assert cursor == IssueCursor(NOW, latest_message_time=NOW)
+    assert parse_issue_cursor("issues", state, False) != cursor
+
+
+def test_the_list_of_unread_issues_in_a_state_is_bounded() -> None:
+    state = IssueCursor(NOW, unread_issues=tuple(map(str, range(1_000)))).as_state()
+    cursor = parse_issue_cursor("issues", state, True)
+    assert cursor is not None
+    assert cursor.unread_issues == tuple(map(str, range(MAX_UNREAD_ISSUES)))
+    broken = parse_issue_cursor("issues", {**state, "unread_issues": "all"}, True)
+    assert broken is not None
+    assert broken.unread_issues == ()
+
+
+# --- Its moves --------------------------------------------------------------------------------------------------------
+
+
+@given(cursors, moments)
+def test_changes_only_move_forward_and_the_history_only_back(cursor: IssueCursor, moment: datetime) -> None:
+    assert cursor.after_changes(moment).changes_read_until == max(cursor.changes_read_until, moment)
+    back_to = cursor.after_history(moment).history_read_back_to
+    before = cursor.history_read_back_to
+    assert back_to == (moment if before is None else min(before, moment))
+
+
+@given(cursors, moments)
+def test_a_history_that_goes_on_leaves_older_activity_to_be_read_anew(cursor: IssueCursor, moment: datetime) -> None:
+    moved = cursor.after_history(moment)
+    if moved != cursor:
+        assert not moved.older_activity_complete
+        assert moved.older_activity_read_until is None
+
+
+@given(cursors, moments)
+def test_what_a_cursor_covers_it_goes_on_covering(cursor: IssueCursor, created: datetime) -> None:
+    if cursor.covers(created):
+        assert cursor.after_history(created - DAY).covers(created)
+        assert cursor.completed().covers(created)
+
+
+def test_an_issue_of_the_very_moment_that_was_read_back_to_is_covered() -> None:
+    cursor = IssueCursor(NOW, history_read_back_to=START)
+    assert cursor.covers(START)
+    assert not cursor.covers(START - SECOND)
+    assert not cursor.covers(None)
+    assert not IssueCursor(NOW).covers(NOW)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "start", "floor"),
+    [
+        (IssueCursor(NOW), None, None),
+        (IssueCursor(NOW), START, START),
+        (IssueCursor(NOW, history_complete=True), START, None),
+        (IssueCursor(NOW, history_read_back_to=START), START + DAY, START),  # moved forward: nothing is taken back
+        (IssueCursor(NOW, history_read_back_to=START), START - DAY, START - DAY),  # moved back
+        (IssueCursor(NOW, history_read_back_to=START), None, None),  # removed
+    ],
+)
+def test_issues_belong_to_a_stream_from_the_earliest_start_date_on(
+    cursor: IssueCursor, start: datetime | None, floor: datetime | None
+) -> None:
+    assert cursor.floor(start) == floor
+
+
+# --- One stream within a reading --------------------------------------------------------------------------------------
+
+
+def test_a_changed_issue_is_taken_once_in_a_sync_and_not_again_by_the_history() -> None:
+    stream = recipient()
+    assert stream.take_change(listed())
+    assert not stream.take_change(listed())
+    assert not stream.take_history(listed())
+
+
+def test_the_history_takes_only_what_no_sync_has_read() -> None:
+    stream = recipient(IssueCursor(NOW, history_read_back_to=START))
+    assert stream.take_history(listed(created_at=render(START - SECOND)))
+    assert not stream.take_history(listed(created_at=render(START)))
+    assert stream.take_history(listed(created_at=None))
+
+
+def test_a_stream_of_one_type_takes_no_issue_of_another() -> None:
+    stream = Recipient(Conversations(), IssueCursor(NOW, unread_issues=("1",)), None, True)
+    for take in (stream.take_change, stream.take_history, stream.take_retry):
+        assert not take(listed(type="ticket"))
+    assert stream.take_change(listed(type="Conversation"))
+
+
+@pytest.mark.parametrize(
+    ("times", "taken"),
+    [
+        ({"created_at": render(START)}, True),
+        ({"created_at": render(START - SECOND)}, False),
+        ({"created_at": render(START - DAY), "latest_message_time": render(START)}, True),
+        ({"created_at": render(START - DAY), "latest_message_time": render(START - SECOND)}, False),
+        ({"created_at": render(START - DAY), "updated_at": render(NOW)}, False),
+        ({"created_at": None}, True),
+    ],
+)
+def test_a_start_date_goes_by_the_creation_and_the_latest_message(times: dict[str, Any], taken: bool) -> None:
+    assert recipient(start=START).take_change(listed(**times)) is taken
+
+
+def test_only_an_issue_that_could_not_be_read_is_tried_again() -> None:
+    stream = recipient(IssueCursor(NOW, unread_issues=("1",)))
+    assert stream.take_retry(listed())
+    assert not stream.take_change(listed())
+    assert not recipient(IssueCursor(NOW)).take_retry(listed())
+
+
+@pytest.mark.parametrize(
+    ("cursor", "start", "history", "older"),
+    [
+        (None, None, True, False),
+        (IssueCursor(NOW), None, True, False),
+        (IssueCursor(NOW, history_complete=True), None, False, False),
+        (IssueCursor(NOW, history_complete=True), START, False, False),
+        (IssueCursor(NOW, history_read_back_to=START + DAY), START, True, False),
+        (IssueCursor(NOW, history_read_back_to=START), START, False, True),
+        (IssueCursor(NOW, history_read_back_to=START - DAY), START, False, True),
+        (IssueCursor(NOW, history_read_back_to=START, older_activity_read_until=NOW), START, False, True),
+        (IssueCursor(NOW, history_read_back_to=START, older_activity_complete=True), START, False, False),
+        (IssueCursor(NOW, history_read_back_to=START, older_activity_complete=True), START - DAY, True, False),
+        (IssueCursor(NOW, history_read_back_to=START, older_activity_complete=True), None, True, False),
+    ],
+)
+def test_a_stream_wants_its_history_down_to_the_start_date_and_then_older_active_issues(
+    cursor: IssueCursor | None, start: datetime | None, history: bool, older: bool
+) -> None:
+    stream = recipient(cursor, start)
+    assert (stream.wants_history, stream.wants_older_activity) == (history, older)
+
+
+def test_a_first_sync_claims_changes_up_to_the_horizon() -> None:
+    stream = recipient()
+    moved = stream.advance(lambda cursor: cursor.after_history(START), NOW)
+    assert moved == IssueCursor(NOW, history_read_back_to=START)
+
+
+def test_a_state_ahead_of_the_horizon_is_moved_back_with_the_first_move() -> None:
+    stream = recipient(IssueCursor(NOW + DAY, history_complete=True))
+    moved = stream.advance(lambda cursor: cursor.after_changes(NOW), NOW)
+    assert moved is not None
+    assert moved.changes_read_until == NOW
+
+
+def test_the_state_passes_no_issue_that_came_without_its_id() -> None:
+    stream = recipient(IssueCursor(NOW - DAY, history_complete=True))
+    stream.missing_ids = 1
+    assert stream.advance(lambda cursor: cursor.after_changes(NOW), NOW) is None
+    assert isinstance(stream.failure(), InvalidResponse)
+
+
+def test_the_states_latest_message_is_the_newest_emitted_and_never_later_than_the_changes_read() -> None:
+    stream = recipient()
+    cursor = IssueCursor(NOW, history_complete=True)
+    stream.emitted(listed(latest_message_time=render(NOW - DAY)))
+    stream.emitted(listed(latest_message_time=render(NOW - 2 * DAY)))
+    assert stream.checkpoint(cursor).state["latest_message_time"] == render(NOW - DAY)
+    stream.emitted(listed(latest_message_time="2222-01-01T00:00:00Z"))
+    assert stream.checkpoint(cursor).state["latest_message_time"] == render(NOW)
+
+
+def test_an_unread_issue_stays_in_the_state_until_it_is_emitted_or_gone() -> None:
+    stream = recipient(IssueCursor(NOW, unread_issues=("1", "2")))
+    error = Unavailable("Pylon answered with status 500.", "status 500")
+    stream.keep_unread("3", error)
+    assert stream.checkpoint(IssueCursor(NOW)).state["unread_issues"] == ["1", "2", "3"]
+    failure = stream.failure()
+    assert failure is not None
+    assert "1, 2, 3" in failure.user_message
+    assert "status 500" in failure.user_message
+    stream.emitted(listed())
+    stream.forget("2")
+    stream.forget("3")
+    assert "unread_issues" not in stream.checkpoint(IssueCursor(NOW)).state
+    assert stream.failure() is None
+
+
+def test_more_unread_issues_than_a_state_holds_end_the_stream_with_their_error() -> None:
+    stream = recipient()
+    error = Unavailable("Pylon answered with status 500.")
+    for number in range(MAX_UNREAD_ISSUES):
+        stream.keep_unread(str(number), error)
+    stream.keep_unread("0", error)
+    with pytest.raises(Unavailable):
+        stream.keep_unread("one more", error)
