@@ -219,7 +219,7 @@ BY_FAILURE: Mapping[str, Rule] = {
     "too large": Rule(
         Action.FAIL,
         ResponseTooLarge,
-        "A response from Pylon has more than {limit_mb} MB, the most that the connector keeps in memory.",
+        "A response from Pylon exceeds {limit_mb} MB, the most that the connector keeps in memory.",
     ),
     "certificates": Rule(
         Action.FAIL,

@@ -344,7 +344,7 @@ class IssueReader:
             self._warned_of_contradiction = True
             logger.warning(
                 "Pylon sent messages that do not say clearly whether they are private (no is_private, or public with "
-                "the thread of an internal note). Such messages are treated as private and left out."
+                "the thread of internal notes). Such messages are treated as private and left out."
             )
 
     def _emit(self, finished: _Finished, pages: _Pages) -> Iterator[Event]:
