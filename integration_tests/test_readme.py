@@ -193,7 +193,7 @@ def test_what_docker_runs_works_with_the_installed_connector(folder: Path, organ
     (folder / "secrets" / "config.json").write_text(json.dumps(config))
     type_in(folder, f"{CONNECTOR} catalog --streams teams > output/catalog.json")
     runs = [command for command in commands() if command.startswith("docker run")]
-    assert len(runs) == 3
+    assert len(runs) == 4
     for command in runs:
         mounted = set(re.findall(r'-v "\$PWD/(\w+):/(\w+):ro"', command))
         arguments = re.sub(r"^docker run .*? source-pylon:\S+ ", "", command)

@@ -133,7 +133,7 @@ class Demo:
             print("Complete: after each sync, every record of the sandbox has been emitted, once per sync,")
             print("in its current version, and nothing else.")
             if lookback:
-                print(f"Not compared by version, because later changes are not read: {', '.join(lookback)}.")
+                print(f"Compared by id alone, because later changes are not read: {', '.join(lookback)}.")
         if unknown:
             print(f"Not compared: {', '.join(unknown)}.")
         print(f"Lines with any text of the {len(pylon.private_markers()):,} private notes: {private:,}.")

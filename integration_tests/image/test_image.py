@@ -65,7 +65,7 @@ def pylon() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def files(tmp_path: Path, pylon: Sandbox) -> Path:
-    """A folder `secrets` and one `integration_tests`, as the README mounts them, readable by everyone."""
+    """The folders `secrets` and `output`, as the README mounts them, and `integration_tests`, readable by everyone."""
     secrets, tests = tmp_path / "secrets", tmp_path / "integration_tests"
     streams = [
         {
@@ -77,6 +77,7 @@ def files(tmp_path: Path, pylon: Sandbox) -> Path:
     ]
     write(secrets / "config.json", {"api_token": pylon.token, "api_url": pylon.url})
     write(tests / "two_streams.json", {"streams": streams})
+    write(tmp_path / "output" / "catalog.json", {"streams": streams})
     write(tests / "configured_catalog.json", json.loads((HERE.parent / "configured_catalog.json").read_text()))
     write(secrets / "state.json", [])
     return tmp_path
@@ -175,9 +176,10 @@ def test_the_package_is_whole_and_neither_tests_nor_tools_are_in_it(container: C
 
 
 def documented_commands() -> list[list[str]]:
-    """The `docker run` lines of the README, as words."""
+    """The `docker run` lines of the README, as words, without the file that their output goes to."""
     text = (ROOT / "README.md").read_text().replace("\\\n", " ")
-    return [shlex.split(line) for line in text.splitlines() if line.strip().startswith("docker run")]
+    lines = [line for line in text.splitlines() if line.strip().startswith("docker run")]
+    return [shlex.split(line.partition(" > ")[0]) for line in lines]
 
 
 def test_every_docker_line_of_the_readme_works(container: Container, files: Path) -> None:
@@ -264,7 +266,7 @@ def test_stops_within_seconds_when_told_to(container: Container, files: Path, py
         process.kill()
         pylon.faults.clear()
     assert time.monotonic() - told < 10
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode == -signal.SIGTERM
     for line in stdout.splitlines():
         json.loads(line)  # No line is cut off.
 
