@@ -104,7 +104,6 @@ class IssueMessages(IssueStream):
 
     name = "issue_messages"
     model = IssueMessage
-    one_record_per_issue = False
 
     def check_config(self, config: Config) -> None:
         """Raise DisabledByConfig when messages are not to be read."""

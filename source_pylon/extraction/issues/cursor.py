@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from source_pylon.extraction.cursors import clamp_cursor, parse_cursor
+from source_pylon.extraction.cursors import parse_cursor
 from source_pylon.timestamps import render
 
 logger = logging.getLogger("airbyte")
@@ -155,8 +155,3 @@ def parse_issue_cursor(name: str, state: Mapping[str, Any], include_messages: bo
             older_activity_complete=False,
         )
     return cursor
-
-
-def clamped(cursor: IssueCursor, horizon: datetime) -> IssueCursor:
-    """Return a cursor whose `changes_read_until` is not ahead of what this sync may claim."""
-    return replace(cursor, changes_read_until=clamp_cursor(cursor.changes_read_until, horizon))

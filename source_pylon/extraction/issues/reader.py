@@ -384,7 +384,7 @@ class IssueReader:
             )
         for recipient in self._recipients:
             # How many issues have a type, or how many messages there are, is not known.
-            is_counted = recipient.stream.issue_type is None and recipient.stream.one_record_per_issue
+            is_counted = recipient.stream.emits_every_issue
             if is_counted and not recipient.had_state and self._start is None:
                 self._context.on_estimate(recipient.stream.name, issues)
 

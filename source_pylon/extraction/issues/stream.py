@@ -27,7 +27,6 @@ class IssueStream(Stream):
     """`conversation` or `ticket`; None for issues of every type."""
     emits_every_issue: ClassVar[bool] = False
     """Whether it emits one record for each issue, so that their number is an estimate of its records."""
-    one_record_per_issue: ClassVar[bool] = True
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
