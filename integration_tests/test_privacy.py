@@ -190,7 +190,7 @@ def test_a_message_with_the_thread_of_internal_notes_is_one_though_it_says_that_
     output = debug_read(noted)
     record = _record(output, issue)
     assert (record["body_html"], record["messages"]) == (None, [])
-    assert len([text for text in output.warnings if "the thread of an internal note" in text]) == 1
+    assert len([text for text in output.warnings if "the thread of internal notes" in text]) == 1
     assert_nothing_leaks(output, noted)
 
 
