@@ -1,0 +1,358 @@
+"""Defects in what the connector makes of Pylon's answers."""
+
+from __future__ import annotations
+
+from integration_tests.defects.planted import Defect, Edit
+
+_CLIENT = "api/client.py"
+_ERRORS = "api/errors.py"
+_PAGES = "api/pagination.py"
+_READER = "extraction/issues/reader.py"
+_MESSAGES = "extraction/issues/messages.py"
+
+DEFECTS = (
+    Defect(
+        "no-retries",
+        "a_burst_of_server_errors",
+        Edit(_ERRORS, "    5: Rule(Action.RETRY),", "    5: Rule(Action.FAIL),"),
+    ),
+    Defect(
+        "an-error-fails-all-streams",
+        "server_errors_for_good_end_their_stream_alone",
+        Edit(
+            "output/runner.py",
+            "        except Exception as error:\n            for run in runs:",
+            "        except Exception as error:\n            for run in self._streams.values():",
+        ),
+    ),
+    Defect(
+        "retry-after-ignored",
+        "a_429_is_obeyed",
+        Edit(
+            _CLIENT, "return None if asked is None else min(asked, self._timing.longest_rate_limit_wait)", "return None"
+        ),
+    ),
+    Defect(
+        "retry-after-without-bound",
+        "a_429_is_obeyed",
+        Edit(
+            _CLIENT,
+            "return None if asked is None else min(asked, self._timing.longest_rate_limit_wait)",
+            "return None if asked is None else min(asked, 10 * self._timing.longest_rate_limit_wait)",
+        ),
+    ),
+    Defect(
+        "retry-after-of-503-ignored",
+        "a_503_that_asks_for_a_wait",
+        Edit(_CLIENT, "max(self._backoff(attempts), wait or 0.0)", "self._backoff(attempts)"),
+    ),
+    Defect(
+        "429-counts-as-attempt",
+        "a_storm_of_429_uses_up_no_retries",
+        Edit(
+            _CLIENT,
+            "                    self._raise_if_out_of_time(error)\n                    continue",
+            "                    attempts += 1\n"
+            "                    if attempts >= self._timing.retry_attempts:\n"
+            "                        raise error\n"
+            "                    continue",
+        ),
+    ),
+    Defect(
+        "429-without-a-hint",
+        "a_429_for_good_ends_its_stream",
+        Edit(
+            _CLIENT,
+            "rate_limit_patience:\n                        raise error",
+            'rate_limit_patience:\n                        raise errors.Unavailable("Pylon refused.", error.detail)',
+        ),
+    ),
+    Defect(
+        "401-taken-for-403",
+        "a_token_revoked_in_the_middle",
+        Edit(
+            _ERRORS,
+            "401: Rule(Action.FAIL, Unauthorized, _NOT_ACCEPTED)",
+            "401: Rule(Action.FAIL, Forbidden, _FORBIDDEN)",
+        ),
+    ),
+    Defect(
+        "state-ahead-of-records-at-401",
+        "a_token_rotated_in_the_middle",
+        Edit(
+            _READER,
+            "            yield from pages.flush()\n            if isinstance(result, _CursorUpdate):",
+            "            if isinstance(result, _CursorUpdate):",
+        ),
+    ),
+    Defect(
+        "403-taken-for-404",
+        "a_403_on_one_endpoint",
+        Edit(_ERRORS, "403: Rule(Action.FAIL, Forbidden, _FORBIDDEN)", "403: Rule(Action.FAIL, NotFound, _NOT_FOUND)"),
+    ),
+    Defect(
+        "402-taken-for-401",
+        "an_endpoint_that_a_plan_or_role_does_not_have",
+        Edit(
+            _ERRORS,
+            "402: Rule(Action.FAIL, Forbidden, _FORBIDDEN)",
+            "402: Rule(Action.FAIL, Unauthorized, _NOT_ACCEPTED)",
+        ),
+    ),
+    Defect(
+        "codes-of-organisations-ignored",
+        "an_organisation_that_pylon_has_stopped",
+        Edit(
+            _ERRORS, "if not 200 <= status < 300 and code in BY_CODE:", 'if status >= 300 and code == "rate_limited":'
+        ),
+    ),
+    Defect(
+        "readable-once-is-readable-for-ever",
+        "a_403_on_all_messages_ends",
+        Edit(_MESSAGES, "if self._readable_asked > refused:", "if self._readable is not None:"),
+    ),
+    Defect(
+        "deleted-issue-emitted",
+        "an_issue_deleted_after_it_was_listed",
+        Edit(
+            _MESSAGES,
+            "if not isinstance(refusal, errors.Forbidden) and not self._exists(issue_id):",
+            "if isinstance(refusal, errors.Rejected) and not self._exists(issue_id):",
+        ),
+    ),
+    Defect(
+        "refused-messages-taken-for-none",
+        "an_issue_whose_messages_are_refused_is_emitted",
+        Edit(_READER, "work.listed.issue, messages, trust", "work.listed.issue, messages or [], trust"),
+    ),
+    Defect(
+        "refusals-never-blame-the-endpoint",
+        "many_refused_messages_in_a_row",
+        Edit(_MESSAGES, "                return\n        raise refusal", "                return"),
+    ),
+    Defect(
+        "broken-messages-taken-for-none",
+        "server_errors_for_good_on_one_issues_messages",
+        Edit(_READER, "return _Finished(work, error=error)", "messages = []"),
+    ),
+    Defect(
+        "nonsense-fails-at-once",
+        "nonsense_once_is_asked_for_again",
+        Edit(_CLIENT, "_MAX_BAD_ANSWERS = 4", "_MAX_BAD_ANSWERS = 1"),
+    ),
+    Defect(
+        "nonsense-taken-for-empty",
+        "nonsense_for_good_ends_its_stream",
+        Edit(
+            _CLIENT,
+            "_MAX_BAD_ANSWERS:\n                    raise",
+            '_MAX_BAD_ANSWERS:\n                    return {"data": []}',
+        ),
+    ),
+    Defect(
+        "glitches-given-up-early",
+        "a_glitched_page_is_asked_for_ten_times_more",
+        Edit(_CLIENT, "_MAX_GLITCHES = 11", "_MAX_GLITCHES = 10"),
+    ),
+    Defect(
+        "empty-page-ends-the-list",
+        "an_empty_page_that_says_there_is_more",
+        Edit(_PAGES, "        else:\n            empty += 1", "        else:\n            return"),
+    ),
+    Defect(
+        "repeated-cursor-ends-the-list",
+        "a_list_that_does_not_end",
+        Edit(_PAGES, 'raise _endless(endpoint, "a cursor repeats")', "return"),
+    ),
+    Defect(
+        "restarted-list-repeats-records",
+        "a_cursor_refused_halfway",
+        Edit(_PAGES, "cursor, used = None, set()", "cursor, used, seen = None, set(), set()"),
+    ),
+    Defect(
+        "records-of-two-pages-twice",
+        "a_record_on_two_neighbouring_pages",
+        Edit(_PAGES, "        elif digest not in seen:", "        else:"),
+    ),
+    Defect(
+        "issue-without-id-forgotten",
+        "a_record_without_an_id_is_left_out",
+        Edit(
+            _READER,
+            "                for recipient in recipients:\n                    recipient.missing_ids += 1\n",
+            "",
+        ),
+    ),
+    Defect(
+        "state-passes-an-issue-without-id",
+        "a_record_without_an_id_is_left_out",
+        Edit(
+            "extraction/issues/recipient.py", "return None if self.missing_ids else self.cursor", "return self.cursor"
+        ),
+        Edit(_READER, "if not recipient.missing_ids:", "if recipient:"),
+    ),
+    Defect(
+        "state-passes-a-survey-without-id",
+        "a_record_without_an_id_is_left_out",
+        Edit(
+            "extraction/substream.py",
+            "        if parents.missing:",
+            "        if self.cursor_field:\n"
+            "            until = render(next_cursor(context.safe_horizon(), cursor))\n"
+            "            yield Checkpoint(self.name, {self.cursor_field: until})\n"
+            "        if parents.missing:",
+        ),
+    ),
+    Defect(
+        "offsets-of-times-ignored",
+        "times_written_in_another_way",
+        Edit("timestamps.py", 'if offset in (None, "Z", "z"):', "if True:"),
+    ),
+    Defect(
+        "issue-without-times-lost",
+        "an_issue_whose_times_are_none",
+        Edit(
+            "extraction/issues/history.py",
+            "                if created is None:\n                    issues.append(issue)",
+            "                if created is None:\n                    continue",
+        ),
+    ),
+    Defect(
+        "future-time-taken-into-the-state",
+        "an_issue_from_the_far_future",
+        Edit(
+            "extraction/issues/recipient.py",
+            "latest = min(self._latest, cursor.changes_read_until) if self._latest else None",
+            "latest = self._latest",
+        ),
+    ),
+    Defect(
+        "unknown-fields-dropped",
+        "unknown_fields_and_fields_of_another_type",
+        Edit(
+            "transform/feedback.py",
+            "record = with_join_ids(dict(issue))",
+            "from source_pylon.streams.issues import Issue\n"
+            "    record = with_join_ids({name: issue[name] for name in issue if name in Issue.model_fields})",
+        ),
+    ),
+    Defect(
+        "nul-kept",
+        "what_databases_and_parsers_refuse_is_mended",
+        Edit("transform/clean.py", 'return text.replace("\\0", "") if "\\0" in text else text', "return text"),
+    ),
+    Defect(
+        "deep-values-cut-early",
+        "deep_nesting_is_written_as_it_is",
+        Edit("transform/clean.py", "_MAX_DEPTH = 500", "_MAX_DEPTH = 290"),
+    ),
+    Defect(
+        "depth-without-bound",
+        "what_lies_deeper_than_parsers_read",
+        Edit("transform/clean.py", "if depth == _MAX_DEPTH:", "if depth < 0:"),
+    ),
+    Defect(
+        "irregular-text-not-measured",
+        "what_orjson_refuses_is_measured",
+        Edit("transform/clean.py", "return len(_dump(value)[0])", "return 0"),
+    ),
+    Defect(
+        "empty-time-kept",
+        "declared_times_are_written_in_utc",
+        Edit("transform/clean.py", "return value if value.strip() else None", "return value"),
+    ),
+    Defect(
+        "html-in-quadratic-time",
+        "test_time_grows_in_proportion_to_the_text",
+        Edit("transform/html_to_text.py", "_WORK_PER_CHARACTER * start:", "_WORK_PER_CHARACTER * start * len(html):"),
+    ),
+    Defect(
+        "slow-html-loses-its-text",
+        "a_text_that_would_take_too_long_loses_its_layout",
+        Edit("transform/html_to_text.py", "return stripped(html)", "return stripped(html[:start])"),
+    ),
+    Defect(
+        "answers-read-as-html",
+        "answers_are_plain_text_and_stay",
+        Edit(
+            "streams/surveys.py",
+            '(value := plain_text(answer.get("value"))):',
+            '(value := re.sub(r"<[^>]*>", "", plain_text(answer.get("value")))):',
+        ),
+    ),
+    Defect(
+        "is-private-null-trusted",
+        "messages_with_fields_of_another_type_pass",
+        Edit(
+            "transform/privacy.py",
+            'return message.get("is_private") is False and message.get("thread_id")',
+            'return not message.get("is_private") and message.get("thread_id")',
+        ),
+    ),
+    Defect(
+        "large-integers-as-floats",
+        "json_that_a_parser_would_refuse_or_change",
+        Edit(
+            "api/lenient_json.py",
+            "return _read_or_cut(body, None) if _has_long_integer(body) else (value, None)",
+            "return value, None",
+        ),
+    ),
+    Defect(
+        "deep-values-refused",
+        "test_deep_nesting_ends_no_stream",
+        Edit("api/lenient_json.py", "    except RecursionError:\n", "    except MemoryError:\n"),
+    ),
+    Defect(
+        "dots-as-ids",
+        "an_id_does_not_lead_to_another_path",
+        Edit("api/endpoints.py", 'if value in ("", ".", ".."):', 'if value == "":'),
+    ),
+    Defect(
+        "date-ahead-trusted",
+        "a_date_that_is_ahead_moves_no_state",
+        Edit(
+            "api/clock.py",
+            "return self.machine() + min(self._offset or timedelta(0), timedelta(0))",
+            "return self.machine() + (self._offset or timedelta(0))",
+        ),
+    ),
+    Defect(
+        "bodies-of-32-megabytes-at-most",
+        "an_answer_of_50_megabytes",
+        Edit("api/transport.py", "MAX_BODY = 256 * 1024 * 1024", "MAX_BODY = 32 * 1024 * 1024"),
+    ),
+    Defect(
+        "compression-not-undone",
+        "compressed_answers_are_read",
+        Edit("api/transport.py", "read1(_CHUNK, decode_content=True)", "read1(_CHUNK, decode_content=False)"),
+    ),
+    Defect(
+        "broken-compression-not-translated",
+        "broken_compression_is_asked_for_again",
+        Edit(
+            "api/transport.py",
+            "        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:\n"
+            "            if watch.expired:",
+            "        except (requests.RequestException, OSError) as error:\n            if watch.expired:",
+        ),
+    ),
+    Defect(
+        "ignored-filters-trusted",
+        "ignored_filters_are_noticed_and_harmless",
+        Edit(
+            "extraction/search.py",
+            "if moment is None or window.holds(moment)",
+            "if moment is None or window is not None",
+        ),
+    ),
+    Defect(
+        "ignored-filters-not-said",
+        "ignored_filters_are_noticed_and_harmless",
+        Edit(
+            "extraction/issues/changes.py",
+            "return outside >= _IGNORED_FILTER_MIN_ISSUES and 2 * outside > len(listed)",
+            "return False",
+        ),
+    ),
+)

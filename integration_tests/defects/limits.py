@@ -1,0 +1,174 @@
+"""Defects in the signs of life and in the rate limits."""
+
+from __future__ import annotations
+
+from integration_tests.defects.planted import Defect, Edit
+
+_PROGRESS = "output/progress.py"
+_LIMIT = "api/rate_limit.py"
+
+DEFECTS = (
+    Defect(
+        "no-status-while-refused",
+        "a_storm_of_refusals_is_waited_out",
+        Edit(_PROGRESS, "            self.sink.rate_limited(stream)", "            pass"),
+    ),
+    Defect(
+        "no-states-in-silence",
+        "a_storm_of_refusals_is_waited_out",
+        Edit(_PROGRESS, "                self.sink.repeat_states()", "                pass"),
+    ),
+    Defect(
+        "retries-not-said",
+        "retries_are_waited_out_with_states",
+        Edit(
+            _PROGRESS, '        self._waits[endpoint.key] = (self._monotonic() + seconds, "before another try")\n', ""
+        ),
+    ),
+    Defect(
+        "slow-answers-not-said",
+        "an_answer_that_takes_long_is_waited_for",
+        Edit(_PROGRESS, "for key, seconds in self.in_flight():", "for key, seconds in ():"),
+    ),
+    Defect(
+        "own-waits-not-said",
+        "what_the_connector_holds_back_itself",
+        Edit(_PROGRESS, "for key in self.waiting_endpoints():", "for key in ():"),
+    ),
+    Defect(
+        "time-left-not-said",
+        "what_the_connector_holds_back_itself",
+        Edit(
+            "extraction/issues/reader.py",
+            "is_timed = _messages(self._context) and expected > self._done",
+            "is_timed = False",
+        ),
+    ),
+    Defect(
+        "states-invented",
+        "before_there_is_anything_to_give",
+        Edit(
+            "output/runner.py",
+            "if not self._is_ended and self._is_resumable and self._state:",
+            "if not self._is_ended:",
+        ),
+    ),
+    Defect(
+        "no-estimates",
+        "the_first_estimate_of_a_first_sync",
+        Edit(
+            "output/runner.py",
+            "        self._put_trace(AirbyteTraceMessage(TraceType.ESTIMATE,",
+            "        (AirbyteTraceMessage(TraceType.ESTIMATE,",
+        ),
+    ),
+    Defect(
+        "refusals-teach-nothing",
+        "a_table_that_promises_too_much",
+        Edit(_LIMIT, "            self._learn(now, wait)\n", "            pass\n"),
+    ),
+    Defect(
+        "limit-never-grows",
+        "nine_tenths_of_a_raised_limit",
+        Edit(
+            _LIMIT,
+            "        if self._full_since is None or self._places >= self._ceiling",
+            "        if self._full_since or self._places >= 0",
+        ),
+    ),
+    Defect(
+        "half-of-the-table-used",
+        "the_right_table_is_used_whole",
+        Edit(_LIMIT, "self._places = float(self._table)", "self._places = 0.5 * self._table"),
+    ),
+    Defect(
+        "calls-counted-when-sent",
+        "the_right_table_is_used_whole",
+        Edit(
+            _LIMIT,
+            "while moments and moments[0] + self._minute <= now:",
+            "while moments and moments[0] + 0.9 * self._minute <= now:",
+        ),
+    ),
+    Defect(
+        "burst-never-given-up",
+        "a_token_bucket_is_used_whatever_burst",
+        Edit(_LIMIT, "            self._has_burst = False\n", "            pass\n"),
+    ),
+    Defect(
+        "burst-after-each-refusal",
+        "a_token_bucket_without_a_burst",
+        Edit(_LIMIT, "        self._burst_left = 0.0\n", "        self._burst_left = self._burst_size\n"),
+    ),
+    Defect(
+        "limit-cut-without-bound",
+        "an_even_client_that_needs_a_third",
+        Edit(
+            _LIMIT,
+            "self._places = max(min(allowed, careful), self._places * _MAX_CUT, safe, 1.0)",
+            "self._places = max(1.0, self._places * 0.01)",
+        ),
+    ),
+    Defect(
+        "refusals-ignored-between-clients",
+        "clients_that_share_a_limit",
+        Edit(_LIMIT, "            self._learn(now, wait)\n", "            pass\n"),
+    ),
+    Defect(
+        "trials-an-hour-apart",
+        "what_another_integration_no_longer_takes",
+        Edit(
+            _LIMIT,
+            "longest = _TRIAL_PAUSE_MINUTES if self._places < self._table else _MAX_TRIAL_PAUSE_MINUTES",
+            "longest = 60.0",
+        ),
+        Edit(_LIMIT, "min(_TRIAL_PAUSE_MINUTES * 2.0**self._failed_trials, longest)", "longest"),
+    ),
+    Defect(
+        "share-exceeded",
+        "a_share_of_the_table_is_never_exceeded",
+        Edit(
+            _LIMIT, 'self._ceiling = float("inf") if share == 1 else float(self._table)', 'self._ceiling = float("inf")'
+        ),
+    ),
+    Defect(
+        "share-never-regained",
+        "a_share_comes_back_to_its_ceiling",
+        Edit(
+            _LIMIT,
+            "        if self._full_since is None or self._places >= self._ceiling",
+            "        if self._full_since or self._places >= 0",
+        ),
+    ),
+    Defect(
+        "smaller-limit-not-said",
+        "a_smaller_allowance_than_published",
+        Edit("api/client.py", "            self._report_learned(endpoint, limiter.limit.learned)\n", ""),
+    ),
+    Defect(
+        "larger-limit-not-found",
+        "a_larger_allowance_than_believed",
+        Edit(
+            _LIMIT,
+            "        if self._full_since is None or self._places >= self._ceiling",
+            "        if self._full_since or self._places >= 0",
+        ),
+    ),
+    Defect(
+        "request-with-an-unknown-parameter",
+        "every_request_has_only_what_the_sdk_declares",
+        Edit("extraction/issues/history.py", '"end_time": render(upper)', '"until": render(upper)'),
+    ),
+    Defect(
+        "limit-of-the-table-wrong",
+        "the_whole_table_of_rate_limits",
+        Edit(
+            "api/endpoints.py", "return 120 if _is_slow(endpoint) else 300", "return 120 if _is_slow(endpoint) else 240"
+        ),
+    ),
+    Defect(
+        "rate-limit-percent-ignored",
+        "a_share_of_the_rate_limit_is_kept_over_http",
+        Edit("source.py", "share_percent=config.rate_limit_percent", "share_percent=100"),
+    ),
+)

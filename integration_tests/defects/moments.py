@@ -1,0 +1,171 @@
+"""Defects in how the connector handles times: windows, bounds, clocks, start dates and lookbacks."""
+
+from __future__ import annotations
+
+from integration_tests.defects.planted import Defect, Edit
+
+_READER = "extraction/issues/reader.py"
+_WINDOWS = "extraction/time_windows.py"
+
+DEFECTS = (
+    Defect(
+        "no-consistency-lag",
+        "what_search_shows_late_is_given",
+        Edit("extraction/stream.py", "(started_at - self.timing.consistency_lag)", "started_at"),
+    ),
+    Defect(
+        "horizon-moves-on",
+        "an_issue_that_moves_between_windows",
+        Edit("extraction/stream.py", "clock.earliest() - elapsed", "clock.earliest() - 0 * elapsed"),
+    ),
+    Defect(
+        "changed-issue-twice",
+        "issues_that_keep_moving_forwards_and_backwards",
+        Edit(
+            "extraction/issues/recipient.py",
+            "        if identity in self._seen:\n            return False\n",
+            "",
+        ),
+    ),
+    Defect(
+        "exclusive-bounds",
+        "equal_times_on_both_sides_of_every_bound",
+        Edit(_WINDOWS, "render((window.after - SECOND).replace(microsecond=0))", "render(window.after + SECOND)"),
+    ),
+    Defect(
+        "no-extra-second-at-the-lower-bound",
+        "equal_times_on_both_sides_of_every_bound",
+        Edit(_WINDOWS, "render((window.after - SECOND).replace(microsecond=0))", "render(window.after)"),
+    ),
+    Defect(
+        "no-extra-second-at-the-upper-bound",
+        "equal_times_on_both_sides_of_every_bound",
+        Edit(_WINDOWS, "render((window.until + 2 * SECOND).replace(microsecond=0))", "render(window.until)"),
+    ),
+    Defect(
+        "second-of-the-state-taken-for-read",
+        "changes_in_the_seconds_after_a_state",
+        Edit(
+            "extraction/stream.py",
+            ".replace(microsecond=0) - timedelta(seconds=1)",
+            ".replace(microsecond=0) + timedelta(seconds=1)",
+        ),
+    ),
+    Defect(
+        "state-in-the-middle-of-a-second",
+        "a_second_with_more_issues_than_a_checkpoint_holds",
+        Edit(_READER, "return max(back_to, min(created) + SECOND) if created else None", "return min(created)"),
+    ),
+    Defect(
+        "wrong-clock-trusted",
+        "a_machine_whose_clock_is_wrong_by_minutes",
+        Edit(
+            "api/clock.py",
+            "return self.machine() + min(self._offset or timedelta(0), timedelta(0))",
+            "return self.machine()",
+        ),
+    ),
+    Defect(
+        "clock-read-again",
+        "a_clock_that_jumps_while_a_sync_runs",
+        Edit("api/clock.py", "self._began, self._began_at = now(), monotonic()", "self._now = now"),
+        Edit(
+            "api/clock.py",
+            "return self._began + timedelta(seconds=self._monotonic() - self._began_at)",
+            "return self._now()",
+        ),
+    ),
+    Defect(
+        "promise-not-frozen",
+        "what_changes_while_a_sync_runs_is_given",
+        Edit("extraction/stream.py", "clock.earliest() - elapsed", "clock.earliest() - 0 * elapsed"),
+        Edit("extraction/stream.py", "(started_at - self.timing.consistency_lag)", "started_at"),
+    ),
+    Defect(
+        "issue-streams-read-apart",
+        "a_stream_without_issues_costs_no_request",
+        Edit("extraction/issues/stream.py", '        return "issues"', "        return self.name"),
+    ),
+    Defect(
+        "no-lookback-of-survey-responses",
+        "what_is_added_to_a_survey_response_within_a_week",
+        Edit("streams/surveys.py", "return timedelta(days=7)", "return timedelta(days=0)"),
+    ),
+    Defect(
+        "a-day-between-ranges-lost",
+        "a_history_around_leap_days",
+        Edit(
+            "extraction/issues/history.py",
+            "            upper = lower\n            if not found",
+            "            upper = lower - _DAY\n            if not found",
+        ),
+    ),
+    Defect(
+        "times-in-local-time",
+        "syncs_across_leap_days",
+        Edit(
+            "extraction/issues/history.py",
+            '{"start_time": render(lower), "end_time": render(upper)',
+            '{"start_time": render(lower), "end_time": render(upper - timedelta(hours=1))',
+        ),
+    ),
+    Defect(
+        "refused-range-ends-the-stream",
+        "a_server_that_refuses_ranges_over_30_days",
+        Edit(
+            "extraction/issues/history.py",
+            "            except errors.Rejected:\n                if found or self._list_refused:",
+            "            except errors.Rejected:\n                if not self._list_refused:",
+        ),
+    ),
+    Defect(
+        "issues-lookback-ignored",
+        "issues_within_the_lookback_are_read_again",
+        Edit(
+            _READER, "lookback = timedelta(days=self._context.config.issues_lookback_days)", "lookback = timedelta(0)"
+        ),
+    ),
+    Defect(
+        "record-at-the-start-date-lost",
+        "a_record_exactly_at_the_start_date",
+        Edit("extraction/cursors.py", "after_start = start - TICK if start else None", "after_start = start"),
+    ),
+    Defect(
+        "issue-at-the-start-date-lost",
+        "a_record_exactly_at_the_start_date",
+        Edit("extraction/issues/history.py", "elif lower <= created < upper:", "elif lower < created < upper:"),
+    ),
+    Defect(
+        "records-before-the-start-date-in-a-second-sync",
+        "a_second_sync_emits_nothing_from_before_the_start_date",
+        Edit("extraction/cursors.py", "return max(reread, after_start) if after_start else reread", "return reread"),
+    ),
+    Defect(
+        "issues-before-the-start-date-in-a-second-sync",
+        "a_second_sync_emits_nothing_from_before_the_start_date",
+        Edit(
+            "extraction/issues/recipient.py",
+            "if not self.stream.accepts(listed) or not listed.is_active_since(self.floor):",
+            "if not self.stream.accepts(listed):",
+        ),
+    ),
+    Defect(
+        "time-of-day-of-the-start-date-dropped",
+        "the_time_of_day_of_a_start_date_counts",
+        Edit("config.py", "return parse(self.start_date)", "return parse((self.start_date or '')[:10])"),
+    ),
+    Defect(
+        "gaps-in-the-history-taken-for-its-end",
+        "an_issue_is_found_in_a_gap_by_whichever_time",
+        Edit(
+            "extraction/issues/history.py",
+            "            if not found and (since is None or lower > since):\n",
+            "            if not found:\n                return\n            if since is None or lower > since:\n",
+        ),
+    ),
+    Defect(
+        "change-pass-skipped",
+        "the_second_sync_gives_exactly_what_changed",
+        Edit(_READER, "        yield from self._change_pass()\n", ""),
+    ),
+)

@@ -1,0 +1,278 @@
+"""Defects in what the connector does with signals, readers, states, catalogs and options."""
+
+from __future__ import annotations
+
+from integration_tests.defects.planted import Defect, Edit
+
+_RUNNER = "output/runner.py"
+_READER = "extraction/issues/reader.py"
+_SOURCE = "source.py"
+_SIGNALS = "signals.py"
+
+DEFECTS = (
+    Defect(
+        "state-ahead-by-what-is-being-read",
+        "syncs_stopped_by_signals_at_random_moments",
+        Edit(_READER, "yield recipient.checkpoint(cursor)", "yield recipient.checkpoint(recipient.cursor)"),
+    ),
+    Defect(
+        "state-at-the-end-only",
+        "after_kills_in_the_middle_of_reads",
+        Edit(_RUNNER, "is_due = time.monotonic() - self._emitted_at >= self._interval", "is_due = False"),
+    ),
+    Defect(
+        "no-last-state",
+        "a_stopped_sync_writes_its_last_state",
+        Edit(
+            _RUNNER,
+            "            run.end(is_cut_short=True)\n        self._queue.seal()",
+            "            pass\n        self._queue.seal()",
+        ),
+    ),
+    Defect(
+        "what-was-read-is-dropped-by-sigterm",
+        "a_terminated_sync_writes_whole_lines",
+        Edit(
+            _RUNNER,
+            "        self._queue.seal()\n        while not self._queue.is_empty():",
+            "        self._queue.seal()\n        while False:",
+        ),
+    ),
+    Defect(
+        "ctrl-c-with-a-traceback",
+        "ctrl_c_at_a_terminal_shows_one_line",
+        Edit(_SIGNALS, "_SIGNALS = (signal.SIGTERM, signal.SIGINT)", "_SIGNALS = (signal.SIGTERM,)"),
+    ),
+    Defect(
+        "no-handler-during-imports",
+        "a_signal_while_the_connector_is_being_imported",
+        Edit(
+            _SIGNALS,
+            "        if self._is_graceful and is_first:\n",
+            "        if is_first:\n            return\n        if self._is_graceful and is_first:\n",
+        ),
+    ),
+    Defect(
+        "lines-torn-by-signals",
+        "a_sync_terminated_in_the_middle_of_a_write",
+        Edit(
+            "output/emitter.py",
+            "        while (start := sum(taken)) < len(lines):",
+            "        sent = self._lines is None\n"
+            "        while not sent:\n"
+            "            sent = os.write(output, lines[:_MAX_WRITE]) >= 0\n"
+            "        while (start := sum(taken)) < 0:",
+        ),
+    ),
+    Defect(
+        "signals-raised-once",
+        "a_signal_within_a_destructor_is_raised_again",
+        Edit(_SIGNALS, "        signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)\n", ""),
+    ),
+    Defect(
+        "stop-waits-for-the-reader",
+        "a_terminated_sync_ends_though_nobody_reads",
+        Edit(_SIGNALS, "            signal.setitimer(signal.ITIMER_REAL, LAST_WORDS, _AGAIN)\n", ""),
+    ),
+    Defect(
+        "short-writes-forgotten",
+        "a_reader_that_is_slow_gets_every_line_whole",
+        Edit(
+            "output/emitter.py",
+            "        while (start := sum(taken)) < len(lines):",
+            "        if (start := sum(taken)) < len(lines):",
+        ),
+    ),
+    Defect(
+        "broken-pipe-not-noticed",
+        "a_reader_that_goes_away_ends_the_sync",
+        Edit(_RUNNER, "            self._queue.put(AirbyteMessage(type=Type.LOG, log=gone))", "            del gone"),
+    ),
+    Defect(
+        "queue-counts-batches",
+        "a_slow_reader_bounds_the_bytes_that_wait",
+        Edit("output/queue.py", "return len(item.lines) if", "return 1 if"),
+    ),
+    Defect(
+        "large-batch-never-fits",
+        "a_batch_larger_than_the_limit_passes_alone",
+        Edit("output/queue.py", "self._closed or not self._bytes or self._bytes", "self._closed or self._bytes"),
+    ),
+    Defect(
+        "refusals-teach-nothing-to-two-syncs",
+        "two_syncs_that_share_an_allowance",
+        Edit("api/rate_limit.py", "            self._learn(now, wait)\n", "            pass\n"),
+    ),
+    Defect(
+        "states-of-long-ago-taken",
+        "a_state_whose_marks_are_missing",
+        Edit(
+            "extraction/cursors.py",
+            "return None if moment is None or moment < _EARLIEST_STATE else moment",
+            "return moment",
+        ),
+    ),
+    Defect(
+        "foreign-state-of-issues-not-said",
+        "a_state_of_issues_is_said_in_one_line",
+        Edit(_READER, "        warn_unknown_state(stream.name, state)\n", "        pass\n"),
+    ),
+    Defect(
+        "foreign-state-not-said",
+        "a_state_of_another_connector_is_said_once",
+        Edit("extraction/cursors.py", "        warn_unknown_state(name, state)\n", "        pass\n"),
+    ),
+    Defect(
+        "state-of-a-fast-clock-trusted",
+        "a_state_that_a_fast_clock_wrote",
+        Edit(
+            _READER,
+            "min(recipient.cursor.changes_read_until, horizon) - lookback",
+            "recipient.cursor.changes_read_until - lookback",
+        ),
+    ),
+    Defect(
+        "future-state-taken-back",
+        "a_state_in_the_far_future_gives_no_records",
+        Edit("extraction/cursors.py", "    if cursor <= context.client.now() + _FAR_FUTURE:", "    if cursor:"),
+    ),
+    Defect(
+        "foreign-states-refused",
+        "states_of_streams_that_no_longer_exist",
+        Edit(
+            _SOURCE,
+            "        known = {stream.name: stream for stream in STREAMS}\n",
+            "        known = {stream.name: stream for stream in STREAMS}\n"
+            "        for one in state or ():\n"
+            "            assert one.stream and one.stream.stream_descriptor.name in known\n",
+        ),
+    ),
+    Defect(
+        "empty-state-file-refused",
+        "an_empty_state_file_is_no_state",
+        Edit("files.py", "    if not text.strip():\n        return\n", ""),
+    ),
+    Defect(
+        "damaged-state-ignored",
+        "a_damaged_state_file_ends_the_sync",
+        Edit(
+            "files.py",
+            "        if len(lines) < 2 or not _is_json(lines[0]):\n            _parse(text, path, what)",
+            "        if len(lines) < 2 or not _is_json(lines[0]):\n            return",
+        ),
+    ),
+    Defect(
+        "cut-last-line-refused",
+        "a_state_is_taken_in_every_form",
+        Edit("files.py", "with contextlib.suppress(*_NOT_JSON):", "with contextlib.nullcontext():"),
+    ),
+    Defect(
+        "any-object-is-a-catalog",
+        "a_file_that_is_no_configured_catalog",
+        Edit(
+            "catalog.py",
+            'f"The catalog file {path} is not a configured catalog: {where} is incomplete',
+            'f"The catalog file is not a configured catalog: it is incomplete',
+        ),
+    ),
+    Defect(
+        "empty-catalog-for-a-bad-file",
+        "a_file_that_is_no_catalog_is_said",
+        Edit(
+            "files.py",
+            '    raise BadFile(f"The catalog file {path} holds no catalog',
+            '    return {"streams": []}\n    raise BadFile(f"The catalog file {path} holds no catalog',
+        ),
+    ),
+    Defect(
+        "discovered-streams-read-whole",
+        "a_read_takes_what_discover_prints",
+        Edit(
+            "catalog.py",
+            'incremental = "incremental" in (item.get("supported_sync_modes") or ())',
+            "incremental = False",
+        ),
+    ),
+    Defect(
+        "namespace-of-states-ignored",
+        "a_namespace_is_kept_in_records_and_states",
+        Edit(
+            _SOURCE,
+            "states.get_stream_state(stream.name, item.stream.namespace)",
+            "states.get_stream_state(stream.name, None)",
+        ),
+    ),
+    Defect(
+        "full-refresh-takes-the-state",
+        "a_full_refresh_ignores_a_state",
+        Edit(_SOURCE, "incremental = item.sync_mode == SyncMode.incremental and stream", "incremental = stream"),
+    ),
+    Defect(
+        "unknown-options-not-said",
+        "a_misspelled_option_is_told",
+        Edit(
+            "checks.py", "for key in config if key not in Config.model_fields and", "for key in config if not key and"
+        ),
+    ),
+    Defect(
+        "unknown-types-not-said",
+        "a_type_of_custom_objects_that_does_not_exist",
+        Edit("checks.py", "                warnings.append(error.user_message)\n", "                del error\n"),
+    ),
+    Defect(
+        "errors-shown-twice",
+        "a_wrong_token_is_told_once_at_the_terminal",
+        Edit("output/terminal.py", "if self._is_on and text not in self._shown:", "if self._is_on:"),
+    ),
+    Defect(
+        "errors-not-shown",
+        "the_error_of_each_stream_is_told_at_the_terminal",
+        Edit(
+            "output/terminal.py", "message.trace.type is TraceType.ERROR:", "message.trace.type is TraceType.ESTIMATE:"
+        ),
+    ),
+    Defect(
+        "unknown-stream-ignored",
+        "a_stream_that_does_not_exist_fails",
+        Edit(_SOURCE, "        if errors:\n            raise errors[0]", "        del errors"),
+    ),
+    Defect(
+        "stream-twice-read-once",
+        "a_catalog_that_names_a_stream_twice",
+        Edit(_SOURCE, "            raise _twice(stream.name)", "            continue"),
+    ),
+    Defect(
+        "incremental-without-a-cursor",
+        "incremental_is_full_refresh_for_a_stream",
+        Edit(
+            _SOURCE,
+            "incremental = item.sync_mode == SyncMode.incremental and stream.cursor_field is not None",
+            "incremental = item.sync_mode == SyncMode.incremental",
+        ),
+        Edit(
+            _RUNNER,
+            "self._is_resumable = configured.stream.cursor_field is not None and configured.state is not None",
+            "self._is_resumable = configured.state is not None",
+        ),
+    ),
+    Defect(
+        "cursor-field-of-the-catalog-taken",
+        "another_cursor_field_in_the_catalog",
+        Edit(
+            _SOURCE,
+            "        streams.append(ConfiguredStream(",
+            "        if item.cursor_field and item.cursor_field != [stream.cursor_field]:\n"
+            "            raise _twice(stream.name)\n"
+            "        streams.append(ConfiguredStream(",
+        ),
+    ),
+    Defect(
+        "empty-catalog-refused",
+        "an_empty_catalog_reads_nothing",
+        Edit(
+            _SOURCE,
+            "        if streams:\n",
+            "        if not catalog.streams:\n            raise ValueError\n        if streams:\n",
+        ),
+    ),
+)

@@ -1,0 +1,171 @@
+"""Defects that tell a secret or let private content leave."""
+
+from __future__ import annotations
+
+from integration_tests.defects.planted import Defect, Edit
+
+_PRIVACY = "transform/privacy.py"
+_FILES = "files.py"
+
+DEFECTS = (
+    Defect(
+        "configuration-repeated-as-a-path",
+        "a_configuration_in_the_place_of_a_file",
+        Edit(_FILES, 'if path.lstrip()[:1] in ("{", "[") or len(path) > _MAX_PATH:', "if not path:"),
+    ),
+    Defect(
+        "arguments-repeated",
+        "what_was_typed_in_the_wrong_place",
+        Edit("run.py", "        if not _HARMLESS.match(message):", "        if not message:"),
+    ),
+    Defect(
+        "word-repeated-as-a-path",
+        "what_is_given_in_place_of_a_path",
+        Edit(_FILES, 'if {".", os.sep} & set(path) else', "if path else"),
+    ),
+    Defect(
+        "token-hidden-in-states",
+        "a_short_token_corrupts_no_message",
+        Edit(
+            "output/entrypoint.py",
+            'return AirbyteEntrypoint.airbyte_message_to_string(_without_secrets(message)).encode() + b"\\n"',
+            'return filter_secrets(AirbyteEntrypoint.airbyte_message_to_string(message)).encode() + b"\\n"',
+        ),
+    ),
+    Defect(
+        "messages-at-debug-level",
+        "nothing_is_told_at_debug_level_under_a_mix",
+        Edit(
+            "api/client.py",
+            'outcome = f"status {exchange.status}, {len(exchange.body)} bytes"',
+            'outcome = f"status {exchange.status}, {exchange.body!r}"',
+        ),
+    ),
+    Defect(
+        "errors-quote-the-answer",
+        "errors_for_good_that_quote_the_request",
+        Edit(
+            "api/responses.py",
+            "    rule = errors.rule_for(status, envelope.code)\n",
+            "    rule = errors.rule_for(status, envelope.code)\n    detail += body.decode('utf-8', 'replace')\n",
+        ),
+    ),
+    Defect(
+        "traces-not-filtered",
+        "a_crash_leaves_a_trace_without_the_token",
+        Edit(
+            "output/entrypoint.py",
+            "stack_trace=error.stack_trace and filter_secrets(error.stack_trace)",
+            "stack_trace=error.stack_trace",
+        ),
+    ),
+    Defect(
+        "private-messages-emitted",
+        "no_private_message_and_no_token_is_written",
+        Edit(_PRIVACY, "return [message for message in messages if is_public(message)]", "return list(messages)"),
+    ),
+    Defect(
+        "bodies-not-compared",
+        "nothing_leaks_where_private_messages_do_not_count",
+        Edit(_PRIVACY, "    if not body or not notes:", "    if not body or notes is not None:"),
+    ),
+    Defect(
+        "token-in-errors",
+        "an_error_that_quotes_the_token",
+        Edit(
+            "api/transport.py",
+            '                    body = body.replace(self._token, b"****")\n',
+            "                    pass\n",
+        ),
+        Edit(
+            "api/responses.py",
+            "    if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH and",
+            "    if isinstance(value, str) and",
+        ),
+        Edit("output/entrypoint.py", "message=filter_secrets(error.message),", "message=error.message,"),
+    ),
+    Defect(
+        "thread-of-notes-ignored",
+        "a_message_with_the_thread_of_internal_notes",
+        Edit(
+            _PRIVACY,
+            'return message.get("is_private") is False and message.get("thread_id") in (None, "")',
+            'return message.get("is_private") is False',
+        ),
+    ),
+    Defect(
+        "only-equal-bodies-withheld",
+        "test_a_note_does_not_leave_as_the_body_of_its_issue",
+        Edit(_PRIVACY, "return bool(one and other) and (one in other or other in one)", "return False"),
+    ),
+    Defect(
+        "only-the-first-note-compared",
+        "messages_of_any_order_are_compared",
+        Edit(_PRIVACY, "    for note in notes:", "    for note in notes[:1]:"),
+    ),
+    Defect(
+        "images-of-notes-not-compared",
+        "a_body_that_is_an_internal_note_does_not_leave",
+        Edit(_PRIVACY, "    if not compared.compact and not (files and files <= shown):", "    if not body:"),
+    ),
+    Defect(
+        "punctuation-counts",
+        "a_note_does_not_leave_as_the_body_however",
+        Edit(
+            _PRIVACY,
+            'return _Comparable("".join(text.split()), _NOT_LETTERS.sub("", text))',
+            'return _Comparable("".join(text.split()), "".join(text.split()))',
+        ),
+    ),
+    Defect(
+        "body-without-messages-trusted",
+        "body_of_an_issue_without_a_latest_message",
+        Edit(
+            "extraction/issues/listed.py",
+            'return bool(issue.get("latest_message_time") or issue.get("attachment_urls") or issue.get("body_html"))',
+            'return bool(issue.get("latest_message_time"))',
+        ),
+    ),
+    Defect(
+        "unread-messages-clear-the-body",
+        "as_the_body_where_messages_are_switched_off",
+        Edit(_PRIVACY, "return body if trust_issue_body else None", "return body"),
+    ),
+    Defect(
+        "refused-messages-clear-the-body",
+        "as_the_body_where_its_messages_are_refused",
+        Edit(_PRIVACY, "return body if trust_issue_body else None", "return body"),
+    ),
+    Defect(
+        "all-attachments-emitted",
+        "an_inline_image_of_a_note_does_not_leave",
+        Edit(_PRIVACY, "return [url for url, file in listed if belongs(file)]", "return [url for url, file in listed]"),
+    ),
+    Defect(
+        "queries-of-files-ignored",
+        "files_that_differ_only_in_the_query",
+        Edit(
+            _PRIVACY,
+            "        if file in shown:\n            return True",
+            "        if file.place[:2] in {place[:2] for place in places}:\n            return True",
+        ),
+    ),
+    Defect(
+        "attachments-without-owner-emitted",
+        "the_files_of_a_note_that_is_deleted",
+        Edit(
+            _PRIVACY,
+            "        if file.place not in places:\n            return False",
+            "        if file.place in hidden:\n            return False",
+        ),
+    ),
+    Defect(
+        "every-body-withheld",
+        "the_body_and_the_attachments_that_public_messages_show",
+        Edit(
+            _PRIVACY,
+            "    if not body or not notes:\n        return body",
+            "    if not body:\n        return body\n    if not notes:\n        return None",
+        ),
+    ),
+)

@@ -1,0 +1,106 @@
+"""Defects that show with many or with large records."""
+
+from __future__ import annotations
+
+from integration_tests.defects.planted import Defect, Edit
+
+_READER = "extraction/issues/reader.py"
+_SIZES = "transform/truncation.py"
+
+DEFECTS = (
+    Defect(
+        "page-of-a-list-lost",
+        "two_hundred_thousand_issues",
+        Edit(
+            _READER, "chunks = [page.issues[at : at + self._chunk]", "chunks = [page.issues[at : at + self._chunk - 1]"
+        ),
+    ),
+    Defect(
+        "state-in-the-middle-of-a-moment",
+        "test_twenty_thousand_issues_of_one_moment",
+        Edit(_READER, "return max(back_to, min(created) + SECOND) if created else None", "return min(created)"),
+    ),
+    Defect(
+        "state-before-the-end-of-a-listing",
+        "a_listing_that_breaks_off_amid",
+        Edit("extraction/issues/history.py", "max(lower, oldest + SECOND) if is_sorted else None", "lower"),
+    ),
+    Defect(
+        "state-ahead-of-records",
+        "a_sync_stopped_amid_twenty_thousand_issues",
+        Edit(
+            _READER,
+            "            yield from pages.flush()\n            if isinstance(result, _CursorUpdate):",
+            "            if isinstance(result, _CursorUpdate):",
+        ),
+    ),
+    Defect(
+        "messages-asked-for-in-pages",
+        "an_issue_of_five_thousand_messages",
+        Edit(
+            "extraction/issues/messages.py",
+            'query = {"cursor": cursor, "limit": MESSAGES.page_size} if cursor else None',
+            'query = {**({"cursor": cursor} if cursor else {}), "limit": MESSAGES.page_size}',
+        ),
+    ),
+    Defect(
+        "survey-responses-not-checked",
+        "three_hundred_surveys",
+        Edit("extraction/substream.py", "return moment is None or moment > after", "return True"),
+        Edit(
+            "extraction/substream.py",
+            "        if self.since_parameter and after:",
+            "        if self.since_parameter and not query and not after and after:",
+        ),
+    ),
+    Defect(
+        "no-state-without-records",
+        "an_organisation_with_nothing_in_it",
+        Edit(
+            "output/runner.py",
+            "            if self._state != self._emitted and (",
+            "            if self._has_records and self._state != self._emitted and (",
+        ),
+    ),
+    Defect(
+        "no-size-limit",
+        "a_record_that_is_too_large_is_given",
+        Edit("output/runner.py", "            if len(line) >= MOST_BYTES:", "            if not line:"),
+    ),
+    Defect(
+        "newest-messages-left-out",
+        "the_oldest_messages_are_left_out_first",
+        Edit(_SIZES, "messages.pop(0)", "messages.pop()"),
+    ),
+    Defect(
+        "counts-of-what-is-left",
+        "counts_and_times_are_of_all_messages",
+        Edit(
+            _SIZES,
+            '        cut.append(f"the oldest {given - len(messages)} of {given} messages")',
+            '        record["public_message_count"] = len(messages)\n'
+            '        cut.append(f"the oldest {given - len(messages)} of {given} messages")',
+        ),
+    ),
+    Defect(
+        "record-copied-again-and-again",
+        "making_a_large_record_takes_little_more_memory",
+        Edit(
+            "transform/feedback.py",
+            "    _add_feedback(record, public)\n",
+            "    copies = [[dict(one, text=one['text'] + ' ') for one in public or ()] for _ in range(3)]\n"
+            "    _add_feedback(record, public)\n"
+            "    copies.clear()\n",
+        ),
+    ),
+    Defect(
+        "no-messages-taken-for-an-empty-list",
+        "a_large_field_is_cut_where_messages_are_not_read",
+        Edit(_SIZES, "    if messages:\n        record", "    if record:\n        record"),
+    ),
+    Defect(
+        "records-cut-early",
+        "an_issue_just_below_16_mb_is_whole",
+        Edit(_SIZES, "MOST_BYTES = 16_000_000", "MOST_BYTES = 15_000_000"),
+    ),
+)

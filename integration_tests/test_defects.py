@@ -1,0 +1,17 @@
+"""A sample of the planted defects is noticed; `python -m integration_tests.defects` plants all of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from integration_tests.harness import REPOSITORY
+
+
+@pytest.mark.slow
+def test_a_sample_of_planted_defects_is_noticed() -> None:
+    command = [sys.executable, "-m", "integration_tests.defects", "--sample", "--jobs", "2"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
