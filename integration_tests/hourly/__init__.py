@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from random import Random
 from typing import IO, Any
 
@@ -30,6 +29,7 @@ from integration_tests.support.connector import REPOSITORY, Files, Output, Recor
 from integration_tests.support.expected import ago, moment, without_signatures
 from integration_tests.support.fault_runs import fault_timing
 from integration_tests.support.faults import LIST, MESSAGES, SEARCH
+from integration_tests.support.memory import peak_memory_of
 
 STREAMS = ("issues", "issue_messages", "accounts", "contacts", "call_recordings", "survey_responses")
 SEARCH_LAG = 120.0
@@ -259,8 +259,7 @@ def _run(
             cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
         )  # fmt: skip
         while True:
-            # `ru_maxrss` would count what this process, which holds the sandbox, has when it starts the other one.
-            peak = max(peak, _peak_of(process.pid))
+            peak = max(peak, peak_memory_of(process.pid))
             pid, code, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 break
@@ -279,15 +278,6 @@ def _run(
         result.cpu_seconds = round(usage.ru_utime + usage.ru_stime, 2)
         result.peak_mb = round(peak / 1e6, 1)
         return Output(result.code, _text(out), _text(errors))
-
-
-def _peak_of(pid: int) -> int:
-    """The largest resident memory of a process so far, in bytes; 0 if Linux does not tell, as of one that has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _text(file: IO[bytes]) -> str:
