@@ -149,8 +149,8 @@ def main() -> None:
         "- This connector: `accounts`, or `issues` with their messages; its own rate limits are switched off where the "
         "server has none. It leaves private messages out and adds its columns.\n"
         "- Airbyte's low-code connector: the behaviour of its public manifest 0.0.8 on the same CDK "
-        "(`benchmarks/peers/low_code.yaml`): `accounts`, or `issues` and `issue_messages`, with a start date a month before "
-        "the first record.\n"
+        "(`benchmarks/peers/low_code.yaml`): `accounts`, or `issues` and `issue_messages`, with a start date a "
+        "month before the first record.\n"
         f"- {pinned}: `rest_api` source as its documentation recommends, incremental by `updated_at`, messages as a "
         "parallelized dependent resource, five threads, into files of JSON lines "
         "(`benchmarks/peers/dlt_pipeline.py`). Files are written when all has been read, so a run that fails leaves "
@@ -182,16 +182,22 @@ def main() -> None:
     with Pylon(size={"issues": stormy}, limits=None, latency=0.05) as pylon:
         add(
             "storm",
-            f"{stormy} issues with messages, 50 ms latency; after a quarter of them, {_STORM_SECONDS:.0f} s of nothing but "
-            "429, with the seconds that are left in `X-Retry-After`",
+            f"{stormy} issues with messages, 50 ms latency; after a quarter of them, {_STORM_SECONDS:.0f} s of nothing "
+            "but 429, with the seconds that are left in `X-Retry-After`",
             stormy_runs(pylon, programs, stormy // 4),
         )
+    titles = {
+        "accounts": f"{accounts:,} accounts",
+        "issues": f"{issues:,} issues with messages, 50 ms latency",
+        "second run": f"Second run after {messages + others} changes",
+        "storm": f"{_STORM_SECONDS:.0f} s of 429",
+    }
     data = {case: {name: asdict(one) for name, one in figures.items()} for case, figures in cases.items()}
     if scale != 1:
         with tempfile.TemporaryDirectory() as folder:
-            draw(data, _NAMES, Path(folder) / PICTURE.name)
+            draw(data, _NAMES, titles, Path(folder) / PICTURE.name)
         return
-    draw(data, _NAMES, PICTURE)
+    draw(data, _NAMES, titles, PICTURE)
     report.add(f"![The four programs compared]({PICTURE.name})")
     report.save(data)
 

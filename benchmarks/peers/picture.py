@@ -8,17 +8,26 @@ from typing import Any
 
 _COLORS = {"connector": "#1f77b4", "low-code": "#b8b8b8", "dlt": "#9a9a9a", "bare": "#d0d0d0"}
 _PANELS = (
-    ("accounts", "cpu", "{records:,} accounts: CPU seconds", 1),
-    ("issues", "wall", "{issues} issues with messages: seconds", 0),
-    ("issues", "peak", "The same: peak memory, MB", 0),
+    ("accounts", "cpu", "{}: CPU seconds", 1),
+    ("accounts", "peak", "{}: peak memory, MB", 0),
+    ("issues", "wall", "{}: seconds", 0),
     ("issues", "private_lines", "The same: lines with private text", 0),
-    ("second run", "requests", "Second run after 40 changes: requests", 0),
-    ("storm", "missing", "A minute of 429: records lost", 0),
+    ("second run", "requests", "{}: requests", 0),
+    ("storm", "missing", "{}: records lost or stale", 0),
 )
+"""Case, field, title, and decimals of each panel."""
 
 
-def draw(data: Mapping[str, Mapping[str, Mapping[str, Any]]], names: Mapping[str, str], path: Path) -> None:
-    """Draws the figures of `results/peers.json`; shorter bars are better in every panel."""
+def draw(
+    data: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    names: Mapping[str, str],
+    titles: Mapping[str, str],
+    path: Path,
+) -> None:
+    """Draws the figures of `results/peers.json`; shorter bars are better in every panel.
+
+    `names` are those of the programs, `titles` those of the cases.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -26,15 +35,14 @@ def draw(data: Mapping[str, Mapping[str, Mapping[str, Any]]], names: Mapping[str
 
     # An opaque background, so that it can be read on a dark page, too.
     figure, grid = pyplot.subplots(2, 3, figsize=(13, 5), layout="constrained", facecolor="white")
-    programs = list(reversed(names))
+    programs = list(reversed(list(names)))
     for axes, (case, field, title, digits) in zip(grid.flat, _PANELS, strict=True):
         figures = data[case]
         values = [_value(figures[name], field) for name in programs]
         bars = axes.barh([names[name] for name in programs], values, color=[_COLORS[name] for name in programs])
         axes.bar_label(bars, [f"{value:,.{digits}f}" for value in values], padding=4)
         axes.set_xlim(0, 1.22 * max(1, *values))
-        records = figures["connector"]["records"]
-        axes.set_title(title.format(records=records, issues="3,000"), fontsize="medium", loc="left")
+        axes.set_title(title.format(titles[case]), fontsize="medium", loc="left")
         axes.set_xticks([])
         axes.spines[["top", "right", "bottom"]].set_visible(False)
         axes.tick_params(left=False)

@@ -12,6 +12,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import NoReturn
+from unittest.mock import patch
 
 from integration_tests.support.connector import timing_of
 from source_pylon import source
@@ -25,8 +26,8 @@ def launch(ahead: str, timing: str, arguments: list[str]) -> NoReturn:
     def now() -> datetime:
         return datetime.now(timezone.utc) + timedelta(seconds=float(ahead))
 
-    source.PylonClient = partial(PylonClient, now=now)  # type: ignore[misc,assignment]
-    code = main(arguments, source.SourcePylon(timing_of(json.loads(timing))))
+    with patch.object(source, "PylonClient", partial(PylonClient, now=now)):
+        code = main(arguments, source.SourcePylon(timing_of(json.loads(timing))))
     sys.stdout.flush()
     os._exit(code)
 
