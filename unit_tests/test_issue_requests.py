@@ -300,6 +300,7 @@ def test_a_window_of_two_seconds_is_read_page_by_page() -> None:
         ([], True),
     ]
     assert all(part.window == found[0].window for part in found)
+    assert all(sent["filter"] == client.sent[0][1]["filter"] for _, sent in client.sent)
 
 
 def far(count: int, distance: timedelta) -> list[dict[str, Any]]:
