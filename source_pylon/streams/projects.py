@@ -21,6 +21,7 @@ from source_pylon.streams.records import (
     ExternalIssue,
     MiniAccount,
     MiniIssue,
+    MiniObject,
     RecordModel,
     Timestamp,
     added,
@@ -28,18 +29,6 @@ from source_pylon.streams.records import (
     key,
 )
 from source_pylon.transform.columns import nested_id, with_ids
-
-
-class MiniMilestone(RecordModel):
-    id: str | None = field("The ID of the milestone.")
-
-
-class MiniProject(RecordModel):
-    id: str | None = field("The ID of the project.")
-
-
-class MiniProjectTemplate(RecordModel):
-    id: str | None = field("The ID of the project template.")
 
 
 class Project(RecordModel):
@@ -55,7 +44,7 @@ class Project(RecordModel):
     name: str | None = field("The name of the project.")
     owner_id: str | None = field("The user who owns the project.")
     progress: float | None = field("The share of the project's tasks that are completed, from 0 to 1.")
-    project_template: MiniProjectTemplate | None = field("The template that the project was made from, if any.")
+    project_template: MiniObject | None = field("The template that the project was made from, if any.")
     start_date: Timestamp | None = field("When the project begins.")
     status: str | None = field("The status of the project: not_started, in_progress, completed, or a newer one.")
     updated_at: Timestamp | None = field("When the project was last changed, the stream's cursor.")
@@ -68,7 +57,7 @@ class Milestone(RecordModel):
     created_at: Timestamp | None = field("When the milestone was created.")
     due_date: Timestamp | None = field("When the milestone is due.")
     name: str | None = field("The name of the milestone.")
-    project: MiniProject | None = field("The project that the milestone belongs to; id only.")
+    project: MiniObject | None = field("The project that the milestone belongs to; id only.")
     updated_at: Timestamp | None = field("When the milestone was last changed, the stream's cursor.")
     account_id: str | None = added("the account's id, for joins; the same as account.id.")
     project_id: str | None = added("the project's id, for joins; the same as project.id.")
@@ -86,9 +75,9 @@ class Task(RecordModel):
     due_date: Timestamp | None = field("When the task is due.")
     external_issues: list[ExternalIssue] | None = field("Linked issues of Jira, GitHub, Linear, Asana or another.")
     linked_issues: list[MiniIssue] | None = field("Linked issues of Pylon that the token's user may see.")
-    milestone: MiniMilestone | None = field("The milestone that the task belongs to; id only.")
+    milestone: MiniObject | None = field("The milestone that the task belongs to; id only.")
     parent_task_id: str | None = field("The ID of the parent task, if this is a subtask.")
-    project: MiniProject | None = field("The project that the task belongs to; id only.")
+    project: MiniObject | None = field("The project that the task belongs to; id only.")
     status: str | None = field("The slug of its status (see the stream task_statuses), such as in_progress.")
     subtask_ids: list[str] | None = field("The IDs of subtasks belonging to this task.")
     title: str | None = field("The title of the task.")

@@ -57,8 +57,8 @@ class MiniContact(RecordModel):
     id: str | None = field("The ID of the contact.")
 
 
-class MiniTeam(RecordModel):
-    id: str | None = field("The ID of the team.")
+class MiniObject(RecordModel):
+    id: str | None = field("The object's ID.")
 
 
 class MiniUser(RecordModel):
