@@ -211,7 +211,7 @@ BY_FAILURE: Mapping[str, Rule] = {
     "name": Rule(
         Action.RETRY,
         Unreachable,
-        "The name of {host} cannot be resolved. Check the API URL, DNS and the network.",
+        "The name of {host} cannot be resolved. Check DNS and the network, and the API URL if you have set one.",
     ),
     "connection": Rule(Action.RETRY, Unreachable, "No connection to {host}. Check the network, firewall and proxy."),
     "broken": Rule(Action.RETRY, Unreachable, "The connection to {host} broke while a response was read."),
