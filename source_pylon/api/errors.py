@@ -201,11 +201,7 @@ BY_STATUS_CLASS: Mapping[int, Rule] = {
 
 _CA_HINT = "If a proxy or firewall inspects TLS, set REQUESTS_CA_BUNDLE to a PEM file with its certificate authority."
 BY_FAILURE: Mapping[str, Rule] = {
-    "proxy": Rule(
-        Action.RETRY,
-        Unreachable,
-        "The proxy refused the connection. Check HTTPS_PROXY and NO_PROXY.",
-    ),
+    "proxy": Rule(Action.RETRY, Unreachable, "The proxy refused the connection. Check HTTPS_PROXY and NO_PROXY."),
     "tls": Rule(Action.RETRY, Unreachable, f"No trusted TLS connection to {{host}}. {_CA_HINT}"),
     "timeout": Rule(Action.RETRY, Unreachable, "{host} does not answer in time."),
     "name": Rule(

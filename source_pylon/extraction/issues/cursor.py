@@ -43,13 +43,6 @@ class IssueCursor:
     unread_issues: tuple[str, ...] = ()
     """Ids of issues whose messages could not be read; the next sync tries them first."""
 
-    def covers(self, created: datetime | None) -> bool:
-        """Return whether the history read so far includes an issue created at that time."""
-        if self.history_complete:
-            return True
-        back_to = self.history_read_back_to
-        return back_to is not None and created is not None and created >= back_to
-
     def floor(self, start: datetime | None) -> datetime | None:
         """Return the creation time from which on issues belong to the stream; None for all of them.
 
