@@ -5,7 +5,6 @@ Nothing here knows threads, Airbyte messages or standard output: `output/runner.
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,19 +17,11 @@ from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.config import Config
-from source_pylon.extraction.cursors import (
-    is_in_future,
-    lookback_start,
-    next_cursor,
-    read_cursor,
-    warn_future_state,
-)
+from source_pylon.extraction.cursors import is_in_future, lookback_start, next_cursor, read_cursor, warn_future_state
 from source_pylon.extraction.prefetch import Threads, Turn
 from source_pylon.timestamps import render
 from source_pylon.timing import Timing
 from source_pylon.transform.truncation import record_within
-
-logger = logging.getLogger("airbyte")
 
 Record = dict[str, Any]
 State = dict[str, Any]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
@@ -39,9 +38,9 @@ class SubStream(EndpointStream):
     reads_changed_parents: ClassVar[bool] = False
     """Whether `parent_pages` yields only parents changed since the cursor; all of their records are emitted."""
 
-    @abstractmethod
     def transform_child(self, record: Record, parent: Record) -> Record | None:
         """Return the record as it is emitted, with what it takes from its parent; None leaves it out."""
+        return record
 
     def parent_pages(self, context: SyncContext, after: datetime | None) -> Iterator[list[Record]]:
         """Yield the parents to read, page by page; `after` is the time after which to read, None for everything."""
@@ -108,7 +107,7 @@ class SubStream(EndpointStream):
     def probe(self, client: PylonClient, config: Config) -> None:
         """Request one record of the first parent."""
         limit = {"limit": 1} if self.parents.paging is Paging.QUERY else {}
-        parents = responses.items(self.parents, client.request(self.parents, query=limit))
+        parents = responses.items(client.request(self.parents, query=limit))
         for parent in parents[:1]:
             try:
                 client.request(self.endpoint, str(parent.get("id")), query={"limit": 1})

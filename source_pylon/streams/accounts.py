@@ -136,9 +136,6 @@ class AccountRelationships(SubStream):
     endpoint = get_all("/accounts/{account_id}/relationships")
     model = AccountRelationship
 
-    def transform_child(self, record: Record, parent: Record) -> Record:
-        return record
-
 
 class AccountActivities(SubStream):
     """Activities that an organisation recorded on its accounts; one request for each account."""

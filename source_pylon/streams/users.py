@@ -60,10 +60,8 @@ class Team(RecordModel):
     users: list[MiniUser] | None = field("The users in the team.")
 
 
-class UserRole(RecordModel):
+class UserRole(MiniRole):
     id: str = key("The ID of the role.")
-    name: str | None = field("The name of the role.")
-    slug: str | None = field("The slug of the role.")
 
 
 class Users(ListStream):

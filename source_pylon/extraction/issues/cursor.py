@@ -140,11 +140,5 @@ def parse_issue_cursor(name: str, state: Mapping[str, Any], include_messages: bo
         logger.info(
             f"Stream {name}: Include Messages was switched on, so the history is read once more, with messages."
         )
-        return replace(
-            cursor,
-            history_read_back_to=None,
-            history_complete=False,
-            older_activity_read_until=None,
-            older_activity_complete=False,
-        )
+        return IssueCursor(until, latest_message_time=cursor.latest_message_time, unread_issues=cursor.unread_issues)
     return cursor
