@@ -6,6 +6,7 @@ python -m benchmarks.peers [--scale 1.0]
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -163,7 +164,8 @@ def main() -> None:
     def add(name: str, title: str, figures: dict[str, Figures]) -> None:
         cases[name] = figures
         records = figures["connector"].records
-        report.add(f"**{title}**, {records:,} records to be read:", table(_HEAD, _rows(figures)))
+        load = f"load {os.getloadavg()[0]:.1f} at the end"
+        report.add(f"**{title}**, {records:,} records to be read ({load}):", table(_HEAD, _rows(figures)))
 
     accounts, issues, small, stormy = (max(20, int(number * scale)) for number in (100_000, 3_000, 600, 200))
     with Pylon(size={"issues": 0, "contacts": 0, "accounts": accounts}, limits=None) as pylon:
