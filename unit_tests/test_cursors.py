@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from source_pylon.api.errors import Unavailable
@@ -90,6 +90,8 @@ def test_a_cursor_ahead_by_what_whole_seconds_explain_is_kept() -> None:
 
 
 @given(moments, st.none() | moments)
+@example(NOW, NOW + SECOND)
+@example(NOW, NOW + DAY)
 def test_the_next_cursor_never_falls_behind_a_cursor_of_a_right_clock(
     horizon: datetime, cursor: datetime | None
 ) -> None:
@@ -100,6 +102,11 @@ def test_the_next_cursor_never_falls_behind_a_cursor_of_a_right_clock(
 
 
 @given(st.none() | moments, st.none() | moments, moments, lookbacks)
+@example(None, None, NOW, DAY)
+@example(NOW, None, NOW, DAY)
+@example(None, NOW, NOW, DAY)
+@example(NOW - DAY, NOW, NOW, timedelta(0))
+@example(NOW, NOW, NOW, DAY)
 def test_reading_begins_at_the_start_date_or_the_lookback_before_the_cursor(
     start: datetime | None, cursor: datetime | None, horizon: datetime, lookback: timedelta
 ) -> None:
