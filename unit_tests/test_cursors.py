@@ -42,6 +42,10 @@ def test_a_state_that_no_sync_can_have_written_is_no_cursor(value: object) -> No
     assert parse_cursor(value) is None
 
 
+def test_a_state_may_be_as_old_as_1999() -> None:
+    assert parse_cursor("1999-01-01T00:00:00Z") == datetime(1999, 1, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("state", [None, {}])
 def test_no_state_is_no_cursor_and_no_reason_to_warn(
     state: dict[str, Any] | None, caplog: pytest.LogCaptureFixture

@@ -128,7 +128,10 @@ def test_a_refused_first_page_is_not_tried_again() -> None:
 
 
 def test_records_without_identity_are_all_given_and_the_others_once() -> None:
-    first: Answer = {"data": [{"x": 1}, {"x": 1}, {"id": "a"}, {"id": "a"}], "pagination": {"cursor": "1", "has_next_page": True}}
+    first: Answer = {
+        "data": [{"x": 1}, {"x": 1}, {"id": "a"}, {"id": "a"}],
+        "pagination": {"cursor": "1", "has_next_page": True},
+    }
     second: Answer = {"data": [{"x": 1}, {"id": "a"}, {"id": "b"}], "pagination": {}}
     pages = paginate(ENDPOINT, Server(first, second), lambda record: record.get("id"))
     assert [[record.get("id") for record in page] for page in pages] == [[None, None, "a"], [None, "b"]]
