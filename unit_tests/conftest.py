@@ -10,7 +10,6 @@ from hypothesis import Phase, settings
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
-
 settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], database=None)
 
 
