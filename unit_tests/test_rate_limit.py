@@ -248,6 +248,13 @@ def test_a_limit_that_holds_calls_back_for_a_minute_grows_in_steps_of_a_quarter_
     assert all(15 <= after[0] - before[0] < 16 for before, after in pairwise(grown[1:]))
 
 
+def test_a_trial_teaches_the_limit_at_which_it_was_refused() -> None:
+    outcome = simulate(SlidingWindow(60), [AdaptiveLimit(20, MINUTE)], 5)
+    (window,) = outcome.limits
+    assert window.learned == window.limit
+    assert 54 <= window.limit <= 60
+
+
 def pauses(outcome: Outcome) -> list[float]:
     """The minutes between trials, each of which ends with one refusal or a few in a row."""
     (moments,) = outcome.refused
