@@ -80,9 +80,12 @@ class SourcePylon(Source):
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
         """Return the states of an earlier sync, none without a file; raises a config_error for a damaged one."""
         with _files_as_config_errors():
-            return (
-                [AirbyteStateMessageSerializer.load(state) for state in read_states(state_path)] if state_path else []
-            )
+            if not state_path:
+                return []
+            states = [AirbyteStateMessageSerializer.load(state) for state in read_states(state_path)]
+        if not states:
+            logger.info("The state file holds no state, so every stream is read from its beginning.")
+        return states
 
     def spec(self, logger: logging.Logger) -> ConnectorSpecification:
         """Return the specification, which is made from the configuration model."""

@@ -188,7 +188,7 @@ def main() -> None:
         )
     titles = {
         "accounts": f"{accounts:,} accounts",
-        "issues": f"{issues:,} issues with messages, 50 ms latency",
+        "issues": f"{issues:,} issues with messages",
         "second run": f"Second run after {messages + others} changes",
         "storm": f"{_STORM_SECONDS:.0f} s of 429",
     }

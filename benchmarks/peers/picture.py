@@ -48,7 +48,7 @@ def draw(
         axes.tick_params(left=False)
         if axes not in grid[:, 0]:
             axes.set_yticklabels([])
-    figure.suptitle("Less is better", fontsize="small", x=0.99, ha="right")
+    figure.suptitle("Shorter is better", fontsize="small", style="italic", x=0.01, ha="left")
     figure.savefig(path, dpi=110)
 
 

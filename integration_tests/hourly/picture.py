@@ -28,11 +28,18 @@ def draw(results: Sequence[SyncResult], path: Path) -> None:
     disturbed = [one.refused + one.failed for one in results]
     requests.bar(hours, disturbed, color="#e9a03b", label="of these refused or failed (429, 5xx, reset)")
     records.plot(hours, [one.stored for one in results], color="#555555", label="issues stored at Pylon")
-    memory.set(ylabel="MB", ylim=(0, None), title="Peak resident memory of each sync")
-    requests.set(ylabel="requests", yscale="symlog", ylim=(0, None), title="Requests of each sync")
+    memory.set(
+        ylabel="MB", ylim=(0, 1.15 * max(one.peak_mb for one in results)), title="Peak resident memory of each sync"
+    )
+    requests.set(
+        ylabel="requests",
+        yscale="symlog",
+        ylim=(0, 5 * max(one.requests for one in results)),
+        title="Requests of each sync",
+    )
     records.set(ylabel="records", yscale="symlog", ylim=(0, None), title="Records emitted by each sync")
     records.set_xlabel("hours since the first sync, on Pylon's clock")
     for axes in (memory, requests, records):
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small", loc="lower left" if axes is memory else "upper right")
+        axes.legend(fontsize="small", loc="upper right" if axes is requests else "lower right")
     figure.savefig(path, dpi=100)

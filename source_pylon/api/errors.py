@@ -205,7 +205,9 @@ BY_FAILURE: Mapping[str, Rule] = {
     "tls": Rule(Action.RETRY, Unreachable, f"No trusted TLS connection to {{host}}. {_CA_HINT}"),
     "timeout": Rule(Action.RETRY, Unreachable, "{host} does not answer in time."),
     "name": Rule(
-        Action.RETRY, Unreachable, "The name of {host} cannot be resolved. Check the API URL, DNS and the network."
+        Action.RETRY,
+        Unreachable,
+        "The name of {host} cannot be resolved. Check DNS and the network, and the API URL if you have set one.",
     ),
     "connection": Rule(Action.RETRY, Unreachable, "No connection to {host}. Check the network, firewall and proxy."),
     "broken": Rule(Action.RETRY, Unreachable, "The connection to {host} broke while a response was read."),
