@@ -162,9 +162,7 @@ DEFECTS = (
     Defect(
         "limit-of-the-table-wrong",
         "the_whole_table_of_rate_limits",
-        Edit(
-            "api/endpoints.py", "return 120 if _is_slow(endpoint) else 300", "return 120 if _is_slow(endpoint) else 240"
-        ),
+        Edit("api/endpoints.py", "return 120 if is_slow else 300", "return 120 if is_slow else 240"),
     ),
     Defect(
         "rate-limit-percent-ignored",

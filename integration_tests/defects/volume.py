@@ -65,7 +65,7 @@ DEFECTS = (
     Defect(
         "no-size-limit",
         "a_record_that_is_too_large_is_given",
-        Edit("output/runner.py", "            if len(line) >= MOST_BYTES:", "            if not line:"),
+        Edit("output/runner.py", "            if len(line) >= MAX_LINE_BYTES:", "            if not line:"),
     ),
     Defect(
         "newest-messages-left-out",
@@ -101,6 +101,6 @@ DEFECTS = (
     Defect(
         "records-cut-early",
         "an_issue_just_below_16_mb_is_whole",
-        Edit(_SIZES, "MOST_BYTES = 16_000_000", "MOST_BYTES = 15_000_000"),
+        Edit(_SIZES, "MAX_LINE_BYTES = 16_000_000", "MAX_LINE_BYTES = 15_000_000"),
     ),
 )

@@ -24,7 +24,7 @@ from integration_tests.support.fault_runs import FAULT_TIMING, fault_timing, rea
 from integration_tests.support.faults import LIST, MESSAGES
 from integration_tests.support.streaming_assertions import StreamingAssertions, lines_of
 from source_pylon.transform.html_to_text import html_to_text
-from source_pylon.transform.truncation import MOST_BYTES
+from source_pylon.transform.truncation import MAX_LINE_BYTES
 
 
 class Ended(NamedTuple):
@@ -291,7 +291,7 @@ def test_a_record_that_is_too_large_is_given_below_16_mb_with_as_much_as_fits(sm
     run = read(small_pylon, streams)
     assert_green(run, *streams)
     assert_state_never_ahead(small_pylon, run)
-    assert longest_line(run) < MOST_BYTES
+    assert longest_line(run) < MAX_LINE_BYTES
     assert set(run.ids("issues")) == {one["id"] for one in small_pylon.expected("issues")}
     (record,) = (one for one in run.records("issues") if one["id"] == issue)
     assert record["messages_truncated"] is True
@@ -319,7 +319,7 @@ def test_an_issue_just_below_16_mb_is_whole(small_pylon: Sandbox) -> None:
     issue = with_large_issue(small_pylon, Large(tuple(filled(1_050_000) for _ in range(5))))
     run = read(small_pylon)
     assert_synced(small_pylon, run)
-    assert KEPT_WHOLE - 500_000 < longest_line(run) < MOST_BYTES
+    assert KEPT_WHOLE - 500_000 < longest_line(run) < MAX_LINE_BYTES
     assert not said_of(run, issue)
 
 
@@ -327,7 +327,7 @@ def test_a_large_field_is_cut_where_messages_are_not_read(small_pylon: Sandbox) 
     issue = with_large_issue(small_pylon, Large((), {"title": "x" * 20_000_000}))
     run = read(small_pylon, include_messages=False)
     assert_green(run)
-    assert longest_line(run) < MOST_BYTES
+    assert longest_line(run) < MAX_LINE_BYTES
     (record,) = (one for one in run.records("issues") if one["id"] == issue)
     assert (record["messages"], record["messages_truncated"]) == (None, True)
     assert "title" in said_of(run, issue)[0]
@@ -349,5 +349,5 @@ def test_a_record_of_any_stream_that_is_too_large_is_given_below_16_mb_and_named
     small_pylon.store.update(stream, large, **field)
     output = sync(small_pylon, [stream])
     assert set(output.ids(stream)) == {record["id"] for record in small_pylon.expected(stream)}
-    assert KEPT_WHOLE < max(len(line.encode()) for line in output.text.splitlines()) < MOST_BYTES
+    assert KEPT_WHOLE < max(len(line.encode()) for line in output.text.splitlines()) < MAX_LINE_BYTES
     assert [text for text in output.warnings if large in text and next(iter(field)) in text]
