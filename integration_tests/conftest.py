@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration_tests.harness import ago
 from integration_tests.sandbox import Sandbox, Size
+from integration_tests.support.expected import ago
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import time
 import traceback
 from collections.abc import Sequence
 
-from integration_tests.faults.forks import Forks
-from integration_tests.faults.rounds import Broken, Told, play
+from integration_tests.support.crash_recovery import PromiseBroken, Totals, play
+from integration_tests.support.fork_server import ForkServer
 
 
 def main(args: Sequence[str]) -> int:
@@ -25,17 +25,17 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=1000, help="how many syncs to stop at least")
     parser.add_argument("--seed", type=int, default=1, help="the first organisation's; those that follow count up")
     options = parser.parse_args(args)
-    total, seed, begun = Told(), options.seed, time.monotonic()
-    with Forks() as forks:
+    total, seed, begun = Totals(), options.seed, time.monotonic()
+    with ForkServer() as fork_server:
         while total.rounds < options.rounds:
             try:
-                told = play(forks, seed)
-            except Broken:
+                totals = play(fork_server, seed)
+            except PromiseBroken:
                 traceback.print_exc()
                 print(f"FAILED with seed {seed}: python -m integration_tests.soak --rounds 1 --seed {seed}")
                 return 1
-            print(f"seed {seed}: {told}", flush=True)
-            total += told
+            print(f"seed {seed}: {totals}", flush=True)
+            total += totals
             seed += 1
     print(f"PASSED, {seed - options.seed} organisations in {time.monotonic() - begun:.0f} s: {total}")
     return 0

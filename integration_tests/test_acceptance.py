@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from integration_tests.harness import FAST, Files, Output, Record, ago, config_for, discover, run
 from integration_tests.sandbox import Sandbox, Size
+from integration_tests.support.connector import FAST, Files, Output, Record, config_for, discover, run
+from integration_tests.support.expected import ago
 
 HERE = Path(__file__).parent
 CATALOG = json.loads((HERE / "incremental_catalog.json").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from airbyte_cdk.test.standard_tests import ConnectorTestScenario, SourceTestSuiteBase
 
-from integration_tests.harness import CURSORS, FAST, REPOSITORY, discover
+from integration_tests.support.connector import CURSORS, FAST, REPOSITORY, discover
 from scripts.connector_test import sandbox_configurations
 from source_pylon import SourcePylon
 

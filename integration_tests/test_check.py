@@ -8,18 +8,11 @@ from typing import Any
 
 import pytest
 
-from integration_tests.harness import (
-    FAST,
-    ISSUE_STREAMS,
-    MESSAGES,
-    SEARCH,
-    STREAMS,
-    check,
-    expected,
-    read,
-)
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import html, redirect, reset, status
+from integration_tests.support.connector import FAST, ISSUE_STREAMS, STREAMS, check, read
+from integration_tests.support.expected import expected
+from integration_tests.support.faults import MESSAGES, SEARCH
 
 ENDPOINTS = {
     "call_recordings": "POST /call-recordings/search",

@@ -19,24 +19,24 @@ from typing import Any
 
 import pytest
 
-from integration_tests.faults.harness import Run, fast, in_process, start
-from integration_tests.harness import (
-    MESSAGES,
+from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.sandbox.faults import hang, status
+from integration_tests.support.connector import (
     Files,
-    ago,
+    Output,
     check,
     complete,
     config_for,
     configured_catalog,
     console_script,
     discover,
-    expected,
     run,
 )
-from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sandbox.faults import hang, status
+from integration_tests.support.expected import ago, expected
+from integration_tests.support.fault_runs import fault_timing, start
+from integration_tests.support.faults import MESSAGES
 
-QUICK = fast(minute=0.05)
+QUICK = fault_timing(minute=0.05)
 UNAUTHORIZED = "does not accept the API token"
 
 
@@ -50,7 +50,7 @@ def small() -> Iterator[Sandbox]:
 def at_terminal(
     args: Sequence[str], stdout: Any, columns: int = 80, timing: Any = QUICK, seconds: float = 60.0
 ) -> tuple[int, str]:
-    """Run with standard error on a terminal of so many columns; return the exit code and what the terminal got."""
+    """Output with standard error on a terminal of so many columns; return the exit code and what the terminal got."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = start(args, timing=timing, stdout=stdout, stderr=theirs)
@@ -138,7 +138,7 @@ def test_a_wrong_token_is_one_error_of_a_read(small: Sandbox) -> None:
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_progress_is_two_lines_that_fit_the_terminal(columns: int, small: Sandbox, tmp_path: Path) -> None:
     small.faults.add(Fault(MESSAGES, status(503), times=1, after=10))
-    timing = fast(minute=0.05, heartbeat=0.1, retry_base=1.0, retry_cap=1.0)
+    timing = fault_timing(minute=0.05, heartbeat=0.1, retry_base=1.0, retry_cap=1.0)
     with (
         Files(config_for(small), configured_catalog(["issues"])) as files,
         (tmp_path / "out.jsonl").open("wb") as out,
@@ -164,7 +164,7 @@ def test_a_stopped_sync_writes_its_last_state_says_so_in_one_line_and_ends_by_th
         # A checkpoint follows about a minute of requests for messages, of which 120 are allowed.
         hanging = pylon.faults.add(Fault(MESSAGES, hang(), times=10_000, after=300))
         # A state is due after an hour: every state in the output is the one that the signal brought about.
-        timing = fast(minute=0.05, checkpoint_interval=3600.0)
+        timing = fault_timing(minute=0.05, checkpoint_interval=3600.0)
         with Files(config_for(pylon), configured_catalog(["issues", "accounts"])) as files:
             process = start(files.arguments("read"), timing=timing)
             while not hanging.fired:
@@ -172,7 +172,7 @@ def test_a_stopped_sync_writes_its_last_state_says_so_in_one_line_and_ends_by_th
                 time.sleep(0.05)
             process.send_signal(sent)
             out, err = process.communicate(timeout=30)
-        first = Run(process.returncode, out.decode(), err.decode())
+        first = Output(process.returncode, out.decode(), err.decode())
         assert first.code == -sent
         assert first.stderr == ""
         assert "Traceback" not in first.text
@@ -184,7 +184,7 @@ def test_a_stopped_sync_writes_its_last_state_says_so_in_one_line_and_ends_by_th
 
         hanging.times = 0
         with Files(config_for(pylon), configured_catalog(["issues", "accounts"]), first.state) as files:
-            second = in_process(files.arguments("read"), QUICK)
+            second = run(files.arguments("read"), QUICK)
         assert second.code == 0
         assert {*first.ids("issues"), *second.ids("issues")} == expected(pylon, "issues").keys()
         assert len(second.ids("issues")) < 400, "it continued from the state"
@@ -217,11 +217,11 @@ def test_the_commands_of_the_help_text_read_once_everything_and_then_only_what_c
     config.write_text(json.dumps(config_for(small)))
     catalog, first, second = (tmp_path / name for name in ("catalog.json", "first.jsonl", "second.jsonl"))
 
-    def written(target: Path, *args: str) -> Run:
+    def written(target: Path, *args: str) -> Output:
         output = complete([console_script(), *args])
         assert output.code == 0, output.text + output.stderr
         target.write_text(output.text)
-        return Run(output.code, output.text, output.stderr)
+        return Output(output.code, output.text, output.stderr)
 
     written(catalog, "catalog", "--config", str(config), "--streams", "issues,accounts")
     both = ["read", "--config", str(config), "--catalog", str(catalog)]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from integration_tests.harness import (
+from integration_tests.sandbox import Sandbox
+from integration_tests.support.connector import (
     Files,
     Output,
-    ago,
     check,
     complete,
     config_for,
@@ -19,7 +19,7 @@ from integration_tests.harness import (
     run,
     stream_state,
 )
-from integration_tests.sandbox import Sandbox
+from integration_tests.support.expected import ago
 from source_pylon.timestamps import render
 
 SECRET = "pylon_api_5ecret7oken"
@@ -145,15 +145,15 @@ def test_a_file_that_is_no_state_is_refused_rather_than_everything_read_again(co
 
 @pytest.mark.parametrize("form", ["list", "json lines", "cut json lines", "legacy", "one"])
 def test_a_state_is_taken_in_every_form_in_which_it_is_kept(form: str, pylon: Sandbox) -> None:
-    mark = {"updated_at": render(ago(minutes=20))}
-    state = stream_state("accounts", mark)
+    since = {"updated_at": render(ago(minutes=20))}
+    state = stream_state("accounts", since)
     lines = [json.dumps({"type": "LOG", "log": {"level": "INFO", "message": "x"}})]
     lines += [json.dumps({"type": "STATE", "state": state})]
     content = {
         "list": json.dumps([state]),
         "json lines": "\n".join(lines),
         "cut json lines": "\n".join([*lines, '{"type":"RECORD","rec']),
-        "legacy": json.dumps({"accounts": mark}),
+        "legacy": json.dumps({"accounts": since}),
         "one": json.dumps(state),
     }[form]
     with Files(config_for(pylon), configured_catalog(["accounts"]), content) as files:

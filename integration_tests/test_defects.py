@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from integration_tests.harness import REPOSITORY
+from integration_tests.support.connector import REPOSITORY
 
 
 @pytest.mark.slow

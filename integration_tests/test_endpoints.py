@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import requests
 
-from integration_tests.harness import ago, stream_state
-from integration_tests.registry import NAMES, definition_of, sync
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.faults import Seen
 from integration_tests.sandbox.operations import Limit, read_operations
+from integration_tests.support.all_streams import NAMES, definition_of, sync
+from integration_tests.support.connector import stream_state
+from integration_tests.support.expected import ago
 from source_pylon.api.endpoints import ME, MESSAGES, Endpoint, Paging
 from source_pylon.streams import STREAMS
 from source_pylon.timestamps import render
@@ -50,18 +51,20 @@ def requests_made() -> list[Seen]:
     """All requests of a first and of a later sync of every stream, the later one over several months."""
     with Sandbox(size=Size(issues=60), limits=None, base_time=ago(hours=1)) as pylon:
         sync(pylon)
-        marks = [
+        cursors = [
             stream_state(name, {str(definition_of(name).cursor_field): render(ago(days=90))})
             for name in NAMES
             if definition_of(name).cursor_field and not name.startswith(("issue", "conversations", "tickets"))
         ]
-        issue_marks = {
+        issue_state = {
             "changes_read_until": render(ago(days=90)),
             "history_read_back_to": render(ago(days=90)),
             "unread_issues": [pylon.expected("issues")[0]["id"]],
         }
-        marks += [stream_state(name, issue_marks) for name in ("issues", "conversations", "tickets", "issue_messages")]
-        sync(pylon, state=marks, start_date=render(ago(days=300)))
+        cursors += [
+            stream_state(name, issue_state) for name in ("issues", "conversations", "tickets", "issue_messages")
+        ]
+        sync(pylon, state=cursors, start_date=render(ago(days=300)))
         return list(pylon.log)
 
 

@@ -11,36 +11,26 @@ from typing import Any
 
 import pytest
 
-from integration_tests.harness import (
-    CURSORS,
-    FAST,
-    ISSUE_STREAMS,
-    LIST,
-    MESSAGES,
-    SEARCH,
-    STREAMS,
-    Output,
+from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.sandbox.faults import transform
+from integration_tests.support.connector import CURSORS, FAST, ISSUE_STREAMS, STREAMS, Output, read, stream_state
+from integration_tests.support.expected import (
     ago,
     assert_kept_equals_stored,
     expected,
-    hook,
     moment,
     newest,
-    read,
     stored_issues,
-    stream_state,
     type_of,
-    unfiltered_search,
     without_signatures,
 )
-from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sandbox.faults import transform
+from integration_tests.support.faults import LIST, MESSAGES, SEARCH, hook, unfiltered_search
 from source_pylon import source
 from source_pylon.api.client import PylonClient
 from source_pylon.timestamps import render
 
 SHORT = replace(FAST, consistency_lag=timedelta(seconds=1))
-"""A settling time that a test can wait for."""
+"""A consistency lag that a test can wait for."""
 
 
 def of_type(pylon: Sandbox, kind: str, number: int = 0) -> str:
@@ -114,7 +104,7 @@ def test_a_sync_without_changes_gives_nothing_but_what_is_read_whole(pylon: Sand
     assert pylon.count(SEARCH) <= 4
 
 
-def test_changes_come_again_only_within_the_settling_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_come_again_only_within_the_consistency_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(size=Size(issues=60), limits=None, base_time=ago(hours=1)) as sandbox:
         monkeypatch.setattr(source, "PylonClient", partial(PylonClient, now=sandbox.clock.now))
         outputs = [read(sandbox, ISSUE_STREAMS, timing=SHORT)]
@@ -122,7 +112,7 @@ def test_changes_come_again_only_within_the_settling_time(monkeypatch: pytest.Mo
         changed = {issue["id"] for issue in stored_issues(sandbox) if moment(issue["updated_at"]) > ago(minutes=30)}
         outputs.append(read(sandbox, ISSUE_STREAMS, state=outputs[-1].state, timing=SHORT))
         assert set(outputs[-1].ids("issues")) == changed
-        # Marks are whole seconds, and one short of the settling time; the Date header that tells the time is, too.
+        # Cursors are whole seconds, and one short of the consistency lag; the Date header that tells the time is, too.
         sandbox.clock.advance(SHORT.consistency_lag + timedelta(seconds=5))
         outputs.append(read(sandbox, ISSUE_STREAMS, state=outputs[-1].state, timing=SHORT))
         assert set(outputs[-1].ids("issues")) <= changed
@@ -298,17 +288,17 @@ def test_a_full_refresh_reads_everything_whatever_the_state(pylon: Sandbox) -> N
 def test_streams_with_different_states_still_ask_for_messages_once(pylon: Sandbox) -> None:
     states = {"issues": ago(days=300), "conversations": ago(days=500), "tickets": ago(days=30)}
     state = [
-        stream_state(stream, {"changes_read_until": render(mark), "history_read_back_to": "complete"})
-        for stream, mark in states.items()
+        stream_state(stream, {"changes_read_until": render(since), "history_read_back_to": "complete"})
+        for stream, since in states.items()
     ]
     output = read(pylon, ISSUE_STREAMS, state=state)
     asked = Counter(seen.params["id"] for seen in pylon.log if seen.template == MESSAGES)
     assert max(asked.values()) == 1
-    for stream, mark in states.items():
+    for stream, since in states.items():
         wanted = {
             issue["id"]
             for issue in stored_issues(pylon, stream)
-            if moment(cursor(issue)) > mark or moment(issue["updated_at"]) > mark
+            if moment(cursor(issue)) > since or moment(issue["updated_at"]) > since
         }
         assert wanted
         assert Counter(output.ids(stream)) == Counter(wanted)

@@ -10,29 +10,27 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from integration_tests.harness import (
+from integration_tests.sandbox import Sandbox, Size
+from integration_tests.support.connector import (
+    FAST,
     ISSUE_STREAMS,
     REPOSITORY,
     Files,
     Output,
     Record,
-    ago,
-    assert_kept_equals_stored,
     complete,
     config_for,
     configured_catalog,
     console_script,
-    is_covered,
     launcher,
-    newest,
     read,
-    stored_issues,
 )
-from integration_tests.sandbox import Sandbox, Size
+from integration_tests.support.expected import ago, assert_kept_equals_stored, is_covered, newest, stored_issues
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +40,7 @@ def killed_read(pylon: Sandbox, state: Any, records: int, sent: signal.Signals =
     what it wrote, whole lines only. Meanwhile the data changes."""
     with Files(config_for(pylon, num_workers=4), configured_catalog(ISSUE_STREAMS), state) as files:
         process = subprocess.Popen(
-            [*launcher(checkpoint=0.2), *files.arguments("read")],
+            [*launcher(replace(FAST, checkpoint_interval=0.2)), *files.arguments("read")],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=REPOSITORY,
@@ -108,7 +106,7 @@ def claims(output: Output, stream: str) -> Iterable[tuple[Record, dict[str, Reco
 
 def test_no_state_leaves_before_the_records_that_it_covers(large: Sandbox) -> None:
     with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
-        output = complete([*launcher(checkpoint=0.0), *files.arguments("read")])
+        output = complete([*launcher(replace(FAST, checkpoint_interval=0.0)), *files.arguments("read")])
     assert output.code == 0
     for stream in ISSUE_STREAMS:
         stored = stored_issues(large, stream)
@@ -158,7 +156,10 @@ def test_records_leave_while_the_sync_waits() -> None:
         Files(config_for(sandbox), configured_catalog(["issues"])) as files,
     ):
         process = subprocess.Popen(
-            [*launcher(minute=6.0), *files.arguments("read")], stdout=subprocess.PIPE, cwd=REPOSITORY, text=True
+            [*launcher(replace(FAST, minute=6.0)), *files.arguments("read")],
+            stdout=subprocess.PIPE,
+            cwd=REPOSITORY,
+            text=True,
         )
         watchdog = threading.Timer(20, process.kill)
         watchdog.start()

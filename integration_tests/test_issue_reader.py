@@ -9,35 +9,29 @@ from typing import Any
 
 import pytest
 
-from integration_tests.faults.harness import Run, fast, in_process, read
-from integration_tests.faults.proof import (
+from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.sandbox.faults import Action, Reply, Seen, html, status, transform
+from integration_tests.sandbox.options import History
+from integration_tests.support.assertions import (
     assert_complete_and_fresh,
     assert_failed,
     assert_green,
     assert_state_never_ahead,
-    proven,
+    assert_synced,
 )
-from integration_tests.harness import (
-    ISSUE,
+from integration_tests.support.connector import (
     ISSUE_STREAMS,
-    LIST,
-    MESSAGES,
-    SEARCH,
     Files,
+    Output,
     Record,
-    ago,
     config_for,
     configured_catalog,
-    expected,
-    is_covered,
-    moment,
-    stored_issues,
+    run,
     stream_state,
-    type_of,
 )
-from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sandbox.faults import Action, Reply, Seen, html, status, transform
-from integration_tests.sandbox.options import History
+from integration_tests.support.expected import ago, expected, is_covered, moment, stored_issues, type_of
+from integration_tests.support.fault_runs import fault_timing, read
+from integration_tests.support.faults import ISSUE, LIST, MESSAGES, SEARCH
 from source_pylon.timestamps import render
 
 
@@ -48,7 +42,7 @@ def large() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def read_part(pylon: Sandbox, streams: tuple[str, ...] = ("issues",), states: int = 2, **config: Any) -> Run:
+def read_part(pylon: Sandbox, streams: tuple[str, ...] = ("issues",), states: int = 2, **config: Any) -> Output:
     """A first sync as if it had been killed after so many states of its first stream."""
     lines = read(pylon, streams, **config).text.splitlines(keepends=True)
     seen = 0
@@ -57,11 +51,11 @@ def read_part(pylon: Sandbox, streams: tuple[str, ...] = ("issues",), states: in
             '"type":"STATE"' in line and json.loads(line)["state"]["stream"]["stream_descriptor"]["name"] == streams[0]
         )
         if seen == states:
-            return Run(1, "".join(lines[: number + 1]))
+            return Output(1, "".join(lines[: number + 1]))
     raise AssertionError("there were not so many states")
 
 
-def emitted(run: Run) -> list[tuple[str, str]]:
+def emitted(run: Output) -> list[tuple[str, str]]:
     """The records of a run in order: each as its stream and its id."""
     records = [line["record"] for line in run.lines if line["type"] == "RECORD"]
     return [(record["stream"], record["data"]["id"]) for record in records]
@@ -83,7 +77,7 @@ def of_issue(issue: str) -> Any:
 
 def test_a_first_sync_emits_the_newest_issues_first(large: Sandbox) -> None:
     run = read(large, ISSUE_STREAMS)
-    proven(large, run, streams=ISSUE_STREAMS)
+    assert_synced(large, run, streams=ISSUE_STREAMS)
     for stream in ISSUE_STREAMS:
         created = [moment(record["created_at"]) for record in run.records(stream)]
         assert created == sorted(created, reverse=True)
@@ -106,7 +100,7 @@ def test_a_sync_within_the_first_history_emits_what_changed_before_it_continues(
         large.store.add_message(issue["id"])
         changed.add(issue["id"])
     second = read(large, state=first.state)
-    proven(large, first, second)
+    assert_synced(large, first, second)
     assert set(second.ids("issues")[: len(changed)]) == changed
     assert len(second.ids("issues")) < len(unseen) + len(changed) + 5
 
@@ -128,7 +122,7 @@ def test_syncs_that_are_killed_again_and_again_reach_the_end_of_the_history(larg
                 and message["state"]["stream"]["stream_state"]["history_read_back_to"] != before
             ):
                 break
-        runs.append(Run(1, "".join(lines)))
+        runs.append(Output(1, "".join(lines)))
         assert_state_never_ahead(large, *runs)
     runs.append(read(large, state=runs[-1].state))
     assert_green(runs[-1])
@@ -136,7 +130,7 @@ def test_syncs_that_are_killed_again_and_again_reach_the_end_of_the_history(larg
 
 
 def test_checkpoints_are_at_most_a_minute_of_message_requests_apart(large: Sandbox) -> None:
-    run = read(large, allowance=lambda endpoint: 120)
+    run = read(large, limits=lambda endpoint: 120)
     counts = [message["sourceStats"]["recordCount"] for message in run.state_messages("issues")]
     assert len(counts) > 3
     assert max(counts) <= 120
@@ -149,7 +143,7 @@ def test_a_stream_that_is_added_later_does_not_hold_up_the_others(large: Sandbox
     first = read(large, ["issues"])
     changed = {large.store.add_issue(type="conversation"), large.store.add_issue(type="ticket")}
     second = read(large, ["issues", "tickets"], state=first.state)
-    proven(large, first, second, streams=["issues"])
+    assert_synced(large, first, second, streams=["issues"])
     assert set(second.ids("tickets")) == expected(large, "tickets").keys()
     assert {identity for stream, identity in emitted(second) if stream == "issues"} == changed
     last_of_issues = max(place for place, (stream, _) in enumerate(emitted(second)) if stream == "issues")
@@ -159,7 +153,7 @@ def test_a_stream_that_is_added_later_does_not_hold_up_the_others(large: Sandbox
 def test_a_stream_that_is_added_within_the_first_history_is_read_beside_it(large: Sandbox) -> None:
     first = read_part(large)
     second = read(large, ["issues", "conversations"], state=first.state)
-    proven(large, first, second, streams=["issues"])
+    assert_synced(large, first, second, streams=["issues"])
     assert_complete_and_fresh(large, second, streams=["conversations"])
     asked = [seen.params["id"] for seen in large.log if seen.template == MESSAGES]
     assert max(asked[len(first.ids("issues")) :].count(one) for one in set(asked)) <= 2
@@ -168,7 +162,7 @@ def test_a_stream_that_is_added_within_the_first_history_is_read_beside_it(large
 # --- start dates ---
 
 
-def owed_since(pylon: Sandbox, start: datetime) -> set[str]:
+def expected_since(pylon: Sandbox, start: datetime) -> set[str]:
     """The issues that a start date asks for: created, or with a message, since then."""
     return {i["id"] for i in stored_issues(pylon) if moment(i.get("latest_message_time") or i["created_at"]) >= start}
 
@@ -176,14 +170,14 @@ def owed_since(pylon: Sandbox, start: datetime) -> set[str]:
 def test_a_start_date_that_is_moved_back_continues_the_history(large: Sandbox) -> None:
     starts = [ago(days=days).replace(microsecond=0) for days in (60, 300)]
     first = read(large, start_date=render(starts[0]))
-    assert set(first.ids("issues")) == owed_since(large, starts[0])
+    assert set(first.ids("issues")) == expected_since(large, starts[0])
     second = read(large, state=first.state, start_date=render(starts[1]))
-    assert {*first.ids("issues"), *second.ids("issues")} == owed_since(large, starts[1])
+    assert {*first.ids("issues"), *second.ids("issues")} == expected_since(large, starts[1])
     created = {issue["id"]: moment(issue["created_at"]) for issue in stored_issues(large)}
     assert second.ids("issues")
     assert all(created[identity] < starts[0] for identity in second.ids("issues"))
     third = read(large, state=second.state)
-    proven(large, first, second, third)
+    assert_synced(large, first, second, third)
     assert all(created[identity] < starts[1] for identity in third.ids("issues"))
 
 
@@ -197,8 +191,8 @@ def test_a_start_date_that_is_moved_forward_and_back_leaves_nothing_stale(large:
     runs.append(read(large, state=runs[-1].state, **config))
     newest = {record["id"]: record for run in runs for record in run.records("issues")}
     assert newest[old]["tags"] == ["changed"]
-    for run in runs:
-        assert_green(run)
+    for one in runs:
+        assert_green(one)
 
 
 # --- messages switched off and on ---
@@ -208,7 +202,7 @@ def test_messages_that_are_switched_on_are_read_for_the_whole_history_and_that_i
     without = read(pylon, ISSUE_STREAMS, include_messages=False)
     assert_green(without, *ISSUE_STREAMS)
     again = read(pylon, ISSUE_STREAMS, state=without.state)
-    proven(pylon, again, streams=ISSUE_STREAMS)
+    assert_synced(pylon, again, streams=ISSUE_STREAMS)
     for stream in ISSUE_STREAMS:
         assert again.said(f"Stream {stream}: Include Messages was switched on", "history is read once more")
     third = read(pylon, ISSUE_STREAMS, state=again.state)
@@ -220,10 +214,10 @@ def test_messages_that_are_switched_on_are_all_there_though_the_sync_that_reads_
     without = read(large, include_messages=False)
     lines = read(large, state=without.state).text.splitlines(keepends=True)
     states = [number for number, line in enumerate(lines) if '"type":"STATE"' in line]
-    killed = Run(1, "".join(lines[: states[len(states) // 2] + 1]))
+    killed = Output(1, "".join(lines[: states[len(states) // 2] + 1]))
     assert 0 < len(killed.ids("issues")) < 450
     last = read(large, state=killed.state)
-    proven(large, killed, last)
+    assert_synced(large, killed, last)
 
 
 def test_messages_that_are_switched_off_repeat_nothing(pylon: Sandbox) -> None:
@@ -239,7 +233,7 @@ def test_messages_that_are_switched_off_repeat_nothing(pylon: Sandbox) -> None:
 def test_where_a_year_is_refused_months_are_listed(pylon: Sandbox) -> None:
     with Sandbox(size=Size(issues=150), limits=None, base_time=ago(hours=1), max_list_range_days=30) as strict:
         run = read(strict, ISSUE_STREAMS)
-        proven(strict, run, streams=ISSUE_STREAMS)
+        assert_synced(strict, run, streams=ISSUE_STREAMS)
         assert strict.count(LIST, 400) == 1
         assert strict.count(SEARCH) < 5
         created = [moment(record["created_at"]) for record in run.records("issues")]
@@ -250,24 +244,24 @@ def test_where_a_year_is_refused_months_are_listed(pylon: Sandbox) -> None:
 def test_where_the_list_is_refused_altogether_the_history_is_searched_for(pylon: Sandbox, code: int) -> None:
     pylon.faults.add(Fault(LIST, status(code), times=None))
     first = read(pylon, ISSUE_STREAMS)
-    proven(pylon, first, streams=ISSUE_STREAMS)
+    assert_synced(pylon, first, streams=ISSUE_STREAMS)
     assert first.said(LIST, "read through", SEARCH)
     assert pylon.count(LIST) <= 2
     pylon.evolve(1, 20, deletions=False)
     second = read(pylon, ISSUE_STREAMS, first.state)
-    proven(pylon, first, second, streams=ISSUE_STREAMS)
+    assert_synced(pylon, first, second, streams=ISSUE_STREAMS)
 
 
 def test_a_permission_for_the_list_that_is_missing_is_no_error(pylon: Sandbox) -> None:
     pylon.forbid(LIST)
-    proven(pylon, read(pylon, ISSUE_STREAMS), streams=ISSUE_STREAMS)
+    assert_synced(pylon, read(pylon, ISSUE_STREAMS), streams=ISSUE_STREAMS)
 
 
 def test_a_permission_for_the_list_that_is_withdrawn_in_the_middle_costs_nothing_that_was_read(large: Sandbox) -> None:
     large.faults.add(Fault(LIST, status(403), times=None, after=1))
     first = read(large)
     second = read(large, state=first.state)
-    proven(large, first, second)
+    assert_synced(large, first, second)
 
 
 def unbounded_list(pylon: Sandbox) -> Action:
@@ -283,7 +277,7 @@ def unbounded_list(pylon: Sandbox) -> Action:
 def test_a_list_that_ignores_its_range_is_noticed_once_and_repeats_nothing(pylon: Sandbox) -> None:
     pylon.faults.add(Fault(LIST, unbounded_list(pylon), times=None))
     run = read(pylon, ISSUE_STREAMS)
-    proven(pylon, run, streams=ISSUE_STREAMS)
+    assert_synced(pylon, run, streams=ISSUE_STREAMS)
     assert len([text for text in run.warnings if "ignores the time range" in text]) == 1
 
 
@@ -291,15 +285,15 @@ def test_a_list_that_ignores_its_range_is_noticed_once_and_repeats_nothing(pylon
 
 
 def test_a_state_of_version_0_1_0_is_recognised_and_the_history_read_once_more(pylon: Sandbox) -> None:
-    mark = render(ago(days=20))
-    state = [stream_state("issues", {"latest_message_time": mark, "updated_at": mark})]
+    since = render(ago(days=20))
+    state = [stream_state("issues", {"latest_message_time": since, "updated_at": since})]
     run = read(pylon, state=state)
-    proven(pylon, run)
+    assert_synced(pylon, run)
     assert len([text for text in run.logs if "version 0.1.0" in text]) == 1
     changed = {
         issue["id"]
         for issue in stored_issues(pylon)
-        if max(moment(issue["updated_at"]), moment(issue["created_at"])) > moment(mark)
+        if max(moment(issue["updated_at"]), moment(issue["created_at"])) > moment(since)
     }
     assert changed
     assert changed <= set(run.ids("issues")[: len(changed) + 5])
@@ -316,7 +310,7 @@ def test_an_issue_that_cannot_be_read_is_kept_in_the_state_and_tried_first_next_
     pylon: Sandbox, answer: Action, which: str
 ) -> None:
     broken = an_issue(pylon)
-    runs: list[Run] = []
+    runs: list[Output] = []
     if which == "later sync":
         runs.append(read(pylon, ISSUE_STREAMS))
         pylon.store.add_message(broken)
@@ -342,7 +336,7 @@ def test_an_issue_that_cannot_be_read_is_kept_in_the_state_and_tried_first_next_
     assert {i for run in runs for i in run.ids("issues")} >= everything - {broken}
     pylon.faults.clear()
     runs.append(read(pylon, ISSUE_STREAMS, state=runs[-1].state))
-    proven(pylon, *runs, streams=ISSUE_STREAMS)
+    assert_synced(pylon, *runs, streams=ISSUE_STREAMS)
     assert all("unread_issues" not in runs[-1].states(stream)[-1] for stream in ISSUE_STREAMS)
 
 
@@ -357,7 +351,7 @@ def test_an_unreadable_issue_that_is_deleted_or_becomes_another_type_is_forgotte
     pylon.store.delete_issue(gone)
     pylon.store.update_issue(other, type="ticket")
     second = read(pylon, streams, first.state)
-    proven(pylon, first, second, streams=streams)
+    assert_synced(pylon, first, second, streams=streams)
     assert "unread_issues" not in second.states("conversations")[-1]
 
 
@@ -370,7 +364,7 @@ def test_an_unreadable_issue_whose_own_record_is_refused_blocks_nothing_else(pyl
     run = read(
         pylon,
         state=[stream_state("issues", {**state, "unread_issues": [broken]})],
-        timing=fast(rate_limit_patience=0.5),
+        timing=fault_timing(rate_limit_patience=0.5),
     )
     assert new in run.ids("issues")
     assert run.states("issues")[-1]["unread_issues"] == [broken]
@@ -382,7 +376,7 @@ def test_an_issue_that_exists_though_its_messages_do_not_is_emitted_without_them
     issue = an_issue(pylon)
     pylon.faults.add(Fault(MESSAGES, status(code), times=None, when=of_issue(issue)))
     run = read(pylon, ISSUE_STREAMS)
-    proven(pylon, run, streams=ISSUE_STREAMS, unread=[issue])
+    assert_synced(pylon, run, streams=ISSUE_STREAMS, unread=[issue])
     assert run.said("refuses the messages", issue)
     (record,) = [record for record in run.records("issues") if record["id"] == issue]
     assert record["messages"] is None
@@ -397,7 +391,7 @@ def test_messages_refused_for_every_issue_are_not_taken_for_deletions(pylon: San
     assert_failed(run, says=["/messages"])
     assert run.ids("issues") == []
     pylon.faults.clear()
-    proven(pylon, run, read(pylon, state=run.state))
+    assert_synced(pylon, run, read(pylon, state=run.state))
 
 
 @pytest.mark.parametrize("extra", [{}, {"id": None, "title": "no id"}], ids=["empty", "null"])
@@ -411,7 +405,7 @@ def test_an_issue_without_an_id_freezes_the_state_and_nothing_is_lost(large: San
     assert set(failed.ids("issues")) == expected(large, "issues").keys()
     for state in failed.states("issues"):
         assert not any(is_covered(state, issue) for issue in stored_issues(large))
-    proven(large, failed, read(large, state=failed.state))
+    assert_synced(large, failed, read(large, state=failed.state))
 
 
 # --- times ---
@@ -422,7 +416,7 @@ def test_imported_issues_are_no_sign_of_an_ignored_filter(imported: float) -> No
     history = History(imported=imported)
     with Sandbox(size=Size(issues=250), limits=None, base_time=ago(hours=1), history=history) as pylon:
         first = read(pylon, ISSUE_STREAMS)
-        proven(pylon, first, streams=ISSUE_STREAMS)
+        assert_synced(pylon, first, streams=ISSUE_STREAMS)
         pylon.evolve(1, 60, deletions=False)
         pylon.clock.advance(timedelta(hours=1))
         old = [stream_state(s, {"changes_read_until": render(ago(days=300)), "history_read_back_to": "complete"})
@@ -431,18 +425,18 @@ def test_imported_issues_are_no_sign_of_an_ignored_filter(imported: float) -> No
         third = read(pylon, ISSUE_STREAMS, old)
         for run in (first, second, third):
             assert not run.said("ignores the time")
-        proven(pylon, first, second, streams=ISSUE_STREAMS)
-        proven(pylon, first, second, third, streams=ISSUE_STREAMS)
+        assert_synced(pylon, first, second, streams=ISSUE_STREAMS)
+        assert_synced(pylon, first, second, third, streams=ISSUE_STREAMS)
 
 
 def test_an_issue_of_the_year_1_is_emitted_and_later_syncs_go_on(pylon: Sandbox) -> None:
     ancient = pylon.store.add_issue(at=datetime(1, 1, 1, tzinfo=timezone.utc))
     first = read(pylon)
-    proven(pylon, first)
+    assert_synced(pylon, first)
     assert ancient in first.ids("issues")
     pylon.store.add_message(ancient)
     second = read(pylon, state=first.state)
-    proven(pylon, first, second)
+    assert_synced(pylon, first, second)
     assert second.ids("issues") == [ancient]
 
 
@@ -450,10 +444,10 @@ def test_a_namespace_of_the_catalog_stays_in_the_states(pylon: Sandbox) -> None:
     catalog = configured_catalog(["issues"])
     catalog["streams"][0]["stream"]["namespace"] = "support"
     with Files(config_for(pylon), catalog) as files:
-        first = in_process(files.arguments("read"))
+        first = run(files.arguments("read"))
     assert_green(first)
     descriptors = {json.dumps(item["stream"]["stream_descriptor"]) for item in first.state_messages("issues")}
     assert [json.loads(one)["namespace"] for one in descriptors] == ["support"]
     with Files(config_for(pylon), catalog, first.state) as files:
-        second = in_process(files.arguments("read"))
+        second = run(files.arguments("read"))
     assert second.ids("issues") == []

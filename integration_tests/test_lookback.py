@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from integration_tests.harness import ISSUE_STREAMS, ago, read
 from integration_tests.sandbox import Sandbox
+from integration_tests.support.connector import ISSUE_STREAMS, read
+from integration_tests.support.expected import ago
 
 
 def test_issues_within_the_lookback_are_read_again_and_older_ones_are_not(empty_pylon: Sandbox) -> None:

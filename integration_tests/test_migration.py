@@ -1,8 +1,8 @@
 """Connections that were set up with Airbyte's low-code connector go on with this one.
 
 Its streams of the same names, of which only `issues` had a cursor: `created_at` up to version 0.0.5, then `updated_at`.
-Streams without a cursor carry the marks of Airbyte's CDK for what was read whole. Each of these states is answered by a
-full backfill and, where the stream has a state here at all, one log line.
+Streams without a cursor carry the states that Airbyte's CDK writes after a full read. Each of these states is answered
+by a full backfill and, where the stream has a state here at all, one log line.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from integration_tests.harness import Output, stream_state
-from integration_tests.registry import definition_of, keys, owed, sync
 from integration_tests.sandbox import Sandbox
+from integration_tests.support.all_streams import definition_of, expected_records, keys, sync
+from integration_tests.support.connector import Output, stream_state
 from source_pylon.timestamps import render
 
 SAME_NAME = (
@@ -66,7 +66,7 @@ def kind_of(state: dict[str, Any]) -> str:
 def test_every_stream_that_was_read_whole_is_read_whole_again(state: dict[str, Any], pylon: Sandbox) -> None:
     output = sync(pylon, SAME_NAME, state=[stream_state(name, state) for name in SAME_NAME])
     for name in SAME_NAME:
-        assert set(keys(output, name)) == owed(pylon, name).keys(), name
+        assert set(keys(output, name)) == expected_records(pylon, name).keys(), name
         assert output.statuses(name)[-1] == "COMPLETE"
         assert len(about_state(output, name)) == (1 if state and definition_of(name).cursor_field else 0), name
 
@@ -77,7 +77,7 @@ def test_a_state_of_issues_is_said_in_one_line_and_answered_by_all_of_them(
     name: str, state: dict[str, Any], pylon: Sandbox
 ) -> None:
     output = sync(pylon, [name], state=[stream_state(name, state)])
-    assert set(keys(output, name)) == owed(pylon, name).keys()
+    assert set(keys(output, name)) == expected_records(pylon, name).keys()
     assert output.statuses(name)[-1] == "COMPLETE"
     (line,) = about_state(output, name)
     assert "read from its beginning" in line
@@ -90,7 +90,7 @@ def test_streams_of_one_connection_are_judged_one_by_one(pylon: Sandbox) -> None
     ours = sync(pylon, ["tasks", "accounts"]).state
     foreign = stream_state("issues", {"updated_at": "2026-05-01T00:00:00Z"})
     output = sync(pylon, ["issues", "tasks", "accounts"], state=[*ours, foreign])
-    assert set(keys(output, "issues")) == owed(pylon, "issues").keys()
+    assert set(keys(output, "issues")) == expected_records(pylon, "issues").keys()
     assert output.records("tasks") == output.records("accounts") == []
     assert about_state(output, "tasks") == about_state(output, "accounts") == []
 
@@ -99,16 +99,16 @@ def test_streams_of_one_connection_are_judged_one_by_one(pylon: Sandbox) -> None
 def test_a_mark_of_the_same_shape_is_taken_at_its_word(name: str, pylon: Sandbox) -> None:
     """The low-code connector never wrote one: its accounts had no cursor, and it had no tasks and no projects."""
     by_age = sorted(pylon.expected(name), key=lambda record: str(record["updated_at"]))
-    mark = by_age[len(by_age) // 2]["updated_at"]
-    output = sync(pylon, [name], state=[stream_state(name, {"updated_at": mark})])
-    later = {(record["id"],) for record in by_age if record["updated_at"] > mark}
+    since = by_age[len(by_age) // 2]["updated_at"]
+    output = sync(pylon, [name], state=[stream_state(name, {"updated_at": since})])
+    later = {(record["id"],) for record in by_age if record["updated_at"] > since}
     assert set(keys(output, name)) == later
     assert about_state(output, name) == []
-    assert output.states(name)[-1]["updated_at"] > mark
+    assert output.states(name)[-1]["updated_at"] > since
 
 
 def test_a_state_of_another_version_s_field_for_accounts_is_answered_by_all_of_them(pylon: Sandbox) -> None:
     state = {"latest_customer_activity_time": render(pylon.clock.now())}
     output = sync(pylon, ["accounts"], state=[stream_state("accounts", state)])
-    assert set(keys(output, "accounts")) == owed(pylon, "accounts").keys()
+    assert set(keys(output, "accounts")) == expected_records(pylon, "accounts").keys()
     assert len(about_state(output, "accounts")) == 1

@@ -22,10 +22,10 @@ from usepylon import (
 )
 from usepylon.core.api_error import ApiError
 
-from integration_tests.harness import without_signatures
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.clock import parse
 from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES, KINDS, PARENTS
+from integration_tests.support.expected import without_signatures
 
 Record = dict[str, Any]
 Read = Callable[[Pylon], Iterable[Any]]

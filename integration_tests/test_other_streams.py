@@ -16,22 +16,24 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from integration_tests import harness
-from integration_tests.harness import FAST, LIST, MESSAGES, SEARCH, Output, Record, ago, moment, stream_state
-from integration_tests.registry import (
-    NAMES,
-    TYPES,
-    definition_of,
-    key_of,
-    keys,
-    owed,
-    owed_messages,
-    sync,
-)
 from integration_tests.sandbox import MISSING, Fault, Sandbox, Size
 from integration_tests.sandbox.dataset import PARENTS
 from integration_tests.sandbox.faults import Seen, status, transform
 from integration_tests.sandbox.text import PRIVATE
+from integration_tests.support import connector
+from integration_tests.support.all_streams import (
+    NAMES,
+    TYPES,
+    definition_of,
+    expected_messages,
+    expected_records,
+    key_of,
+    keys,
+    sync,
+)
+from integration_tests.support.connector import FAST, Output, Record, schemas, stream_state
+from integration_tests.support.expected import ago, moment, newest, public_messages, type_of, without_signatures
+from integration_tests.support.faults import LIST, MESSAGES, SEARCH, hook
 from source_pylon import source
 from source_pylon.api.client import PylonClient
 from source_pylon.config import Config
@@ -44,7 +46,7 @@ from source_pylon.timestamps import render
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NO_CURSOR = {"__ab_no_cursor_state_message": True}
-INCREMENTAL = [name for name in NAMES if definition_of(name).cursor_field and name not in harness.STREAMS]
+INCREMENTAL = [name for name in NAMES if definition_of(name).cursor_field and name not in connector.STREAMS]
 FULL_REFRESH = [name for name in NAMES if definition_of(name).cursor_field is None]
 SEARCHED = [name for name in INCREMENTAL if isinstance(definition_of(name), SearchStream)]
 CHILDREN = ["knowledge_base_articles", "knowledge_base_collections", "account_relationships", "account_activities"]
@@ -104,10 +106,10 @@ def lookback_of(name: str) -> timedelta:
     return timedelta(0)
 
 
-def later_than(pylon: Sandbox, name: str, mark: datetime) -> set[tuple[Any, ...]]:
-    """The keys of what a stream owes after a state with this mark."""
-    cursor, after = str(definition_of(name).cursor_field), mark - lookback_of(name)
-    return {key for key, record in owed(pylon, name).items() if moment(record[cursor]) > after}
+def later_than(pylon: Sandbox, name: str, since: datetime) -> set[tuple[Any, ...]]:
+    """The keys of what a stream must emit after a state of this moment."""
+    cursor, after = str(definition_of(name).cursor_field), since - lookback_of(name)
+    return {key for key, record in expected_records(pylon, name).items() if moment(record[cursor]) > after}
 
 
 def looked_back_at(pylon: Sandbox, name: str, output: Output) -> set[tuple[Any, ...]]:
@@ -123,7 +125,7 @@ def change(pylon: Sandbox, name: str) -> set[tuple[Any, ...]]:
     if isinstance(definition, IssueStream):
         issue = next(issue for issue in pylon.expected("issues") if issue.get("latest_message_time"))
         pylon.store.add_message(issue["id"], at=at)
-        return {(message["id"],) for message in harness.public_messages(pylon, issue["id"])}
+        return {(message["id"],) for message in public_messages(pylon, issue["id"])}
     if definition.cursor_field == "updated_at":
         record = pylon.expected(name)[-1]
         pylon.store.update(name, record["id"], at=at)
@@ -132,7 +134,7 @@ def change(pylon: Sandbox, name: str) -> set[tuple[Any, ...]]:
         task = pylon.expected("tasks")[0]["id"]
         pylon.store.add(name, parent=task, at=at, is_internal=False)
         pylon.store.update("tasks", task, at=at)
-        return {key for key, comment in owed(pylon, name).items() if comment["task_id"] == task}
+        return {key for key, comment in expected_records(pylon, name).items() if comment["task_id"] == task}
     fields: Record = {str(definition.cursor_field): render(at)}
     parent = pylon.expected(PARENTS[name])[0]["id"] if name in PARENTS else None
     added = pylon.store.add(name, parent=parent, at=at, **fields)
@@ -146,27 +148,27 @@ def change(pylon: Sandbox, name: str) -> set[tuple[Any, ...]]:
 def test_every_stored_object_is_emitted_exactly_once(name: str, still: Sandbox, whole: Output) -> None:
     emitted = keys(whole, name)
     assert len(emitted) == len(set(emitted))
-    assert set(emitted) == owed(still, name).keys()
+    assert set(emitted) == expected_records(still, name).keys()
     assert emitted, "a stream without a record proves nothing"
 
 
 @every_stream
 def test_every_record_is_as_it_is_stored(name: str, still: Sandbox, whole: Output) -> None:
     definition = definition_of(name)
-    emitted = {key_of(definition, record): harness.without_signatures(record) for record in whole.records(name)}
-    assert emitted == owed(still, name)
+    emitted = {key_of(definition, record): without_signatures(record) for record in whole.records(name)}
+    assert emitted == expected_records(still, name)
 
 
 @every_stream
 def test_every_record_is_valid_against_the_discovered_schema(name: str, whole: Output) -> None:
-    validator = Draft7Validator(harness.schemas()[name])
+    validator = Draft7Validator(schemas()[name])
     for record in whole.records(name):
         assert not list(validator.iter_errors(record))
 
 
 @every_stream
 def test_the_schema_knows_every_field_that_is_emitted(name: str, whole: Output) -> None:
-    known = harness.schemas()[name]["properties"].keys()
+    known = schemas()[name]["properties"].keys()
     assert {field for record in whole.records(name) for field in record} <= known
 
 
@@ -185,7 +187,7 @@ def test_a_stream_alone_makes_the_requests_that_it_needs_and_no_other(name: str,
     calls = templates(still, start)
     if isinstance(definition, IssueStream):
         kind = definition.issue_type
-        mine = {issue["id"] for issue in still.expected("issues") if kind is None or harness.type_of(issue) == kind}
+        mine = {issue["id"] for issue in still.expected("issues") if kind is None or type_of(issue) == kind}
         assert messages_read(logged(still, start)) == Counter(mine & with_messages(still))
         assert set(calls) == {LIST, SEARCH, MESSAGES}
     elif isinstance(definition, SubStream):
@@ -246,7 +248,9 @@ def test_a_second_sync_without_a_change_gives_nothing_but_what_it_looks_back_at(
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
-def test_a_later_sync_gives_only_what_changed_and_once_more_what_had_not_settled(name: str, pylon: Sandbox) -> None:
+def test_a_later_sync_gives_only_what_changed_and_once_more_what_lay_within_the_consistency_lag(
+    name: str, pylon: Sandbox
+) -> None:
     first = sync(pylon, [name])
     changed = change(pylon, name)
     second = sync(pylon, [name], state=first.state)
@@ -256,7 +260,7 @@ def test_a_later_sync_gives_only_what_changed_and_once_more_what_had_not_settled
     kept = {
         key_of(definition_of(name), record): record for one in (first, second, third) for record in one.records(name)
     }
-    assert {key: harness.without_signatures(record) for key, record in kept.items()} == owed(pylon, name)
+    assert {key: without_signatures(record) for key, record in kept.items()} == expected_records(pylon, name)
 
 
 @pytest.mark.parametrize("name", [name for name in INCREMENTAL if not lookback_of(name)])
@@ -286,7 +290,7 @@ def test_a_change_that_search_shows_minutes_late_is_found(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SEARCHED)
-def test_the_state_is_one_moment_that_stops_short_of_the_present_by_the_settling_time(
+def test_the_state_is_one_moment_that_stops_short_of_the_present_by_the_consistency_lag(
     name: str, pylon: Sandbox
 ) -> None:
     before = pylon.clock.now()
@@ -296,17 +300,17 @@ def test_the_state_is_one_moment_that_stops_short_of_the_present_by_the_settling
     assert list(state) == [definition_of(name).cursor_field]
     reached = moment(next(iter(state.values()))) + FAST.consistency_lag
     # The date of Pylon's answers has whole seconds.
-    # Marks are whole seconds, one short, and the Date header tells the time to the second.
+    # Cursors are whole seconds, one short, and the Date header tells the time to the second.
     assert before - timedelta(seconds=4) <= reached <= after
 
 
 @pytest.mark.parametrize("name", SEARCHED)
 def test_an_old_state_is_read_on_from_in_windows_of_at_most_29_days(name: str, pylon: Sandbox) -> None:
     cursor = str(definition_of(name).cursor_field)
-    mark = ago(days=80).replace(microsecond=0)
+    since = ago(days=80).replace(microsecond=0)
     start = len(pylon.log)
-    output = sync(pylon, [name], state=[stream_state(name, {cursor: render(mark)})])
-    wanted = later_than(pylon, name, mark)
+    output = sync(pylon, [name], state=[stream_state(name, {cursor: render(since)})])
+    wanted = later_than(pylon, name, since)
     assert set(keys(output, name)) == wanted != set()
     filters: list[Record] = [(seen.body or {})["filter"] for seen in logged(pylon, start)]
     # The windows are asked for at once, so in no order.
@@ -320,31 +324,31 @@ def test_an_old_state_is_read_on_from_in_windows_of_at_most_29_days(name: str, p
 @pytest.mark.parametrize("name", SEARCHED)
 def test_a_window_that_fails_loses_nothing_for_the_next_sync(name: str, pylon: Sandbox) -> None:
     cursor = str(definition_of(name).cursor_field)
-    mark = ago(days=80).replace(microsecond=0)
+    since = ago(days=80).replace(microsecond=0)
 
     def second_window(seen: Seen) -> bool:
         values: list[str] = (seen.body or {}).get("filter", {}).get("values", [])
-        return bool(values) and moment(values[0]) > mark + timedelta(days=1)
+        return bool(values) and moment(values[0]) > since + timedelta(days=1)
 
     pylon.faults.add(Fault(definition_of(name).endpoints[0].key, status(403), times=None, when=second_window))
-    failed = sync(pylon, [name], state=[stream_state(name, {cursor: render(mark)})], succeeds=False)
+    failed = sync(pylon, [name], state=[stream_state(name, {cursor: render(since)})], succeeds=False)
     assert failed.statuses(name)[-1] == "INCOMPLETE"
-    assert moment(failed.states(name)[-1][cursor]) <= mark + timedelta(days=29)
+    assert moment(failed.states(name)[-1][cursor]) <= since + timedelta(days=29)
     pylon.faults.clear()
     resumed = sync(pylon, [name], state=failed.state)
-    assert later_than(pylon, name, mark) <= {*keys(failed, name), *keys(resumed, name)}
+    assert later_than(pylon, name, since) <= {*keys(failed, name), *keys(resumed, name)}
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
 def test_a_full_refresh_gives_everything_whatever_the_state_is(name: str, pylon: Sandbox) -> None:
     first = sync(pylon, [name])
     again = sync(pylon, [name], state=first.state, full_refresh=[name])
-    assert set(keys(again, name)) == owed(pylon, name).keys()
+    assert set(keys(again, name)) == expected_records(pylon, name).keys()
 
 
 @pytest.mark.parametrize("name", FULL_REFRESH)
 def test_a_stream_without_a_cursor_gives_everything_at_every_sync(name: str, still: Sandbox, again: Output) -> None:
-    assert Counter(keys(again, name)) == Counter(owed(still, name).keys())
+    assert Counter(keys(again, name)) == Counter(expected_records(still, name).keys())
 
 
 # Users, lists and types.
@@ -461,7 +465,7 @@ def test_what_belongs_to_a_knowledge_base_says_to_which(name: str, still: Sandbo
 def test_a_parent_that_is_deleted_while_its_siblings_are_read_is_passed_over(name: str, pylon: Sandbox) -> None:
     template = definition_of(name).endpoints[-1].key
     gone = pylon.expected(PARENTS[name])[-1]["id"]
-    harness.hook(pylon, template, lambda seen: pylon.store.delete(PARENTS[name], gone))
+    hook(pylon, template, lambda seen: pylon.store.delete(PARENTS[name], gone))
     output = sync(pylon, [name])
     assert pylon.count(template, status=404) == 1
     assert set(keys(output, name)) == {(record["id"],) for parent, record in pylon.expected(name) if parent != gone}
@@ -527,7 +531,7 @@ def test_messages_that_do_not_say_whether_they_are_private_are_left_out(pylon: S
 def test_messages_cost_no_request_of_their_own_beside_issue_streams(others: tuple[str, ...], pylon: Sandbox) -> None:
     output = sync(pylon, [*others, "issue_messages"])
     assert messages_read(list(pylon.log)) == Counter(with_messages(pylon))
-    assert set(keys(output, "issue_messages")) == owed(pylon, "issue_messages").keys()
+    assert set(keys(output, "issue_messages")) == expected_records(pylon, "issue_messages").keys()
 
 
 def test_messages_are_read_once_for_each_issue_when_the_streams_are_at_different_places(pylon: Sandbox) -> None:
@@ -537,7 +541,7 @@ def test_messages_are_read_once_for_each_issue_when_the_streams_are_at_different
     start = len(pylon.log)
     output = sync(pylon, ["issues", "tickets", "issue_messages"], state=state)
     assert messages_read(logged(pylon, start)) == Counter(with_messages(pylon))
-    assert set(keys(output, "issue_messages")) == owed(pylon, "issue_messages").keys()
+    assert set(keys(output, "issue_messages")) == expected_records(pylon, "issue_messages").keys()
     assert len(output.records("issues")) == 5
 
 
@@ -550,8 +554,8 @@ def test_in_a_later_sync_messages_are_read_of_changed_issues_only(pylon: Sandbox
     second = sync(pylon, ["issues", "issue_messages"], state=first.state)
     assert messages_read(logged(pylon, start)) == Counter(changed)
     stored = [issue for issue in pylon.expected("issues") if issue["id"] in changed]
-    wanted = {record["id"]: record for issue in stored for record in owed_messages(pylon, issue)}
-    emitted = {record["id"]: harness.without_signatures(record) for record in second.records("issue_messages")}
+    wanted = {record["id"]: record for issue in stored for record in expected_messages(pylon, issue)}
+    emitted = {record["id"]: without_signatures(record) for record in second.records("issue_messages")}
     assert emitted == wanted
 
 
@@ -560,9 +564,9 @@ def test_a_redacted_message_is_emitted_again_without_its_text(pylon: Sandbox) ->
     issue = next(
         issue
         for issue in pylon.expected("issues")
-        if any(message["message_html"] for message in harness.public_messages(pylon, issue["id"]))
+        if any(message["message_html"] for message in public_messages(pylon, issue["id"]))
     )
-    message = next(one for one in harness.public_messages(pylon, issue["id"]) if one["message_html"])
+    message = next(one for one in public_messages(pylon, issue["id"]) if one["message_html"])
     pylon.store.redact_message(issue["id"], message["id"])
     second = sync(pylon, ["issue_messages"], state=first.state)
     redacted = next(record for record in second.records("issue_messages") if record["id"] == message["id"])
@@ -578,9 +582,9 @@ def test_messages_begin_at_the_start_date_of_the_issues(pylon: Sandbox) -> None:
         for issue in pylon.expected("issues")
         if moment(issue.get("latest_message_time") or issue["created_at"]) >= start
     ]
-    wanted = {(record["id"],) for issue in recent for record in owed_messages(pylon, issue)}
+    wanted = {(record["id"],) for issue in recent for record in expected_messages(pylon, issue)}
     assert set(keys(output, "issue_messages")) == wanted
-    assert len(wanted) < len(owed(pylon, "issue_messages"))
+    assert len(wanted) < len(expected_records(pylon, "issue_messages"))
 
 
 def test_messages_switched_off_fail_the_stream_of_messages_alone_with_what_to_change(pylon: Sandbox) -> None:
@@ -601,17 +605,15 @@ def test_messages_switched_off_make_no_request_for_the_stream_of_messages_alone(
 
 
 def test_the_messages_of_an_issue_that_is_deleted_after_it_was_listed_are_passed_over(pylon: Sandbox) -> None:
-    gone = min(message["issue_id"] for message in owed(pylon, "issue_messages").values())
+    gone = min(message["issue_id"] for message in expected_records(pylon, "issue_messages").values())
     pylon.faults.add(Fault(MESSAGES, status(404), times=None, when=lambda seen: seen.params["id"] == gone))
     output = sync(pylon, ["issue_messages"])
-    wanted = {key for key, record in owed(pylon, "issue_messages").items() if record["issue_id"] != gone}
+    wanted = {key for key, record in expected_records(pylon, "issue_messages").items() if record["issue_id"] != gone}
     assert set(keys(output, "issue_messages")) == wanted
 
 
 def test_a_public_message_without_an_id_makes_the_stream_fail_instead_of_being_lost_in_silence(pylon: Sandbox) -> None:
-    issue = next(
-        issue["id"] for issue in pylon.expected("issues") if len(harness.public_messages(pylon, issue["id"])) > 1
-    )
+    issue = next(issue["id"] for issue in pylon.expected("issues") if len(public_messages(pylon, issue["id"])) > 1)
 
     def without_ids(answer: Record) -> Record:
         return {**answer, "data": [{**item, "id": None} for item in answer["data"]]}
@@ -625,7 +627,9 @@ def test_a_public_message_without_an_id_makes_the_stream_fail_instead_of_being_l
     # The next sync, in which they have their ids again, gives all that is missing.
     pylon.faults.clear()
     second = sync(pylon, ["issue_messages"], state=output.state)
-    assert {*keys(output, "issue_messages"), *keys(second, "issue_messages")} == owed(pylon, "issue_messages").keys()
+    assert {*keys(output, "issue_messages"), *keys(second, "issue_messages")} == expected_records(
+        pylon, "issue_messages"
+    ).keys()
 
 
 # Audit logs.
@@ -641,7 +645,7 @@ def into_tables(outputs: list[Output], names: tuple[str, ...]) -> sqlite3.Connec
     """A database with a table for each stream, deduplicated by id as a destination does it."""
     database = sqlite3.connect(":memory:")
     for name in names:
-        rows = harness.newest(outputs, name).values()
+        rows = newest(outputs, name).values()
         columns = sorted({column for row in rows for column in row})
         database.execute(f"CREATE TABLE {name} ({', '.join(columns)})")
         for row in rows:
@@ -710,4 +714,4 @@ def test_records_without_their_cursor_field_are_emitted_all_the_same(pylon: Sand
         pylon.store.update(name, record["id"], updated_at=MISSING)
     output = sync(pylon, ["tasks", "projects"])
     for name in ("tasks", "projects"):
-        assert set(keys(output, name)) == owed(pylon, name).keys()
+        assert set(keys(output, name)) == expected_records(pylon, name).keys()

@@ -9,22 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from integration_tests.harness import (
-    MESSAGES,
-    SEARCH,
-    Files,
-    Output,
-    ago,
-    complete,
-    config_for,
-    configured_catalog,
-    hook,
-    launcher,
-    read,
-)
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import reset_in_body, status, transform, truncated
 from integration_tests.sandbox.text import PRIVATE
+from integration_tests.support.connector import Files, Output, complete, config_for, configured_catalog, launcher, read
+from integration_tests.support.expected import ago
+from integration_tests.support.faults import MESSAGES, SEARCH, hook
 
 
 @pytest.fixture

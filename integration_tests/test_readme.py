@@ -23,8 +23,8 @@ from typing import Any
 import pytest
 import yaml
 
-from integration_tests.harness import ago
 from integration_tests.sandbox import Sandbox, Size
+from integration_tests.support.expected import ago
 from scripts.lock import read_toml
 from source_pylon.config import Config
 from source_pylon.streams import STREAMS

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from integration_tests.harness import ago, read
 from integration_tests.sandbox import Sandbox
+from integration_tests.support.connector import read
+from integration_tests.support.expected import ago
 from source_pylon.timestamps import render
 
 STREAMS = ("issues", "call_recordings", "survey_responses")

@@ -9,24 +9,18 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator, FormatChecker
 
-from integration_tests.harness import (
-    FAST,
-    ISSUE_STREAMS,
-    LIST,
-    MESSAGES,
-    STREAMS,
-    Output,
+from integration_tests.sandbox import MISSING, Sandbox, Size
+from integration_tests.support.connector import FAST, ISSUE_STREAMS, STREAMS, Output, read, schemas
+from integration_tests.support.expected import (
     ago,
     expected,
     moment,
     public_messages,
-    read,
-    schemas,
     stored_issues,
     type_of,
     without_signatures,
 )
-from integration_tests.sandbox import MISSING, Sandbox, Size
+from integration_tests.support.faults import LIST, MESSAGES
 
 ISSUES = 2_200
 

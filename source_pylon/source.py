@@ -53,10 +53,10 @@ class SourcePylon(Source):
     def __init__(
         self,
         timing: Timing | None = None,
-        allowance: Callable[[Endpoint], int] = calls_per_minute,
+        limits: Callable[[Endpoint], int] = calls_per_minute,
     ) -> None:
         self._timing = timing or Timing()
-        self._allowance = allowance
+        self._limits = limits
 
     @classmethod
     def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
@@ -169,7 +169,7 @@ class SourcePylon(Source):
             region=config.region,
             timing=timing,
             share_percent=config.rate_limit_percent,
-            limits=self._allowance,
+            limits=self._limits,
             observer=observer,
         )
 

@@ -173,7 +173,7 @@ def test_endpoints_do_not_wait_for_each_other(pylon: Any) -> None:
     waiting.join()
 
 
-def test_no_more_calls_leave_than_the_share_of_the_allowance(pylon: Any) -> None:
+def test_no_more_calls_leave_than_the_share_of_the_rate_limit(pylon: Any) -> None:
     client = Harness(share_percent=50, limits=lambda endpoint: 10).client
     assert client.limiter(ACCOUNTS).limit.limit == 5
     assert Harness(share_percent=1, limits=lambda endpoint: 10).client.limiter(ACCOUNTS).limit.limit == 1

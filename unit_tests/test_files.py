@@ -10,7 +10,7 @@ import pytest
 
 from source_pylon.files import BadFile, read_catalog, read_json, read_states
 
-STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "issues"}, "stream_state": {"mark": 1}}}
+STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "issues"}, "stream_state": {"updated_at": 1}}}
 
 
 @pytest.fixture
@@ -81,15 +81,15 @@ def test_no_state_is_no_state(content: str, write: Any) -> None:
         STATE,
         {"type": "STATE", "state": STATE},
         [{"type": "STATE", "state": STATE}],
-        {"issues": {"mark": 1}},
-        {"type": "LEGACY", "data": {"issues": {"mark": 1}}},
+        {"issues": {"updated_at": 1}},
+        {"type": "LEGACY", "data": {"issues": {"updated_at": 1}}},
         {"type": "GLOBAL", "global": {"stream_states": [STATE["stream"]]}},
         [{"stream": STATE["stream"]}],
     ],
     ids=["list", "one", "message", "messages", "by name", "legacy", "global", "without type"],
 )
 def test_a_state_is_read_in_each_form_in_which_it_is_kept(value: Any, write: Any) -> None:
-    assert states(write(json.dumps(value))) == {"issues": {"mark": 1}}
+    assert states(write(json.dumps(value))) == {"issues": {"updated_at": 1}}
 
 
 def output(*values: Any) -> str:
@@ -97,26 +97,26 @@ def output(*values: Any) -> str:
 
 
 def test_of_the_output_of_a_read_the_last_state_of_each_stream_counts(write: Any) -> None:
-    def state(name: str, mark: int) -> Any:
-        stream = {"stream_descriptor": {"name": name}, "stream_state": {"mark": mark}}
+    def state(name: str, updated_at: int) -> Any:
+        stream = {"stream_descriptor": {"name": name}, "stream_state": {"updated_at": updated_at}}
         return {"type": "STATE", "state": {"type": "STREAM", "stream": stream}}
 
     log = {"type": "LOG", "log": {"level": "INFO", "message": "x"}}
     record = {"type": "RECORD", "record": {"stream": "issues", "data": {"id": "1"}, "emitted_at": 1}}
     content = output(log, state("issues", 1), record, state("tickets", 5), state("issues", 2), log)
-    assert states(write(content)) == {"issues": {"mark": 2}, "tickets": {"mark": 5}}
+    assert states(write(content)) == {"issues": {"updated_at": 2}, "tickets": {"updated_at": 5}}
 
 
 def test_a_last_line_that_was_cut_off_is_passed_over(write: Any) -> None:
     content = output({"type": "STATE", "state": STATE}, {"type": "LOG", "log": {}}) + '{"type":"STATE","sta'
-    assert states(write(content)) == {"issues": {"mark": 1}}
+    assert states(write(content)) == {"issues": {"updated_at": 1}}
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
 def test_a_text_of_a_record_may_hold_any_separator_of_lines(separator: str, write: Any) -> None:
     record = {"type": "RECORD", "record": {"stream": "issues", "data": {"id": f"a{separator}b"}, "emitted_at": 1}}
     lines = [json.dumps(value, ensure_ascii=False) for value in (record, {"type": "STATE", "state": STATE}, record)]
-    assert states(write("\n".join(lines))) == {"issues": {"mark": 1}}
+    assert states(write("\n".join(lines))) == {"issues": {"updated_at": 1}}
 
 
 @pytest.mark.parametrize("content", ["[" * 200_000, "1" * 5_000, f"{{}}\n{'[' * 200_000}\n{{}}"])
@@ -151,13 +151,16 @@ def test_a_stream_without_a_state_has_an_empty_one(write: Any) -> None:
 
 
 def test_a_state_keeps_its_namespace_and_differs_from_one_without(write: Any) -> None:
-    def state(namespace: str | None, mark: int) -> Any:
+    def state(namespace: str | None, updated_at: int) -> Any:
         descriptor = {"name": "issues", **({"namespace": namespace} if namespace else {})}
-        return {"type": "STREAM", "stream": {"stream_descriptor": descriptor, "stream_state": {"mark": mark}}}
+        return {
+            "type": "STREAM",
+            "stream": {"stream_descriptor": descriptor, "stream_state": {"updated_at": updated_at}},
+        }
 
     given = [state(None, 1), state("support", 2), state("support", 3)]
     kept = [item["stream"] for item in read_states(write(json.dumps(given)))]
-    assert [(item["stream_descriptor"].get("namespace"), item["stream_state"]["mark"]) for item in kept] == [
+    assert [(item["stream_descriptor"].get("namespace"), item["stream_state"]["updated_at"]) for item in kept] == [
         (None, 1),
         ("support", 3),
     ]

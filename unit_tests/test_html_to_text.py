@@ -335,7 +335,7 @@ def seconds(convert: Callable[[str], object], html: str) -> float:
 
 
 def assert_linear(convert: Callable[[str], object], shape: Callable[[int], str]) -> None:
-    """Quadratic time would be 16 times as much; the texts are so long that it would outweigh the fixed allowance."""
+    """Quadratic time would be 16 times as much; the texts are so long that it would outweigh the fixed part."""
     small, large = seconds(convert, shape(7_500)), seconds(convert, shape(30_000))
     assert large < 8 * small + 0.2
 

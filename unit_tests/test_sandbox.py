@@ -565,23 +565,23 @@ def test_an_empty_organisation_answers_everything() -> None:
 
 def test_a_message_moves_the_issue_and_is_searchable_at_once(client: Client) -> None:
     issue = client.pylon.expected("issues")[-1]["id"]
-    mark = precise(client.pylon.clock.millis() - 1)
+    since = precise(client.pylon.clock.millis() - 1)
     identity = client.pylon.store.add_message(issue, html="<p>new</p>", files=1)
     assert client.get(f"/issues/{issue}/messages").json()["data"][-1]["id"] == identity
     for field in ("latest_message_activity_at", "updated_at"):
-        assert [row["id"] for row in client.search(after(field, mark))] == [issue]
+        assert [row["id"] for row in client.search(after(field, since))] == [issue]
     assert any("added.png" in url for url in client.get(f"/issues/{issue}").json()["data"]["attachment_urls"])
 
 
 def test_closing_moves_updated_at_without_a_message(client: Client) -> None:
     issue = client.pylon.expected("issues")[5]["id"]
     before = client.get(f"/issues/{issue}").json()["data"].get("latest_message_time")
-    mark = precise(client.pylon.clock.millis() - 1)
+    since = precise(client.pylon.clock.millis() - 1)
     client.pylon.store.close_issue(issue)
-    record = client.search(after("updated_at", mark))[0]
+    record = client.search(after("updated_at", since))[0]
     assert (record["id"], record["state"]) == (issue, "closed")
     assert record.get("latest_message_time") == before
-    assert client.search(after("latest_message_activity_at", mark)) == []
+    assert client.search(after("latest_message_activity_at", since)) == []
 
 
 def test_a_new_note_is_a_new_marker_and_deleting_it_moves_time_back(client: Client) -> None:
@@ -624,20 +624,20 @@ def test_messages_move_updated_at_unless_chosen_otherwise() -> None:
 def test_a_search_lags_behind_while_messages_and_single_reads_do_not() -> None:
     with Sandbox(size=Size(issues=5), limits=None, search_lag=300) as pylon:
         client = Client(pylon)
-        mark = precise(pylon.clock.millis() - 1)
+        since = precise(pylon.clock.millis() - 1)
         old, gone = (row["id"] for row in pylon.expected("issues")[:2])
         new = pylon.store.add_issue()
         pylon.store.add_message(old, html="late")
         pylon.store.delete_issue(gone)
-        assert client.search(after("updated_at", mark)) == []
+        assert client.search(after("updated_at", since)) == []
         assert {old, gone} <= {row["id"] for row in client.search()}
         assert client.get(f"/issues/{old}/messages").json()["data"][-1]["message_html"] == "late"
         assert client.get(f"/issues/{new}").status_code == 200
         assert client.get(f"/issues/{gone}/messages").status_code == 404
         pylon.clock.advance(timedelta(seconds=299))
-        assert client.search(after("updated_at", mark)) == []
+        assert client.search(after("updated_at", since)) == []
         pylon.clock.advance(timedelta(seconds=2))
-        assert {row["id"] for row in client.search(after("updated_at", mark))} == {old, new}
+        assert {row["id"] for row in client.search(after("updated_at", since))} == {old, new}
         assert gone not in {row["id"] for row in client.search()}
 
 
@@ -794,7 +794,7 @@ def test_a_scaled_minute_passes_and_the_wait_is_exact() -> None:
         assert client.get("/me").status_code == 200
 
 
-def test_another_client_can_take_part_of_the_allowance() -> None:
+def test_another_client_can_take_part_of_the_rate_limit() -> None:
     with Sandbox(size=Size.empty(), taken=0.5, retry_header="Retry-After") as pylon:
         client = Client(pylon)
         answers = [client.post("/issues/search", {}) for _ in range(61)]

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from integration_tests.harness import ago, check
-from integration_tests.registry import sync
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.faults import Fault, Seen, status
+from integration_tests.support.all_streams import sync
+from integration_tests.support.connector import check
+from integration_tests.support.expected import ago
 from source_pylon.api import errors
 from source_pylon.api.endpoints import ME, MESSAGES, Endpoint, Paging, calls_per_minute
 from source_pylon.streams import STREAMS

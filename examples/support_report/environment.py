@@ -48,7 +48,8 @@ def story(folder: Path, days: int = 0) -> Iterator[tuple[dict[str, Any], Path]]:
     folder.mkdir(parents=True, exist_ok=True)
     connector = folder.resolve() / "source-pylon"
     connector.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{REPOSITORY}" exec "{python}" -m integration_tests.launch --minute 1 -- "$@"\n'
+        f'#!/bin/sh\nPYTHONPATH="{REPOSITORY}" exec "{python}" -m integration_tests.support.launch'
+        ' \'{"minute": 1}\' "$@"\n'
     )
     connector.chmod(0o755)
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603

@@ -142,12 +142,12 @@ DEFECTS = (
     ),
     Defect(
         "smaller-limit-not-said",
-        "a_smaller_allowance_than_published",
+        "a_smaller_limit_than_published",
         Edit("api/client.py", "            self._report_learned(endpoint, limiter.limit.learned)\n", ""),
     ),
     Defect(
         "larger-limit-not-found",
-        "a_larger_allowance_than_believed",
+        "a_larger_limit_than_believed",
         Edit(
             _LIMIT,
             "        if self._full_since is None or self._places >= self._ceiling",

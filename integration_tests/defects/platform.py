@@ -100,7 +100,7 @@ DEFECTS = (
     ),
     Defect(
         "refusals-teach-nothing-to-two-syncs",
-        "two_syncs_that_share_an_allowance",
+        "two_syncs_that_share_a_rate_limit",
         Edit("api/rate_limit.py", "            self._learn(now, wait)\n", "            pass\n"),
     ),
     Defect(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration_tests.faults.forks import Forks
+from integration_tests.support.fork_server import ForkServer
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
+def fork_server() -> Iterator[ForkServer]:
     """Starts syncs as processes of their own without the time that imports take."""
-    with Forks() as started:
+    with ForkServer() as started:
         yield started

@@ -10,26 +10,6 @@ from typing import Any
 
 import pytest
 
-from integration_tests.faults.harness import Gate, Run, check, fast, read
-from integration_tests.faults.proof import (
-    assert_complete_and_fresh,
-    assert_failed,
-    assert_green,
-    assert_state_never_ahead,
-    proven,
-)
-from integration_tests.harness import (
-    ISSUE,
-    ISSUE_STREAMS,
-    LIST,
-    MESSAGES,
-    SEARCH,
-    STREAMS,
-    ago,
-    hook,
-    moment,
-    unfiltered_search,
-)
 from integration_tests.sandbox import Fault, Sandbox, Size, cursors
 from integration_tests.sandbox.faults import (
     Action,
@@ -43,6 +23,17 @@ from integration_tests.sandbox.faults import (
     transform,
     truncated,
 )
+from integration_tests.support.assertions import (
+    assert_complete_and_fresh,
+    assert_failed,
+    assert_green,
+    assert_state_never_ahead,
+    assert_synced,
+)
+from integration_tests.support.connector import ISSUE_STREAMS, STREAMS, Output
+from integration_tests.support.expected import ago, moment
+from integration_tests.support.fault_runs import check, fault_timing, read
+from integration_tests.support.faults import ISSUE, LIST, MESSAGES, SEARCH, Gate, hook, unfiltered_search
 
 Record = dict[str, Any]
 
@@ -72,12 +63,12 @@ def in_issues(pylon: Sandbox, action: Action) -> None:
         pylon.faults.add(Fault(template, action, times=None))
 
 
-def recovers(pylon: Sandbox, failed: Run, *streams: str, **config: Any) -> Run:
+def recovers(pylon: Sandbox, failed: Output, *streams: str, **config: Any) -> Output:
     """With the fault gone, a sync from the failed one's states makes the union complete."""
     pylon.faults.clear()
     assert_state_never_ahead(pylon, failed)
     later = read(pylon, streams or ("issues",), failed.state, **config)
-    proven(pylon, failed, later, streams=streams or ("issues",))
+    assert_synced(pylon, failed, later, streams=streams or ("issues",))
     return later
 
 
@@ -90,7 +81,7 @@ def test_a_burst_of_server_errors_does_no_harm(pylon: Sandbox, code: int) -> Non
     scattered = pylon.faults.add(Fault("*", status(code), times=30, after=20, probability=0.15, seed=code))
     run = read(pylon, STREAMS)
     assert (burst.fired, scattered.fired > 5) == (5, True)
-    proven(pylon, run, streams=STREAMS)
+    assert_synced(pylon, run, streams=STREAMS)
 
 
 @pytest.mark.parametrize("code", [500, 502, 503, 504])
@@ -136,7 +127,7 @@ WAITS: list[tuple[dict[str, str], float]] = [
 def test_a_429_is_obeyed_whatever_wait_it_asks_for(pylon: Sandbox, headers: dict[str, str], wait: float) -> None:
     pylon.faults.add(Fault(LIST, too_many(headers), times=2, after=1))
     pylon.faults.add(Fault(MESSAGES, too_many(headers), times=2, after=5))
-    run = read(pylon, timing=fast(minute=4 * UNSAID, longest_rate_limit_wait=LONGEST))
+    run = read(pylon, timing=fault_timing(minute=4 * UNSAID, longest_rate_limit_wait=LONGEST))
     assert pylon.refused() == 4
     listed = [seen for seen in pylon.log if seen.template == LIST]
     refused = [number for number, seen in enumerate(listed) if seen.status == 429]
@@ -144,19 +135,19 @@ def test_a_429_is_obeyed_whatever_wait_it_asks_for(pylon: Sandbox, headers: dict
     assert len(gaps) == 2
     # The upper bound only tells a wait that is cut from one that is not: the machine may be busy.
     assert all(wait <= gap < wait + 5 for gap in gaps), gaps
-    proven(pylon, run)
+    assert_synced(pylon, run)
 
 
 def test_a_storm_of_429_uses_up_no_retries(pylon: Sandbox) -> None:
     storm = pylon.faults.add(Fault("*", too_many({"X-Retry-After": "0.01"}), times=200, after=6))
-    run = read(pylon, STREAMS, timing=fast(retry_attempts=2))
+    run = read(pylon, STREAMS, timing=fault_timing(retry_attempts=2))
     assert storm.fired == 200
-    proven(pylon, run, streams=STREAMS)
+    assert_synced(pylon, run, streams=STREAMS)
 
 
 def test_a_429_for_good_ends_its_stream_with_who_may_use_up_the_limit(pylon: Sandbox) -> None:
     pylon.faults.add(Fault(MESSAGES, too_many({"X-Retry-After": "0.1"}), times=None, after=30))
-    run = read(pylon, ("issues", "accounts"), timing=fast(rate_limit_patience=1.0))
+    run = read(pylon, ("issues", "accounts"), timing=fault_timing(rate_limit_patience=1.0))
     assert_failed(run, "issues", kind="transient_error", says=["rate limit", "another integration"])
     assert run.ended("accounts") == "COMPLETE"
     recovers(pylon, run, "issues", "accounts")
@@ -169,13 +160,13 @@ def test_a_503_that_asks_for_a_wait_gets_it(pylon: Sandbox, header: str) -> None
     assert fault.fired == 1
     first, second = [seen.monotonic for seen in pylon.log if seen.template == ACCOUNTS][:2]
     assert second - first >= 1.2
-    proven(pylon, run, streams=["accounts"])
+    assert_synced(pylon, run, streams=["accounts"])
 
 
 # --- 401, 403 ---
 
 
-def assert_unauthorized(run: Run, *streams: str) -> None:
+def assert_unauthorized(run: Output, *streams: str) -> None:
     """The streams are incomplete, and one error, that of the sync, says what to do about the token."""
     assert run.code == 1
     assert {run.ended(stream) for stream in streams} == {"INCOMPLETE"}
@@ -271,7 +262,7 @@ def test_an_issue_deleted_after_it_was_listed_is_left_out_and_counted(pylon: San
         pylon.faults.add(Fault(template, status(code), times=None, when=is_gone))
     run = read(pylon)
     pylon.store.delete_issue(gone)
-    proven(pylon, run)
+    assert_synced(pylon, run)
     assert gone not in run.ids("issues")
     assert run.said("1 issue", "deleted")
 
@@ -282,7 +273,7 @@ def test_an_issue_whose_messages_are_refused_is_emitted_without_them(pylon: Sand
     issue = some_issue(pylon)
     pylon.faults.add(Fault(MESSAGES, refusal, times=None, when=lambda seen: seen.params["id"] == issue))
     run = read(pylon, ISSUE_STREAMS)
-    proven(pylon, run, streams=ISSUE_STREAMS, unread=[issue])
+    assert_synced(pylon, run, streams=ISSUE_STREAMS, unread=[issue])
     assert run.said("refuses the messages", issue)
     record = next(record for record in run.records("issues") if record["id"] == issue)
     assert (record.get("body_html"), record["feedback_source"]) == (None, "none")
@@ -335,7 +326,7 @@ def test_nonsense_once_is_asked_for_again(pylon: Sandbox, what: str) -> None:
     ]
     run = read(pylon, STREAMS)
     assert [fault.fired for fault in faults] == [1, 1, 1, 1]
-    proven(pylon, run, streams=STREAMS)
+    assert_synced(pylon, run, streams=STREAMS)
 
 
 @pytest.mark.parametrize("what", NONSENSE)
@@ -412,7 +403,7 @@ def test_a_date_that_is_ahead_moves_no_state_ahead(pylon: Sandbox, code: int, da
     dated = Action(after=lambda reply: replace(reply, headers={**reply.headers, **header}))
     pylon.faults.add(Fault("*", dated if code == 200 else status(code, None, header), times=3))
     run = read(pylon, ("issues", "accounts", "survey_responses"))
-    proven(pylon, run, streams=("issues", "accounts", "survey_responses"))
+    assert_synced(pylon, run, streams=("issues", "accounts", "survey_responses"))
     for message in run.state_messages():
         for name, value in message["stream"]["stream_state"].items():
             if name not in ("history_read_back_to", "include_messages"):
@@ -433,9 +424,9 @@ GLITCHED = {
 @pytest.mark.parametrize("what", GLITCHED)
 def test_a_glitched_page_is_asked_for_ten_times_more(paged: Sandbox, what: str) -> None:
     faults = [paged.faults.add(Fault(template, GLITCHED[what], times=10, after=1)) for template in (ACCOUNTS, LIST)]
-    run = read(paged, ("accounts", "issues"), timing=fast(retry_attempts=2))
+    run = read(paged, ("accounts", "issues"), timing=fault_timing(retry_attempts=2))
     assert [fault.fired for fault in faults] == [10, 10]
-    proven(paged, run, streams=("accounts", "issues"))
+    assert_synced(paged, run, streams=("accounts", "issues"))
 
 
 def test_an_empty_page_that_says_there_is_more_does_not_end_the_list(paged: Sandbox) -> None:
@@ -446,7 +437,7 @@ def test_an_empty_page_that_says_there_is_more_does_not_end_the_list(paged: Sand
     fault = paged.faults.add(Fault(ACCOUNTS, status(200, answer), when=lambda seen: "cursor" in seen.query))
     run = read(paged, ("accounts",))
     assert fault.fired == 1
-    proven(paged, run, streams=["accounts"])
+    assert_synced(paged, run, streams=["accounts"])
 
 
 def _in_every_answer(change: Callable[[Record, int], Record]) -> Action:
@@ -498,7 +489,7 @@ def test_a_cursor_refused_halfway_begins_its_list_again_without_repeating_a_reco
     )
     run = read(paged, (stream,))
     assert fault.fired == 1
-    proven(paged, run, streams=[stream])
+    assert_synced(paged, run, streams=[stream])
 
 
 def test_a_record_on_two_neighbouring_pages_is_emitted_once(paged: Sandbox) -> None:
@@ -513,7 +504,7 @@ def test_a_record_on_two_neighbouring_pages_is_emitted_once(paged: Sandbox) -> N
         paged.faults.add(Fault(template, transform(repeat), times=None))
         last.clear()
         stream = "accounts" if template == ACCOUNTS else "issues"
-        proven(paged, read(paged, (stream,)), streams=[stream])
+        assert_synced(paged, read(paged, (stream,)), streams=[stream])
         paged.faults.clear()
 
 
@@ -588,7 +579,7 @@ def test_times_written_in_another_way_are_the_same_times(pylon: Sandbox, how: st
 
 
 @pytest.mark.parametrize("value", ["yesterday", 1700000000, "2026-02-30T00:00:00Z", {"at": 1}], ids=str)
-def test_an_issue_whose_times_are_none_is_emitted_once_and_moves_no_mark(pylon: Sandbox, value: Any) -> None:
+def test_an_issue_whose_times_are_none_is_emitted_once_and_moves_no_cursor(pylon: Sandbox, value: Any) -> None:
     broken = some_issue(pylon)
     names = ("created_at", "latest_message_time", "updated_at")
 
@@ -668,30 +659,30 @@ def test_messages_with_fields_of_another_type_pass_and_one_without_a_flag_is_lef
 
 def test_an_answer_of_50_megabytes_is_read(pylon: Sandbox) -> None:
     pylon.faults.add(Fault(ACCOUNTS, padded(50_000_000)))
-    proven(pylon, read(pylon, ("accounts",)), streams=["accounts"])
+    assert_synced(pylon, read(pylon, ("accounts",)), streams=["accounts"])
 
 
 def test_compressed_answers_are_read(pylon: Sandbox) -> None:
     pylon.faults.add(Fault("*", gzipped(), times=None))
-    proven(pylon, read(pylon, STREAMS), streams=STREAMS)
+    assert_synced(pylon, read(pylon, STREAMS), streams=STREAMS)
 
 
 def test_broken_compression_is_asked_for_again(pylon: Sandbox) -> None:
     fault = pylon.faults.add(Fault(LIST, status(200, b"not gzip", {"Content-Encoding": "gzip"}), times=2, after=1))
     run = read(pylon)
     assert fault.fired == 2
-    proven(pylon, run)
+    assert_synced(pylon, run)
 
 
 def test_ignored_filters_are_noticed_and_harmless(pylon: Sandbox) -> None:
     pylon.faults.add(Fault(SEARCH, unfiltered_search(pylon), times=None))
     first = read(pylon, ISSUE_STREAMS)
-    proven(pylon, first, streams=ISSUE_STREAMS)
+    assert_synced(pylon, first, streams=ISSUE_STREAMS)
     assert first.said("ignores the time range", SEARCH)
     pylon.evolve(5, 20, deletions=False)
     pylon.clock.advance(timedelta(hours=1))
     second = read(pylon, ISSUE_STREAMS, first.state)
-    proven(pylon, first, second, streams=ISSUE_STREAMS)
+    assert_synced(pylon, first, second, streams=ISSUE_STREAMS)
     assert len(second.ids("issues")) < 60
 
 

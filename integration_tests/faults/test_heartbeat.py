@@ -10,11 +10,13 @@ from itertools import pairwise
 
 import pytest
 
-from integration_tests.faults.harness import Run, fast, read
-from integration_tests.faults.proof import proven
-from integration_tests.harness import ISSUE_STREAMS, LIST, MESSAGES, SEARCH, Record, ago
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import Action, delay, status, too_many
+from integration_tests.support.assertions import assert_synced
+from integration_tests.support.connector import ISSUE_STREAMS, Output, Record
+from integration_tests.support.expected import ago
+from integration_tests.support.fault_runs import fault_timing, read
+from integration_tests.support.faults import LIST, MESSAGES, SEARCH
 
 HEARTBEAT = 0.3
 SILENCE = 0.5
@@ -24,7 +26,9 @@ SLACK = 0.7
 AFTER_A_STATE = 120
 """After so many requests for messages, a first sync has put out the state for its first hundred issues."""
 
-TIMING = fast(heartbeat=HEARTBEAT, max_silence=SILENCE, longest_rate_limit_wait=0.6, retry_base=0.8, retry_cap=0.8)
+TIMING = fault_timing(
+    heartbeat=HEARTBEAT, max_silence=SILENCE, longest_rate_limit_wait=0.6, retry_base=0.8, retry_cap=0.8
+)
 
 
 class Clocked:
@@ -94,7 +98,7 @@ def test_a_storm_of_refusals_is_waited_out_with_states_lines_and_a_status(pylon:
     clocked = Clocked()
     storm = Spell(pylon, MESSAGES, too_many({"X-Retry-After": "0.5"}), 3.0, after=AFTER_A_STATE)
     run = read(pylon, ISSUE_STREAMS, timing=TIMING, on_write=clocked)
-    proven(pylon, run, streams=ISSUE_STREAMS)
+    assert_synced(pylon, run, streams=ISSUE_STREAMS)
     assert_signs(clocked, storm.begun, storm.ended, MESSAGES, "issues read", "rate limit")
     (done, total) = re.findall(r"(\d+) of about (\d+) issues read", clocked.beats(storm.begun, storm.ended)[-1])[0]
     assert 0 < int(done) < int(total) <= 150
@@ -120,7 +124,7 @@ def test_no_status_speaks_of_a_rate_limit_where_pylon_refuses_nothing(pylon: San
 def test_a_stream_that_uses_another_endpoint_is_not_called_limited(pylon: Sandbox) -> None:
     Spell(pylon, MESSAGES, too_many({"X-Retry-After": "0.3"}), 1.0, after=20)
     run = read(pylon, ("issues", "contacts"), timing=TIMING)
-    proven(pylon, run, streams=("issues", "contacts"))
+    assert_synced(pylon, run, streams=("issues", "contacts"))
     limited = [line["trace"]["stream_status"] for line in run.lines if "RATE_LIMITED" in json.dumps(line)]
     assert {item["stream_descriptor"]["name"] for item in limited} == {"issues"}
 
@@ -129,7 +133,7 @@ def test_retries_are_waited_out_with_states_and_lines_that_name_the_endpoint(pyl
     clocked = Clocked()
     down = Spell(pylon, MESSAGES, status(503), 3.0, after=AFTER_A_STATE)
     run = read(pylon, timing=TIMING, on_write=clocked)
-    proven(pylon, run)
+    assert_synced(pylon, run)
     assert_signs(clocked, down.begun, down.ended, "issues read")
     assert any(f"{MESSAGES} waits" in beat and "another try" in beat for beat in clocked.beats(down.begun, down.ended))
     assert run.said("Retrying GET /issues/{id}/messages in", "503")
@@ -142,7 +146,7 @@ def test_an_answer_that_takes_long_is_waited_for_with_states_and_lines_that_name
     clocked = Clocked()
     slow = Spell(pylon, endpoint, delay(2.5), 0.2, after=AFTER_A_STATE if endpoint == MESSAGES else 2)
     run = read(pylon, timing=TIMING, on_write=clocked, num_workers=1)
-    proven(pylon, run)
+    assert_synced(pylon, run)
     assert_signs(clocked, slow.begun, slow.begun + 2.4, "issues read", endpoint)
 
 
@@ -150,7 +154,7 @@ def test_before_there_is_anything_to_give_lines_are_written_and_no_state_is_inve
     clocked = Clocked()
     slow = Spell(pylon, LIST, delay(2.0), 0.2, after=0)
     run = read(pylon, timing=TIMING, on_write=clocked)
-    proven(pylon, run)
+    assert_synced(pylon, run)
     assert_beats(clocked, slow.begun, slow.begun + 1.9, "0 records", "still reading issues")
     assert not [line for line in clocked.within(0, slow.begun + 1.9) if line["type"] == "STATE"]
 
@@ -162,7 +166,7 @@ def test_a_later_sync_that_waits_repeats_the_state_it_began_with(pylon: Sandbox)
     clocked = Clocked()
     slow = Spell(pylon, SEARCH, delay(2.0), 0.2, after=0)
     second = read(pylon, state=first.state, timing=TIMING, on_write=clocked)
-    proven(pylon, first, second)
+    assert_synced(pylon, first, second)
     assert_signs(clocked, slow.begun, slow.begun + 1.9)
     repeated = [line["state"] for line in clocked.within(0, slow.begun + 1.9) if line["type"] == "STATE"]
     assert repeated
@@ -174,9 +178,9 @@ def test_what_the_connector_holds_back_itself_is_said_with_the_time_left() -> No
     with Sandbox(size=size, limits={MESSAGES: 25}, minute=1.0, base_time=ago(hours=1)) as pylon:
         clocked = Clocked()
         begun = time.monotonic()
-        run = read(pylon, timing=TIMING, on_write=clocked, allowance=lambda endpoint: 25)
+        run = read(pylon, timing=TIMING, on_write=clocked, limits=lambda endpoint: 25)
         ended = time.monotonic()
-        proven(pylon, run)
+        assert_synced(pylon, run)
         assert ended - begun > 2.0
         assert clocked.longest_silence(begun + 0.5, ended) <= SILENCE + HEARTBEAT + SLACK
         beats = clocked.beats(begun, ended)
@@ -184,7 +188,7 @@ def test_what_the_connector_holds_back_itself_is_said_with_the_time_left() -> No
         assert any(re.search(r"\d+ of about \d+ issues read.*(minute|minutes) left", beat) for beat in beats)
 
 
-def estimates(run: Run, stream: str) -> list[int]:
+def estimates(run: Output, stream: str) -> list[int]:
     """The rows that were estimated for a stream, in order."""
     traces = [line["trace"] for line in run.lines if line["type"] == "TRACE"]
     found = [trace["estimate"] for trace in traces if trace["type"] == "ESTIMATE"]

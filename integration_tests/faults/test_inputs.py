@@ -15,22 +15,24 @@ from typing import Any
 
 import pytest
 
-from integration_tests.faults.harness import Run, fast, in_process, read
-from integration_tests.faults.proof import assert_complete_and_fresh, assert_green, proven
-from integration_tests.harness import (
+from integration_tests.sandbox import Sandbox, Size
+from integration_tests.support.assertions import assert_complete_and_fresh, assert_green, assert_synced
+from integration_tests.support.connector import (
     CURSORS,
     ISSUE_STREAMS,
     Files,
+    Output,
     Record,
-    ago,
     config_for,
     configured_catalog,
+    run,
     stream_state,
 )
-from integration_tests.sandbox import Sandbox, Size
+from integration_tests.support.expected import ago
+from integration_tests.support.fault_runs import fault_timing, read
 from source_pylon.timestamps import parse, render
 
-QUICK = fast(minute=0.05)
+QUICK = fault_timing(minute=0.05)
 STREAMS = tuple(CURSORS)
 TIME = "2026-05-01T00:00:00Z"
 
@@ -42,17 +44,17 @@ def pylon() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def given(pylon: Sandbox, *, catalog: Any = None, state: bytes | None = None) -> tuple[Run, str]:
+def given(pylon: Sandbox, *, catalog: Any = None, state: bytes | None = None) -> tuple[Output, str]:
     """One read with a catalog, or a state file of these bytes, and the path of that file."""
     with Files(
         config_for(pylon), catalog or configured_catalog(["issues"]), [] if state is not None else None
     ) as files:
         if state is not None:
             Path(files.path("state")).write_bytes(state)
-        return in_process(files.arguments("read"), QUICK), files.path("catalog" if state is None else "state")
+        return run(files.arguments("read"), QUICK), files.path("catalog" if state is None else "state")
 
 
-def assert_refused(pylon: Sandbox, run: Run, *words: str) -> None:
+def assert_refused(pylon: Sandbox, run: Output, *words: str) -> None:
     """One error says what to mend, nothing was asked for, and no state leaves that would take the kept one's place."""
     assert run.code == 1
     (error,) = run.errors
@@ -62,7 +64,7 @@ def assert_refused(pylon: Sandbox, run: Run, *words: str) -> None:
     assert pylon.log == []
 
 
-def said_once(run: Run, stream: str) -> bool:
+def said_once(run: Output, stream: str) -> bool:
     """Whether one line says that a stream is read from its beginning."""
     lines = [text for text in run.logs if text.startswith(f"Stream {stream}: the saved state")]
     return len(lines) == 1 and "read from its beginning" in lines[0]
@@ -71,12 +73,12 @@ def said_once(run: Run, stream: str) -> bool:
 # --- states ---
 
 
-def one_mark(stream: str) -> Record:
+def one_cursor(stream: str) -> Record:
     return {CURSORS[stream]: TIME} if stream in ISSUE_STREAMS else {"mark": TIME}
 
 
 OLD: dict[str, Any] = {
-    "one mark of two": one_mark,
+    "one cursor of two": one_cursor,
     "the other one": lambda stream: {"updated_at" if stream in ISSUE_STREAMS else "cursor": TIME},
     "numbers": lambda stream: {CURSORS[stream]: 1_777_593_600, "updated_at": 1_777_593_600},
     "times under another name": lambda stream: {"cursor": TIME, "updated": TIME},
@@ -85,7 +87,7 @@ OLD: dict[str, Any] = {
     "objects and lists": lambda stream: {CURSORS[stream]: {"at": TIME}, "updated_at": [TIME]},
     "the zero time": lambda stream: {CURSORS[stream]: "0001-01-01T00:00:00Z", "updated_at": "0001-01-01T00:00:00Z"},
     "the epoch": lambda stream: {CURSORS[stream]: "1970-01-01T00:00:00Z", "updated_at": "1970-01-01T00:00:00Z"},
-    "one good mark": lambda stream: {CURSORS[stream]: TIME if stream in ISSUE_STREAMS else "", "updated_at": ""},
+    "one good cursor": lambda stream: {CURSORS[stream]: TIME if stream in ISSUE_STREAMS else "", "updated_at": ""},
 }
 
 
@@ -97,7 +99,7 @@ def test_a_state_whose_marks_are_missing_or_no_times_is_said_once_and_answered_b
     run = read(pylon, STREAMS, state, timing=QUICK)
     for stream in STREAMS:
         assert said_once(run, stream), run.logs
-    proven(pylon, run, streams=STREAMS)
+    assert_synced(pylon, run, streams=STREAMS)
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=3), timedelta(hours=20)], ids=str)
@@ -129,7 +131,7 @@ def test_states_of_streams_that_no_longer_exist_or_are_not_selected_do_no_harm(p
     second = read(pylon, ["issues", "accounts"], [*others, *first.state], timing=QUICK)
     assert not second.said("read from its beginning")
     assert {item["stream"]["stream_descriptor"]["name"] for item in second.state} == {"issues", "accounts"}
-    proven(pylon, first, second, streams=["issues", "accounts"])
+    assert_synced(pylon, first, second, streams=["issues", "accounts"])
 
 
 KEPT = json.dumps([stream_state("issues", {"latest_message_time": TIME, "updated_at": TIME})], indent=1)
@@ -200,15 +202,15 @@ def test_incremental_is_full_refresh_for_a_stream_that_has_no_cursor(pylon: Sand
     catalog = configured_catalog(["contacts"])
     catalog["streams"][0] |= {"sync_mode": "incremental", "cursor_field": ["updated_at"]}
     first, _ = given(pylon, catalog=catalog)
-    proven(pylon, first, streams=["contacts"])
+    assert_synced(pylon, first, streams=["contacts"])
     pylon.evolve(seed=1, n=40)
     with Files(config_for(pylon), catalog, first.state) as files:
-        proven(pylon, in_process(files.arguments("read"), QUICK), streams=["contacts"])
+        assert_synced(pylon, run(files.arguments("read"), QUICK), streams=["contacts"])
 
 
 def test_another_cursor_field_in_the_catalog_changes_nothing(pylon: Sandbox) -> None:
     first, _ = given(pylon, catalog=catalog_with(cursor_field=["created_at"]))
-    proven(pylon, first)
+    assert_synced(pylon, first)
     assert "created_at" not in first.states("issues")[-1]
 
 

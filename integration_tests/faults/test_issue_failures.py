@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from integration_tests.faults.harness import read
-from integration_tests.faults.proof import assert_failed, assert_state_never_ahead, proven
-from integration_tests.harness import ISSUE_STREAMS, MESSAGES
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.sandbox.faults import status
+from integration_tests.support.assertions import assert_failed, assert_state_never_ahead, assert_synced
+from integration_tests.support.connector import ISSUE_STREAMS
+from integration_tests.support.fault_runs import read
+from integration_tests.support.faults import MESSAGES
 
 
 @pytest.mark.parametrize("code", [500, 503])
@@ -27,4 +28,4 @@ def test_server_errors_for_good_on_one_issues_messages_leave_it_to_the_next_sync
     pylon.faults.clear()
     later = read(pylon, ISSUE_STREAMS, failed.state)
     assert later.ids("issues") == [broken["id"]]
-    proven(pylon, failed, later, streams=ISSUE_STREAMS)
+    assert_synced(pylon, failed, later, streams=ISSUE_STREAMS)

@@ -12,22 +12,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration_tests.faults.forks import Forks
-from integration_tests.faults.harness import fast
-from integration_tests.faults.proof import (
+from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.sandbox.faults import hang
+from integration_tests.support.assertions import (
     assert_green,
     assert_sources_count,
     assert_state_never_ahead,
-    proven,
+    assert_synced,
 )
-from integration_tests.faults.rounds import Told, play
-from integration_tests.harness import ISSUE_STREAMS, MESSAGES, Files, ago, config_for, configured_catalog
-from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sandbox.faults import hang
+from integration_tests.support.connector import ISSUE_STREAMS, Files, config_for, configured_catalog
+from integration_tests.support.crash_recovery import Totals, play
+from integration_tests.support.expected import ago
+from integration_tests.support.fault_runs import fault_timing
+from integration_tests.support.faults import MESSAGES
+from integration_tests.support.fork_server import ForkServer
 
 pytestmark = pytest.mark.slow
 
-QUICK = fast(minute=0.05)
+QUICK = fault_timing(minute=0.05)
 
 
 @pytest.fixture
@@ -40,10 +42,12 @@ def large() -> Iterator[Sandbox]:
 # --- syncs that are stopped ---
 
 
-def test_syncs_stopped_by_signals_at_random_moments_while_data_changes_end_complete_and_fresh(forks: Forks) -> None:
-    total = Told()
+def test_syncs_stopped_by_signals_at_random_moments_while_data_changes_end_complete_and_fresh(
+    fork_server: ForkServer,
+) -> None:
+    total = Totals()
     for seed in range(1, 11):
-        total += play(forks, seed)
+        total += play(fork_server, seed)
     # The rest was done before the signal came.
     assert total.stopped >= 50
     assert total.before_records > 0
@@ -52,10 +56,10 @@ def test_syncs_stopped_by_signals_at_random_moments_while_data_changes_end_compl
 
 
 def test_a_sync_terminated_in_the_middle_of_a_write_leaves_each_line_once_and_whole(
-    forks: Forks, large: Sandbox
+    fork_server: ForkServer, large: Sandbox
 ) -> None:
     with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
-        fork = forks.start(files.arguments("read"), QUICK)
+        fork = fork_server.start(files.arguments("read"), QUICK)
         fork.read(lines=1)
         # Meanwhile the pipe fills up: most likely, the signal meets a write that has taken a part of its lines.
         time.sleep(0.5)
@@ -69,12 +73,12 @@ def test_a_sync_terminated_in_the_middle_of_a_write_leaves_each_line_once_and_wh
     assert_sources_count(stopped)
     assert_state_never_ahead(large, stopped)
     with Files(config_for(large), configured_catalog(ISSUE_STREAMS), stopped.state) as files:
-        proven(large, stopped, forks.start(files.arguments("read"), QUICK).ended(), streams=ISSUE_STREAMS)
+        assert_synced(large, stopped, fork_server.start(files.arguments("read"), QUICK).ended(), streams=ISSUE_STREAMS)
 
 
-def test_a_terminated_sync_ends_though_nobody_reads_what_it_writes(forks: Forks, large: Sandbox) -> None:
+def test_a_terminated_sync_ends_though_nobody_reads_what_it_writes(fork_server: ForkServer, large: Sandbox) -> None:
     with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
-        fork = forks.start(files.arguments("read"), QUICK)
+        fork = fork_server.start(files.arguments("read"), QUICK)
         fork.read(lines=1)
         time.sleep(0.5)
         fork.send(signal.SIGTERM)
@@ -85,25 +89,25 @@ def test_a_terminated_sync_ends_though_nobody_reads_what_it_writes(forks: Forks,
 # --- readers of standard output ---
 
 
-def test_a_reader_that_is_slow_gets_every_line_whole(forks: Forks, large: Sandbox) -> None:
+def test_a_reader_that_is_slow_gets_every_line_whole(fork_server: ForkServer, large: Sandbox) -> None:
     with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
-        fork = forks.start(files.arguments("read"), QUICK)
+        fork = fork_server.start(files.arguments("read"), QUICK)
         while fork.read(lines=1, chunk=4_000):
             time.sleep(0.002)
         run = fork.ended()
     assert run.stderr == ""
     assert run.text.endswith("\n")
-    proven(large, run, streams=ISSUE_STREAMS)
+    assert_synced(large, run, streams=ISSUE_STREAMS)
 
 
 @pytest.mark.parametrize(("lines", "answered"), [(1, 0), (1, 10_000), (100, 40), (800, 10_000)])
 def test_a_reader_that_goes_away_ends_the_sync_though_threads_wait_for_messages(
-    lines: int, answered: int, forks: Forks, large: Sandbox
+    lines: int, answered: int, fork_server: ForkServer, large: Sandbox
 ) -> None:
     large.faults.add(Fault(MESSAGES, hang(), times=10_000, after=answered))
     with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
         # A sync that has nothing to write does not learn that nobody reads; it writes at least with each heartbeat.
-        fork = forks.start(files.arguments("read"), fast(minute=0.05, heartbeat=0.2, read_timeout=300.0))
+        fork = fork_server.start(files.arguments("read"), fault_timing(minute=0.05, heartbeat=0.2, read_timeout=300.0))
         fork.read(lines=lines)
         fork.leave()
         run = fork.ended()
@@ -114,13 +118,13 @@ def test_a_reader_that_goes_away_ends_the_sync_though_threads_wait_for_messages(
 # --- two connections of one organisation ---
 
 
-def test_two_syncs_that_share_an_allowance_complete_and_are_seldom_refused(forks: Forks) -> None:
+def test_two_syncs_that_share_a_rate_limit_complete_and_are_seldom_refused(fork_server: ForkServer) -> None:
     minute = 1.0
     with (
         Sandbox(size=Size(issues=300), limits={MESSAGES: 60}, minute=minute, base_time=ago(hours=1)) as pylon,
         Files(config_for(pylon), configured_catalog(["issues"])) as files,
     ):
-        both = [forks.start(files.arguments("read"), fast(minute=minute)) for _ in range(2)]
+        both = [fork_server.start(files.arguments("read"), fault_timing(minute=minute)) for _ in range(2)]
         readers = [threading.Thread(target=fork.read) for fork in both]
         for reader in readers:
             reader.start()
@@ -129,6 +133,6 @@ def test_two_syncs_that_share_an_allowance_complete_and_are_seldom_refused(forks
         for fork in both:
             run = fork.ended()
             assert_green(run)
-            proven(pylon, run)
+            assert_synced(pylon, run)
 
         assert pylon.refused() < pylon.count(MESSAGES, status=200) / 5

@@ -16,12 +16,14 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from integration_tests.faults.harness import Run, fast, files_in, read, start
-from integration_tests.faults.proof import assert_failed, proven
-from integration_tests.harness import MESSAGES, STREAMS, Files, ago, config_for, configured_catalog
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import redirect, reset, reset_in_body, status, too_many, transform, truncated
 from integration_tests.sandbox.text import PRIVATE
+from integration_tests.support.assertions import assert_failed, assert_synced
+from integration_tests.support.connector import STREAMS, Files, Output, config_for, configured_catalog
+from integration_tests.support.expected import ago
+from integration_tests.support.fault_runs import fault_timing, files_in, read, start
+from integration_tests.support.faults import MESSAGES
 from source_pylon.api.client import PylonClient
 
 LISTED = "GET /issues"
@@ -146,11 +148,13 @@ def add_mixed_faults(pylon: Sandbox, elsewhere: str) -> list[Fault]:
 
 def run_watched(
     pylon: Sandbox, watched: Watched, *, streams: tuple[str, ...] = STREAMS, stop: signal.Signals | None = None
-) -> Run:
+) -> Output:
     """A read at debug level, in a process whose home is watched; stopped after some lines if asked for."""
     with Files(config_for(pylon), configured_catalog(streams)) as files:
         args = [*files.arguments("read"), "--debug"]
-        process = start(args, timing=fast(heartbeat=0.1), environment=watched.environment, stderr=subprocess.PIPE)
+        process = start(
+            args, timing=fault_timing(heartbeat=0.1), environment=watched.environment, stderr=subprocess.PIPE
+        )
         assert process.stdout is not None
         if stop is not None:
             head = b"".join(process.stdout.readline() for _ in range(150))
@@ -161,7 +165,7 @@ def run_watched(
             out, err = process.communicate(timeout=90)
         finally:
             process.kill()
-    return Run(process.returncode, (head + out).decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+    return Output(process.returncode, (head + out).decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
 
 def test_nothing_is_told_at_debug_level_under_a_mix_of_faults(noted: Sandbox, tmp_path: Path) -> None:
@@ -209,7 +213,7 @@ def test_no_file_is_left_behind(noted: Sandbox, tmp_path: Path, stop: signal.Sig
     with Watched(tmp_path) as watched:
         run = run_watched(noted, watched, stop=stop)
     if stop is None:
-        proven(noted, run, streams=STREAMS)
+        assert_synced(noted, run, streams=STREAMS)
     else:
         assert run.code == -stop
     assert_silent(noted, run.text, run.stderr)

@@ -11,16 +11,18 @@ from typing import Any
 
 import pytest
 
-from integration_tests.faults.harness import FAST, Run, fast, read
-from integration_tests.faults.proof import assert_complete_and_fresh, assert_green, proven
-from integration_tests.harness import CURSORS, ISSUE_STREAMS, LIST, MESSAGES, SEARCH, ago, hook, moment, stream_state
 from integration_tests.sandbox import Sandbox, Size
+from integration_tests.support.assertions import assert_complete_and_fresh, assert_green, assert_synced
+from integration_tests.support.connector import CURSORS, ISSUE_STREAMS, Output, stream_state
+from integration_tests.support.expected import ago, moment
+from integration_tests.support.fault_runs import FAULT_TIMING, fault_timing, read
+from integration_tests.support.faults import LIST, MESSAGES, SEARCH, hook
 from source_pylon import source
 from source_pylon.api.client import PylonClient
 from source_pylon.timestamps import render
 
-SETTLING = FAST.consistency_lag
-LAG = SETTLING - timedelta(seconds=5)
+CONSISTENCY_LAG = FAULT_TIMING.consistency_lag
+LAG = CONSISTENCY_LAG - timedelta(seconds=5)
 MINUTE = timedelta(minutes=1)
 
 
@@ -29,20 +31,20 @@ def small(**options: Any) -> Sandbox:
     return Sandbox(**{"size": Size(issues=60), "limits": None, "base_time": ago(hours=1), **options})
 
 
-def prefixes(run: Run) -> Iterator[Run]:
+def prefixes(run: Output) -> Iterator[Output]:
     """The run as it would be if it had been killed after each of its states of issues."""
     lines = run.text.splitlines(keepends=True)
     for number, line in enumerate(lines):
         if json.loads(line)["type"] == "STATE":
-            yield Run(1, "".join(lines[: number + 1]))
+            yield Output(1, "".join(lines[: number + 1]))
 
 
-def assert_every_state_is_safe(pylon: Sandbox, run: Run, least: int, **config: Any) -> None:
+def assert_every_state_is_safe(pylon: Sandbox, run: Output, least: int, **config: Any) -> None:
     """Whoever goes on from one of the run's states (five are tried) has everything in the end."""
     stopped = list(prefixes(run))
     assert len(stopped) >= least
     for cut_off in stopped[:: -(-len(stopped) // 5)]:
-        proven(pylon, cut_off, read(pylon, state=cut_off.state, **config))
+        assert_synced(pylon, cut_off, read(pylon, state=cut_off.state, **config))
 
 
 class Clock:
@@ -69,9 +71,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def assert_behind_pylon(pylon: Sandbox, run: Run, streams: tuple[str, ...] = ("issues",)) -> None:
+def assert_behind_pylon(pylon: Sandbox, run: Output, streams: tuple[str, ...] = ("issues",)) -> None:
     """No state comes closer to Pylon's present than the consistency lag; its `Date` header tells whole seconds."""
-    latest = pylon.clock.now() - SETTLING + timedelta(seconds=2)
+    latest = pylon.clock.now() - CONSISTENCY_LAG + timedelta(seconds=2)
     for stream in streams:
         states = run.states(stream)
         assert states
@@ -82,7 +84,7 @@ def assert_behind_pylon(pylon: Sandbox, run: Run, streams: tuple[str, ...] = ("i
 # --- search that lags ---
 
 
-@pytest.mark.parametrize("lag", [timedelta(seconds=90), LAG], ids=["a little", "by all of the settling time"])
+@pytest.mark.parametrize("lag", [timedelta(seconds=90), LAG], ids=["a little", "by all of the consistency lag"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_search_shows_late_is_given_by_a_later_sync(lag: timedelta, seed: int) -> None:
     streams = ISSUE_STREAMS
@@ -97,9 +99,9 @@ def test_what_search_shows_late_is_given_by_a_later_sync(lag: timedelta, seed: i
             assert_green(runs[-1], *streams)
             assert_behind_pylon(pylon, runs[-1], ISSUE_STREAMS)
         assert hidden > 30
-        pylon.clock.advance(SETTLING)
+        pylon.clock.advance(CONSISTENCY_LAG)
         runs.append(read(pylon, streams, runs[-1].state))
-        proven(pylon, *runs, streams=streams)
+        assert_synced(pylon, *runs, streams=streams)
 
 
 # --- issues that move ---
@@ -132,7 +134,7 @@ def test_an_issue_that_moves_between_windows_while_they_are_read_is_not_lost(
 ) -> None:
     with small() as pylon:
         moves = {name: move for name, move in moving_issues(pylon).items() if direction in name}
-        runs: list[Run] = []
+        runs: list[Output] = []
         state: Any = None
         template, passing = MESSAGES, 5 * after
         if which == "second sync":
@@ -152,7 +154,7 @@ def test_an_issue_that_moves_between_windows_while_they_are_read_is_not_lost(
         assert_green(runs[-1], *ISSUE_STREAMS)
         runs.append(read(pylon, ISSUE_STREAMS, runs[-1].state))
         moved = {identity for identity, _ in moves.values()}
-        proven(pylon, *runs, streams=ISSUE_STREAMS)
+        assert_synced(pylon, *runs, streams=ISSUE_STREAMS)
         assert moved <= {i for run in runs for i in run.ids("issues")}
 
 
@@ -167,10 +169,10 @@ def test_issues_that_keep_moving_forwards_and_backwards_are_given_once_a_sync_an
         for _, move in moves.values():
             hook(pylon, MESSAGES, partial(_ignoring, move))
         for _ in range(2):
-            pylon.clock.advance(SETTLING)
+            pylon.clock.advance(CONSISTENCY_LAG)
             runs.append(read(pylon, state=runs[-1].state))
         assert all(fault.fired for fault in pylon.faults)
-        proven(pylon, *runs)
+        assert_synced(pylon, *runs)
 
 
 # --- equal times at bounds ---
@@ -182,26 +184,26 @@ MOMENTS = [-2000, -1001, -1000, -999, -1, 0, 1, 500, 999, 1000, 1999, 2000, 2001
 @pytest.mark.parametrize("inclusive", [False, True], ids=["exclusive", "inclusive"])
 @pytest.mark.parametrize("shift", [timedelta(microseconds=-1), timedelta(0)], ids=["a tick before", "on the second"])
 def test_equal_times_on_both_sides_of_every_bound_are_given_once_each(inclusive: bool, shift: timedelta) -> None:
-    mark = ago(days=100).replace(microsecond=0)
+    since = ago(days=100).replace(microsecond=0)
     with small(size=Size(issues=0), inclusive_bounds=inclusive) as pylon:
         # The first window begins where the state ends, the others each a window later.
-        bounds = [mark + shift + number * FAST.search_window for number in range(4)]
+        bounds = [since + shift + number * FAULT_TIMING.search_window for number in range(4)]
         for number, bound in enumerate(bounds):
             for millis in MOMENTS:
                 at = bound + timedelta(milliseconds=millis)
-                if number == 0 and at <= mark:
+                if number == 0 and at <= since:
                     continue
                 pylon.store.add_issue(at=at, type="ticket")
                 for _ in range(2):
-                    issue = pylon.store.add_issue(at=max(mark, at - timedelta(days=1)), type="conversation")
+                    issue = pylon.store.add_issue(at=max(since, at - timedelta(days=1)), type="conversation")
                     pylon.store.add_message(issue, at=at)
-        state = {"changes_read_until": render(mark), "history_read_back_to": "complete"}
+        state = {"changes_read_until": render(since), "history_read_back_to": "complete"}
         later = read(pylon, state=[stream_state("issues", state)])
-        proven(pylon, later)
+        assert_synced(pylon, later)
         assert len([seen.body for seen in pylon.log if seen.template == SEARCH]) >= len(bounds)
         assert_every_state_is_safe(pylon, later, len(bounds))
         # A start date is the lower bound of the list, and belongs to it.
-        proven(pylon, read(pylon, start_date=render(mark)))
+        assert_synced(pylon, read(pylon, start_date=render(since)))
 
 
 @pytest.mark.parametrize("inclusive", [False, True], ids=["exclusive", "inclusive"])
@@ -209,16 +211,16 @@ def test_equal_times_on_both_sides_of_every_bound_are_given_once_each(inclusive:
 def test_changes_in_the_seconds_after_a_state_are_not_taken_for_read(inclusive: bool, seconds: int) -> None:
     with small(inclusive_bounds=inclusive) as pylon:
         first = read(pylon)
-        mark = moment(first.states("issues")[-1]["changes_read_until"])
+        since = moment(first.states("issues")[-1]["changes_read_until"])
         issues = pylon.expected("issues")
-        # They come to light only now, with times right after the mark, as a search that lags shows them.
+        # They come to light only now, with times right after the cursor, as a search that lags shows them.
         for place, millis in enumerate((0, 1, 499, 999)):
-            at = mark + timedelta(seconds=seconds, milliseconds=millis)
+            at = since + timedelta(seconds=seconds, milliseconds=millis)
             pylon.store.add_message(issues[place]["id"], at=at)
             pylon.store.close_issue(issues[place + 5]["id"], at=at)
             pylon.store.add_issue(at=at)
         second_run = read(pylon, state=first.state)
-        proven(pylon, first, second_run)
+        assert_synced(pylon, first, second_run)
         assert len(second_run.ids("issues")) >= 12
 
 
@@ -230,17 +232,17 @@ def test_a_second_with_more_issues_than_a_checkpoint_holds_is_safe_at_every_stat
         for number in range(230):
             issue = pylon.store.add_issue(at=second + timedelta(milliseconds=number * millis))
             pylon.store.add_message(issue, at=second + timedelta(hours=1, milliseconds=number * millis))
-        few: dict[str, Any] = {"allowance": lambda endpoint: 20, "timing": fast(minute=0.1)}
+        few: dict[str, Any] = {"limits": lambda endpoint: 20, "timing": fault_timing(minute=0.1)}
         runs = [read(pylon, **few)]
         if which == "changes":
             old = {"changes_read_until": render(ago(days=10)), "history_read_back_to": "complete"}
             runs.append(read(pylon, state=[stream_state("issues", old)], **few))
             assert len(runs[-1].ids("issues")) >= 230
-        proven(pylon, *runs)
+        assert_synced(pylon, *runs)
         moved = "history_read_back_to" if which == "history" else "changes_read_until"
         assert len({state[moved] for state in runs[-1].states("issues")}) > 2
         for cut_off in list(prefixes(runs[-1]))[::2][:5]:
-            proven(pylon, *runs[:-1], cut_off, read(pylon, state=cut_off.state, **few))
+            assert_synced(pylon, *runs[:-1], cut_off, read(pylon, state=cut_off.state, **few))
 
 
 # --- clocks ---
@@ -252,10 +254,10 @@ def test_a_second_with_more_issues_than_a_checkpoint_holds_is_safe_at_every_stat
     ids=lambda errors: ", ".join(f"{error:+d}" for error in errors),
 )
 def test_a_machine_whose_clock_is_wrong_by_minutes_loses_nothing(errors: tuple[int, ...], clock: Clock) -> None:
-    # Search lags by all of the settling time, so a state that is ahead by a minute would lose what is not seen yet.
+    # Search lags by all of the consistency lag, so a state that is ahead by a minute would lose what is not seen yet.
     with small(search_lag=LAG.total_seconds()) as pylon:
         pylon.evolve(1, 15)
-        runs: list[Run] = []
+        runs: list[Output] = []
         for step, minutes in enumerate((*errors, 0)):
             clock.error = minutes * MINUTE
             runs.append(read(pylon, state=runs[-1].state if runs else None))
@@ -264,9 +266,9 @@ def test_a_machine_whose_clock_is_wrong_by_minutes_loses_nothing(errors: tuple[i
             if step < len(errors):
                 pylon.evolve(10 + step, 15)
                 pylon.clock.advance(6 * MINUTE)
-        pylon.clock.advance(SETTLING)
+        pylon.clock.advance(CONSISTENCY_LAG)
         runs.append(read(pylon, state=runs[-1].state))
-        proven(pylon, *runs)
+        assert_synced(pylon, *runs)
 
 
 @pytest.mark.parametrize("minutes", [5, 90])
@@ -275,13 +277,13 @@ def test_a_pylon_whose_clock_is_ahead_of_the_machines_loses_nothing(minutes: int
         pylon.clock.advance(minutes * MINUTE)
         pylon.evolve(1, 20)
         runs = [read(pylon)]
-        pylon.clock.advance(SETTLING)
+        pylon.clock.advance(CONSISTENCY_LAG)
         pylon.evolve(2, 20)
         runs.append(read(pylon, state=runs[-1].state))
         assert set(runs[-1].ids("issues"))
-        pylon.clock.advance(SETTLING)
+        pylon.clock.advance(CONSISTENCY_LAG)
         runs.append(read(pylon, state=runs[-1].state))
-        proven(pylon, *runs)
+        assert_synced(pylon, *runs)
 
 
 @pytest.mark.parametrize("minutes", [-60, 60])
@@ -289,7 +291,7 @@ def test_a_pylon_whose_clock_is_ahead_of_the_machines_loses_nothing(minutes: int
 @pytest.mark.parametrize("which", ["first sync", "second sync"])
 def test_a_clock_that_jumps_while_a_sync_runs_loses_nothing(looks: int, minutes: int, which: str, clock: Clock) -> None:
     with small(search_lag=LAG.total_seconds()) as pylon:
-        runs: list[Run] = []
+        runs: list[Output] = []
         if which == "second sync":
             runs.append(read(pylon))
             pylon.clock.advance(5 * MINUTE)
@@ -302,7 +304,7 @@ def test_a_clock_that_jumps_while_a_sync_runs_loses_nothing(looks: int, minutes:
             pylon.evolve(10 + step, 10)
             pylon.clock.advance(30 * MINUTE)
             runs.append(read(pylon, state=runs[-1].state))
-        proven(pylon, *runs)
+        assert_synced(pylon, *runs)
 
 
 # --- calendars ---
@@ -338,7 +340,7 @@ def test_a_history_around_leap_days_and_changes_of_the_clocks_is_read_whole(day:
             issue = pylon.store.add_issue(at=day + timedelta(hours=hours) - timedelta(minutes=1))
             pylon.store.add_message(issue, at=day + timedelta(hours=hours))
         first = read(pylon)
-        proven(pylon, first)
+        assert_synced(pylon, first)
         assert_every_state_is_safe(pylon, first, 5)
 
 
@@ -357,9 +359,9 @@ def test_syncs_across_leap_days_and_changes_of_the_clocks_lose_nothing(what: str
             clock.error += 30 * MINUTE
             runs.append(read(pylon, state=runs[-1].state))
             assert_behind_pylon(pylon, runs[-1])
-        pylon.clock.advance(SETTLING)
+        pylon.clock.advance(CONSISTENCY_LAG)
         runs.append(read(pylon, state=runs[-1].state))
-        proven(pylon, *runs)
+        assert_synced(pylon, *runs)
         assert pylon.clock.now() > now + timedelta(minutes=65)
 
 
@@ -369,14 +371,14 @@ def test_syncs_across_leap_days_and_changes_of_the_clocks_lose_nothing(what: str
 def test_a_server_that_refuses_ranges_over_30_days_is_read_month_by_month() -> None:
     with small(size=Size(issues=150), max_range_days=30, max_list_range_days=30) as pylon:
         first = read(pylon, ISSUE_STREAMS)
-        proven(pylon, first, streams=ISSUE_STREAMS)
+        assert_synced(pylon, first, streams=ISSUE_STREAMS)
         assert first.said("refuses", LIST, "month")
         assert (pylon.count(LIST, 400), pylon.count(SEARCH, 400)) == (1, 0)
         pylon.evolve(1, 20)
         pylon.clock.advance(timedelta(days=100))
         pylon.evolve(2, 20)
         second = read(pylon, ISSUE_STREAMS, first.state)
-        proven(pylon, first, second, streams=ISSUE_STREAMS)
+        assert_synced(pylon, first, second, streams=ISSUE_STREAMS)
         assert (pylon.count(LIST, 400), pylon.count(SEARCH, 400)) == (1, 0)
 
 

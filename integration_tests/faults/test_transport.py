@@ -27,9 +27,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from integration_tests.faults.harness import Gate, Run, check, fast, read
-from integration_tests.faults.proof import assert_failed, assert_state_never_ahead, proven
-from integration_tests.harness import ISSUE_STREAMS, LIST, MESSAGES, STREAMS, ago, hook
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import (
     Action,
@@ -44,10 +41,15 @@ from integration_tests.sandbox.faults import (
     status,
     too_many,
 )
+from integration_tests.support.assertions import assert_failed, assert_state_never_ahead, assert_synced
+from integration_tests.support.connector import ISSUE_STREAMS, STREAMS, Output
+from integration_tests.support.expected import ago
+from integration_tests.support.fault_runs import check, fault_timing, read
+from integration_tests.support.faults import LIST, MESSAGES, Gate, hook
 from source_pylon.timing import Timing
 
 ACCOUNTS = "GET /accounts"
-STALLS = fast(read_timeout=0.3, retry_attempts=3)
+STALLS = fault_timing(read_timeout=0.3, retry_attempts=3)
 """A connection may be silent for 0.3 seconds."""
 
 
@@ -73,12 +75,12 @@ def closed_port() -> int:
         return int(held.getsockname()[1])
 
 
-def recovers(pylon: Sandbox, failed: Run, *streams: str) -> Run:
+def recovers(pylon: Sandbox, failed: Output, *streams: str) -> Output:
     """With the fault gone, a sync from the failed one's states makes the union complete."""
     pylon.faults.clear()
     assert_state_never_ahead(pylon, failed)
     later = read(pylon, streams or ("issues",), failed.state)
-    proven(pylon, failed, later, streams=streams or ("issues",))
+    assert_synced(pylon, failed, later, streams=streams or ("issues",))
     return later
 
 
@@ -142,9 +144,9 @@ def test_a_server_that_comes_back_within_the_retries_is_waited_for(leaving: Sand
         leaving.start()
 
     hook(leaving, MESSAGES, _in_a_thread(restart, threads), after=60)
-    run = read(leaving, timing=fast(retry_base=0.1, retry_cap=0.6))
+    run = read(leaving, timing=fault_timing(retry_base=0.1, retry_cap=0.6))
     threads[0].join()
-    proven(leaving, run)
+    assert_synced(leaving, run)
     assert run.said("Retrying", "connection")
 
 
@@ -173,7 +175,7 @@ def test_a_connection_reset_now_and_then_does_no_harm(pylon: Sandbox, where: str
     scattered = pylon.faults.add(Fault("*", BREAKS[where], times=30, after=20, probability=0.15, seed=3))
     run = read(pylon, STREAMS)
     assert (burst.fired, scattered.fired > 5) == (5, True)
-    proven(pylon, run, streams=STREAMS)
+    assert_synced(pylon, run, streams=STREAMS)
 
 
 @pytest.mark.parametrize("where", BREAKS)
@@ -193,7 +195,7 @@ def test_a_compressed_body_that_breaks_off_is_asked_for_again(pylon: Sandbox) ->
     pylon.faults.add(fault)
     run = read(pylon)
     assert fault.fired == 3
-    proven(pylon, run)
+    assert_synced(pylon, run)
 
 
 def _both(reply: Any) -> Any:
@@ -211,7 +213,7 @@ def test_a_server_that_accepts_and_never_answers_is_left_after_the_read_timeout(
     with takes_at_most(20):
         run = read(pylon, timing=STALLS)
     assert [fault.fired for fault in faults] == [2, 2]
-    proven(pylon, run)
+    assert_synced(pylon, run)
 
 
 def test_a_server_that_never_answers_again_ends_the_stream_in_bounded_time(pylon: Sandbox) -> None:
@@ -233,18 +235,18 @@ def test_a_port_that_accepts_and_says_nothing_ends_the_sync_in_bounded_time(pylo
 
 def test_an_answer_that_comes_late_but_in_time_is_read(pylon: Sandbox) -> None:
     late = [pylon.faults.add(Fault(template, delay(0.6), times=2)) for template in (LIST, MESSAGES)]
-    run = read(pylon, timing=fast(read_timeout=5.0, retry_attempts=1))
+    run = read(pylon, timing=fault_timing(read_timeout=5.0, retry_attempts=1))
     assert [fault.fired for fault in late] == [2, 2]
-    proven(pylon, run)
+    assert_synced(pylon, run)
 
 
 def test_a_slow_body_that_keeps_coming_is_read_though_it_takes_longer_than_the_read_timeout(pylon: Sandbox) -> None:
     fault = pylon.faults.add(Fault(ACCOUNTS, slow(20_000)))
     began = time.monotonic()
-    run = read(pylon, ("accounts",), timing=fast(read_timeout=0.4, answer_deadline=20.0, retry_attempts=1))
+    run = read(pylon, ("accounts",), timing=fault_timing(read_timeout=0.4, answer_deadline=20.0, retry_attempts=1))
     assert fault.fired == 1
     assert time.monotonic() - began > 0.8
-    proven(pylon, run, streams=["accounts"])
+    assert_synced(pylon, run, streams=["accounts"])
 
 
 @pytest.mark.parametrize("size", [0, 200_000], ids=["short", "long"])
@@ -254,7 +256,7 @@ def test_a_body_that_drips_beyond_the_deadline_ends_with_an_error_at_the_deadlin
         pylon.faults.add(Fault(ACCOUNTS, padded(size), times=None))
     pylon.faults.add(Fault(ACCOUNTS, slow(2_000), times=None))
     with takes_at_most(6):
-        run = read(pylon, ("accounts", "contacts"), timing=fast(answer_deadline=0.4, retry_attempts=2))
+        run = read(pylon, ("accounts", "contacts"), timing=fault_timing(answer_deadline=0.4, retry_attempts=2))
     assert_failed(run, "accounts", kind="transient_error", says=["took too long to arrive"])
     assert run.ended("contacts") == "COMPLETE"
     recovers(pylon, run, "accounts", "contacts")
@@ -267,7 +269,7 @@ def test_bodies_of_50_megabytes_are_read(pylon: Sandbox, compressed: bool) -> No
         pylon.faults.add(Fault("*", gzipped(), times=None))
     run = read(pylon)
     assert [fault.fired for fault in faults] == [1, 1]
-    proven(pylon, run)
+    assert_synced(pylon, run)
 
 
 # --- redirects ---
@@ -403,7 +405,7 @@ def test_a_certificate_authority_named_in_the_environment_is_trusted(
     with TlsFront(pylon, certificate, key) as front:
         run = read(pylon, api_url=front.url)
         assert front.handshakes
-    proven(pylon, run)
+    assert_synced(pylon, run)
 
 
 # --- proxies ---
@@ -501,7 +503,7 @@ def test_plain_http_never_goes_through_a_proxy_which_would_read_the_token(
         run = read(pylon, ("issues", "contacts"), debug=True)
         assert check(pylon)["status"] == "SUCCEEDED"
         assert not proxy.requests
-    proven(pylon, run, streams=("issues", "contacts"))
+    assert_synced(pylon, run, streams=("issues", "contacts"))
     assert_no_credentials(run.text, run.stderr)
 
 
@@ -517,7 +519,7 @@ def test_https_goes_through_a_tunnel_of_the_proxy_which_never_sees_the_token(
     assert {(method, f"https://{path}") for method, path, _ in proxy.requests} == {("CONNECT", front.url)}
     assert pylon.token not in json.dumps(proxy.requests)
     assert proxy.requests[0][2]["Proxy-Authorization"] == f"Basic {CREDENTIALS}"
-    proven(pylon, run)
+    assert_synced(pylon, run)
     assert_no_credentials(run.text, run.stderr)
 
 
@@ -533,7 +535,7 @@ def test_hosts_in_no_proxy_are_reached_directly(
         run = read(pylon, api_url=front.url)
         assert front.connections
         assert not proxy.requests
-    proven(pylon, run)
+    assert_synced(pylon, run)
 
 
 @pytest.mark.parametrize("code", [403, 407])
@@ -602,7 +604,7 @@ def test_a_certificate_authority_in_ssl_cert_file_is_trusted(
     with TlsFront(pylon, certificate, key) as front:
         run = read(pylon, ("accounts",), api_url=front.url)
         assert front.handshakes
-    proven(pylon, run, streams=["accounts"])
+    assert_synced(pylon, run, streams=["accounts"])
 
 
 # --- answers that never end ---
@@ -667,7 +669,7 @@ class Endless:
 @pytest.mark.parametrize("what", ENDLESS)
 def test_an_answer_that_never_ends_is_left_at_the_deadline(pylon: Sandbox, what: str) -> None:
     with Endless(*ENDLESS[what]) as server, takes_at_most(8):
-        run = read(pylon, ("accounts",), timing=fast(answer_deadline=0.6, retry_attempts=2), api_url=server.url)
+        run = read(pylon, ("accounts",), timing=fault_timing(answer_deadline=0.6, retry_attempts=2), api_url=server.url)
     assert_failed(run, "accounts", kind="transient_error", says=["took too long to arrive"])
     recovers(pylon, run, "accounts")
 
@@ -680,7 +682,7 @@ def test_an_answer_that_never_ends_over_tls_is_left_at_the_deadline(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with Endless(*ENDLESS["headers that drip"], context) as server, takes_at_most(8):
-        run = read(pylon, ("accounts",), timing=fast(answer_deadline=0.6, retry_attempts=2), api_url=server.url)
+        run = read(pylon, ("accounts",), timing=fault_timing(answer_deadline=0.6, retry_attempts=2), api_url=server.url)
     assert_failed(run, "accounts", kind="transient_error", says=["took too long to arrive"])
 
 
@@ -709,7 +711,9 @@ def test_check_gives_up_after_a_minute_in_all(pylon: Sandbox, what: str) -> None
     pylon.faults.add(Fault("*", action, times=None))
     # A minute is scaled to a second and a half.
     with takes_at_most(6):
-        result = check(pylon, fast(time_limit_of_check=1.5, read_timeout_of_check=20.0, longest_rate_limit_wait=60.0))
+        result = check(
+            pylon, fault_timing(time_limit_of_check=1.5, read_timeout_of_check=20.0, longest_rate_limit_wait=60.0)
+        )
     assert result["status"] == "FAILED"
     assert "gave no usable answer within" in result["message"] or "does not answer in time" in result["message"]
     assert Timing().for_check().time_limit == 60

@@ -14,13 +14,15 @@ from typing import IO, NamedTuple
 
 import pytest
 
-from integration_tests.faults.harness import FAST, Run, fast, read, start
-from integration_tests.faults.ledger import Ledger, lines_of
-from integration_tests.faults.proof import assert_failed, assert_green, assert_state_never_ahead, proven
-from integration_tests.harness import LIST, MESSAGES, Files, Record, ago, config_for, configured_catalog, moment
-from integration_tests.registry import NAMES, keys, owed, sync
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import status
+from integration_tests.support.all_streams import NAMES, expected_records, keys, sync
+from integration_tests.support.assertions import assert_failed, assert_green, assert_state_never_ahead, assert_synced
+from integration_tests.support.connector import Files, Output, Record, config_for, configured_catalog
+from integration_tests.support.expected import ago, moment
+from integration_tests.support.fault_runs import FAULT_TIMING, fault_timing, read, start
+from integration_tests.support.faults import LIST, MESSAGES
+from integration_tests.support.streaming_assertions import StreamingAssertions, lines_of
 from source_pylon.transform.html_to_text import html_to_text
 from source_pylon.transform.truncation import MOST_BYTES
 
@@ -70,13 +72,13 @@ def test_two_hundred_thousand_issues_come_once_each_and_no_state_is_ahead(capsys
         tempfile.TemporaryFile() as err,
         Files(config_for(pylon, include_messages=False), configured_catalog(["issues"])) as files,
     ):
-        run = ended(start(files.arguments("read"), timing=fast(read_timeout=60.0), stdout=out, stderr=err), 500)
+        run = ended(start(files.arguments("read"), timing=fault_timing(read_timeout=60.0), stdout=out, stderr=err), 500)
         assert run.code == 0, _tail(err) + _tail(out)
         out.seek(0)
-        ledger = Ledger(pylon, sample=2_000)
-        assert ledger.follow(out) == count
-        ledger.assert_complete_and_fresh()
-        assert ledger.states_within > 100
+        emitted = StreamingAssertions(pylon, sample=2_000)
+        assert emitted.follow(out) == count
+        emitted.assert_complete_and_fresh()
+        assert emitted.states_within > 100
         assert run.peak_kib * 1024 < out.tell(), "as if it held everything"
         assert pylon.count(MESSAGES) == 0
     with capsys.disabled():
@@ -112,18 +114,18 @@ def crowd(shared_crowd: Sandbox) -> Iterator[Sandbox]:
     shared_crowd.faults.clear()
 
 
-def listed(pylon: Sandbox, state: object = None) -> Run:
+def listed(pylon: Sandbox, state: object = None) -> Output:
     """A sync that lists issues and reads no messages."""
     return read(pylon, state=state, include_messages=False)
 
 
-def follow(pylon: Sandbox, *runs: Run) -> Ledger:
+def follow(pylon: Sandbox, *runs: Output) -> StreamingAssertions:
     """The union of the runs is complete and fresh, and no state of theirs was ahead."""
-    ledger = Ledger(pylon)
+    emitted = StreamingAssertions(pylon)
     for run in runs:
-        ledger.follow(lines_of(run))
-    ledger.assert_complete_and_fresh()
-    return ledger
+        emitted.follow(lines_of(run))
+    emitted.assert_complete_and_fresh()
+    return emitted
 
 
 def test_twenty_thousand_issues_of_one_moment_come_once_each_and_no_state_passes_a_part_of_them(
@@ -140,7 +142,7 @@ def test_twenty_thousand_issues_of_one_moment_come_once_each_and_no_state_passes
 
 def test_a_sync_stopped_amid_twenty_thousand_issues_of_one_moment_is_completed_by_the_next(crowd: Sandbox) -> None:
     lines = lines_of(listed(crowd))
-    stopped = Run(1, "\n".join([*lines[: len(lines) // 2], ""]))
+    stopped = Output(1, "\n".join([*lines[: len(lines) // 2], ""]))
     assert 5_000 < len(stopped.ids("issues")) < CROWD
     assert stopped.states("issues")
     later = listed(crowd, stopped.state)
@@ -153,7 +155,7 @@ def test_a_listing_that_breaks_off_amid_twenty_thousand_issues_of_one_moment_is_
 ) -> None:
     broken = crowd.faults.add(Fault(LIST, status(503), times=None, when=lambda seen: "cursor" in seen.query, after=2))
     stopped = listed(crowd)
-    assert broken.fired == FAST.retry_attempts
+    assert broken.fired == FAULT_TIMING.retry_attempts
     assert_failed(stopped, "issues", kind="transient_error")
     crowd.faults.clear()
     later = listed(crowd, stopped.state)
@@ -168,7 +170,7 @@ def test_an_issue_of_five_thousand_messages_is_whole_in_one_request() -> None:
     with Sandbox(size=Size(issues=20, long_thread=5_000), limits=None, base_time=ago(hours=1)) as pylon:
         run = read(pylon, ("issues", "issue_messages"))
         assert_green(run, "issues", "issue_messages")
-        proven(pylon, run)
+        assert_synced(pylon, run)
         long = pylon.store.long_thread_id
         assert long is not None
         public = [message for message in pylon.messages(long) if not message["is_private"]]
@@ -190,7 +192,7 @@ def test_three_hundred_surveys_give_each_response_under_its_survey_and_then_only
     with Sandbox(size=size, limits=None, base_time=ago(days=8)) as pylon:
         streams = ("survey_responses",)
         first = read(pylon, streams)
-        proven(pylon, first, streams=streams)
+        assert_synced(pylon, first, streams=streams)
         assert {record["survey_id"] for record in first.records("survey_responses")} == {
             survey for survey, _ in pylon.expected("survey_responses")
         }
@@ -200,7 +202,7 @@ def test_three_hundred_surveys_give_each_response_under_its_survey_and_then_only
         pylon.clock.advance(timedelta(hours=1))
         second = read(pylon, streams, first.state)
         assert set(second.ids("survey_responses")) == new
-        proven(pylon, first, second, streams=streams)
+        assert_synced(pylon, first, second, streams=streams)
 
 
 def test_an_organisation_with_nothing_in_it_gives_a_state_for_every_stream_at_next_to_no_cost(
@@ -211,7 +213,7 @@ def test_an_organisation_with_nothing_in_it_gives_a_state_for_every_stream_at_ne
     for _ in ("first", "second"):
         output = sync(empty_pylon, state=state)
         assert {name: output.statuses(name)[-1] for name in NAMES} == dict.fromkeys(NAMES, "COMPLETE")
-        assert not [name for name in NAMES if keys(output, name) or owed(empty_pylon, name)]
+        assert not [name for name in NAMES if keys(output, name) or expected_records(empty_pylon, name)]
         assert {name for name in NAMES if output.states(name)} == set(NAMES)
         requests, asked = len(empty_pylon.log) - asked, len(empty_pylon.log)
         assert requests <= len(NAMES) + 10
@@ -260,12 +262,12 @@ def with_large_issue(pylon: Sandbox, large: Large) -> str:
     return issue
 
 
-def longest_line(run: Run) -> int:
+def longest_line(run: Output) -> int:
     """The bytes of the longest line of a run."""
     return max(len(line.encode()) for line in run.text.splitlines())
 
 
-def said_of(run: Run, issue: str) -> list[str]:
+def said_of(run: Output, issue: str) -> list[str]:
     """The warnings that name an issue."""
     return [text for text in run.warnings if issue in text]
 
@@ -316,7 +318,7 @@ def test_an_issue_just_below_16_mb_is_whole(small_pylon: Sandbox) -> None:
     # HTML, text and feedback: each character stands three times in the record.
     issue = with_large_issue(small_pylon, Large(tuple(filled(1_050_000) for _ in range(5))))
     run = read(small_pylon)
-    proven(small_pylon, run)
+    assert_synced(small_pylon, run)
     assert KEPT_WHOLE - 500_000 < longest_line(run) < MOST_BYTES
     assert not said_of(run, issue)
 

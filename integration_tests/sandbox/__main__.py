@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         help="calls per minute of one endpoint",
     )
     parser.add_argument("--minute", type=float, default=60.0, help="seconds that a minute of the limits lasts")
-    parser.add_argument("--taken", type=float, default=0.0, help="share of the allowance that others use")
+    parser.add_argument("--taken", type=float, default=0.0, help="share of the rate limit that others use")
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--search-lag", type=float, default=0.0, help="seconds until a search knows a change")
     parser.add_argument("--region", choices=REGIONS, default="us")

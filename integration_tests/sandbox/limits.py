@@ -36,7 +36,7 @@ class Limiter:
 
     `limits` names a table, or maps templates to calls per minute on top of the October table, or is None for no
     limits; anything else raises ValueError. `minute` is how many real seconds a minute of the limits lasts. `taken` is
-    the share (0 to 1) of each allowance that another client of the organisation uses up. Refused requests do not count.
+    the share (0 to 1) of each limit that another client of the organisation uses up. Refused requests do not count.
     Used from the server's thread; `set` and `taken` may be changed from any other.
     """
 
@@ -67,7 +67,7 @@ class Limiter:
         return None if calls is None else max(1, math.floor(calls * (1 - self.taken)))
 
     def wait(self, template: str, now: float | None = None) -> float:
-        """Take one call from the allowance; returns 0 if it was granted, else the real seconds until one is free."""
+        """Take one call from the rate limit; returns 0 if it was granted, else the real seconds until one is free."""
         allowed = self.allowed(template)
         if allowed is None:
             return 0.0

@@ -7,19 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from integration_tests.faults.harness import Run
-from integration_tests.harness import (
-    CONVERSATION,
-    CURSORS,
-    ISSUE_STREAMS,
-    Record,
-    expected,
-    is_covered,
-    moment,
-    newest,
-    without_signatures,
-)
 from integration_tests.sandbox import Sandbox
+from integration_tests.support.connector import CURSORS, ISSUE_STREAMS, Output, Record
+from integration_tests.support.expected import CONVERSATION, expected, is_covered, moment, newest, without_signatures
 from source_pylon.timestamps import parse
 
 _NOT_THERE = None
@@ -35,7 +25,7 @@ def _differences(have: Record, want: Record) -> dict[str, tuple[Any, Any]]:
 
 def assert_complete_and_fresh(
     pylon: Sandbox,
-    *runs: Run,
+    *runs: Output,
     streams: Iterable[str] = ("issues",),
     unread: Iterable[str] = (),
     changed: Iterable[str] = (),
@@ -76,7 +66,7 @@ def assert_complete_and_fresh(
             assert not differences, f"{stream} {identity}, emitted and stored: {differences}"
 
 
-def _versions(run: Run, stream: str) -> list[str]:
+def _versions(run: Output, stream: str) -> list[str]:
     return [json.dumps(without_signatures(record), sort_keys=True) for record in run.records(stream)]
 
 
@@ -84,10 +74,10 @@ def _without(record: Record, names: Iterable[str]) -> Record:
     return {name: value for name, value in record.items() if name not in names}
 
 
-def assert_state_never_ahead(pylon: Sandbox, *runs: Run) -> None:
+def assert_state_never_ahead(pylon: Sandbox, *runs: Output) -> None:
     """At no line of the output does a state promise what was not emitted before it, in this run or an earlier one.
 
-    It can be asked after changes, too: what is newer than a state's mark is not promised by it.
+    It can be asked after changes, too: what is newer than a state's cursor is not promised by it.
     """
     emitted: dict[str, dict[str, Record]] = {}
     stored: dict[str, dict[str, Record]] = {}
@@ -117,16 +107,16 @@ def _assert_kept(stream: str, state: Record, emitted: dict[str, Record], stored:
 def _is_promised(stream: str, state: Record, record: Record) -> bool:
     if stream in ISSUE_STREAMS:
         return is_covered(state, record)
-    mark, time = parse(state.get(CURSORS[stream])), parse(record.get(CURSORS[stream]))
-    if mark is None or time is None:
+    since, time = parse(state.get(CURSORS[stream])), parse(record.get(CURSORS[stream]))
+    if since is None or time is None:
         # No position, as a first sync or one with another connector's state begins: nothing is promised.
         return False
-    if any(other > mark for name in ("updated_at", "created_at") if (other := parse(record.get(name))) is not None):
+    if any(other > since for name in ("updated_at", "created_at") if (other := parse(record.get(name))) is not None):
         return False
-    return time <= mark and (stream != "call_recordings" or time >= mark - _LOOKBACK)
+    return time <= since and (stream != "call_recordings" or time >= since - _LOOKBACK)
 
 
-def assert_sources_count(run: Run) -> None:
+def assert_sources_count(run: Output) -> None:
     """Each state says how many records of its stream left since the one before."""
     counts: dict[str, int] = {}
     for line in run.lines:
@@ -138,7 +128,7 @@ def assert_sources_count(run: Run) -> None:
             assert line["state"]["sourceStats"]["recordCount"] == counts.pop(stream, 0)
 
 
-def assert_green(run: Run, *streams: str) -> None:
+def assert_green(run: Output, *streams: str) -> None:
     """The run says that it left nothing out."""
     assert run.code == 0, run.error_text() or run.stderr[-2000:]
     assert not run.errors
@@ -146,7 +136,7 @@ def assert_green(run: Run, *streams: str) -> None:
         assert run.ended(stream) == "COMPLETE"
 
 
-def assert_failed(run: Run, *streams: str, kind: str | None = None, says: Iterable[str] = ()) -> None:
+def assert_failed(run: Output, *streams: str, kind: str | None = None, says: Iterable[str] = ()) -> None:
     """The run says that these streams are not complete, and why."""
     assert run.code == 1, run.logs
     for stream in streams or ("issues",):
@@ -158,7 +148,7 @@ def assert_failed(run: Run, *streams: str, kind: str | None = None, says: Iterab
             assert any(word.lower() in str(error["message"]).lower() for error in named), run.error_text()
 
 
-def proven(pylon: Sandbox, *runs: Run, streams: Iterable[str] = ("issues",), **left: Any) -> None:
+def assert_synced(pylon: Sandbox, *runs: Output, streams: Iterable[str] = ("issues",), **left: Any) -> None:
     """The last run is green, and all of them together are what they have to be."""
     streams = tuple(streams)
     assert_green(runs[-1], *streams)

@@ -1,4 +1,4 @@
-"""Syncs as processes of their own that cost no start: one process imports everything, and forks itself for each sync.
+"""Syncs as processes of their own that cost no start: one process imports everything and forks for each.
 
 Importing Airbyte's CDK takes two seconds, far longer than a small sync. What is forked is a real process: it ends by
 the signal that it is sent, and its standard output is a pipe.
@@ -21,8 +21,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from integration_tests.faults.harness import FAST, Run, _seconds, timing_of
-from integration_tests.harness import REPOSITORY
+from integration_tests.support.connector import REPOSITORY, Output, _seconds, timing_of
+from integration_tests.support.fault_runs import FAULT_TIMING
 from source_pylon.run import main
 from source_pylon.source import SourcePylon
 from source_pylon.timing import Timing
@@ -30,16 +30,16 @@ from source_pylon.timing import Timing
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_MOST_BYTES_OF_AN_ORDER = 65_536
+_MAX_BYTES_OF_AN_ORDER = 65_536
 _PATIENCE = 90.0
 """After so many seconds a process that does not end counts as hanging."""
 
 
-class Fork:
+class ForkedSync:
     """One sync that is under way. What it writes must be read, or it waits for its reader as for any other."""
 
-    def __init__(self, forks: Forks, pid: int, output: int, errors: IO[bytes]) -> None:
-        self._forks = forks
+    def __init__(self, fork_server: ForkServer, pid: int, output: int, errors: IO[bytes]) -> None:
+        self._forks = fork_server
         self._pid = pid
         self._output: int | None = output
         self._errors = errors
@@ -77,7 +77,7 @@ class Fork:
         """Sends the process a signal. One that has ended stays known until it is waited for, so none is mistaken."""
         os.kill(self._pid, sent)
 
-    def ended(self) -> Run:
+    def ended(self) -> Output:
         """What it put out and was read of it, once it has ended; one that goes on is killed, as its exit code tells."""
         if self.read():
             self.send(signal.SIGKILL)
@@ -86,17 +86,17 @@ class Fork:
         self._errors.seek(0)
         stderr = self._errors.read().decode("utf-8", "replace")
         self._errors.close()
-        return Run(code, b"".join(self._chunks).decode("utf-8", "replace"), stderr)
+        return Output(code, b"".join(self._chunks).decode("utf-8", "replace"), stderr)
 
 
-class Forks:
+class ForkServer:
     """The process that forks itself; a context manager."""
 
     def __enter__(self) -> Self:
         self._orders, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "integration_tests.faults.forks", str(theirs.fileno())],
+                [sys.executable, "-m", "integration_tests.support.fork_server", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 cwd=REPOSITORY,
                 pass_fds=[theirs.fileno()],
@@ -109,7 +109,7 @@ class Forks:
         self._orders.close()
         self._process.wait(timeout=_PATIENCE)
 
-    def start(self, args: Sequence[str], timing: Timing = FAST) -> Fork:
+    def start(self, args: Sequence[str], timing: Timing = FAULT_TIMING) -> ForkedSync:
         """Starts a sync as a process of its own."""
         output, writes = os.pipe()
         errors = tempfile.TemporaryFile()  # noqa: SIM115 closed when the sync has ended
@@ -118,7 +118,7 @@ class Forks:
             pid = self._order(order, [writes, errors.fileno()])
         finally:
             os.close(writes)
-        return Fork(self, pid, output, errors)
+        return ForkedSync(self, pid, output, errors)
 
     def wait(self, pid: int) -> int:
         """The exit code of a sync, once it has ended; of one that a signal ended, minus the signal."""
@@ -128,14 +128,14 @@ class Forks:
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
             self._orders.settimeout(None)
-            self._orders.recv(_MOST_BYTES_OF_AN_ORDER)
+            self._orders.recv(_MAX_BYTES_OF_AN_ORDER)
             raise AssertionError(f"it did not end within {_PATIENCE:.0f} s") from None
         finally:
             self._orders.settimeout(None)
 
     def _order(self, order: Mapping[str, Any], descriptors: Sequence[int] = ()) -> int:
         socket.send_fds(self._orders, [json.dumps(order).encode()], list(descriptors))
-        answer = self._orders.recv(_MOST_BYTES_OF_AN_ORDER)
+        answer = self._orders.recv(_MAX_BYTES_OF_AN_ORDER)
         assert answer, "the process that forks itself has ended"
         return int(json.loads(answer))
 
@@ -145,7 +145,7 @@ def _serve(orders: socket.socket) -> None:
     gc.collect()
     gc.freeze()
     while True:
-        order, descriptors, _, _ = socket.recv_fds(orders, _MOST_BYTES_OF_AN_ORDER, 2)
+        order, descriptors, _, _ = socket.recv_fds(orders, _MAX_BYTES_OF_AN_ORDER, 2)
         if not order:
             return
         wanted = json.loads(order)

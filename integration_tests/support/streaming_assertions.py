@@ -1,4 +1,4 @@
-"""The one question of `proof.py`, asked of so many issues that they can be gone through only once, line by line."""
+"""The question of `assertions.py`, asked of so many issues that they can be gone through only once, line by line."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import orjson
 
-from integration_tests.faults.harness import Run
-from integration_tests.harness import Record, expected_issue, moment, without_signatures
 from integration_tests.sandbox import Sandbox
+from integration_tests.support.connector import Output, Record
+from integration_tests.support.expected import expected_issue, moment, without_signatures
 
 _SHOWN = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -24,7 +24,7 @@ class Times(NamedTuple):
     """Of the latest message; the creation where there is none."""
 
 
-class Ledger:
+class StreamingAssertions:
     """The issues that are stored now, and what runs have emitted of them, without messages, and promised."""
 
     def __init__(self, pylon: Sandbox, sample: int = 1_000) -> None:
@@ -109,6 +109,6 @@ class Ledger:
             }
 
 
-def lines_of(run: Run) -> list[str]:
+def lines_of(run: Output) -> list[str]:
     """The whole lines of a run."""
     return [line for line in run.text.splitlines() if line.strip()]

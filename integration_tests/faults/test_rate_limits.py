@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 import pytest
 
-from integration_tests.faults.harness import Run, fast, read
-from integration_tests.faults.proof import proven
-from integration_tests.harness import MESSAGES, ago
 from integration_tests.sandbox import Sandbox, Size
+from integration_tests.support.assertions import assert_synced
+from integration_tests.support.connector import Output
+from integration_tests.support.expected import ago
+from integration_tests.support.fault_runs import fault_timing, read
+from integration_tests.support.faults import MESSAGES
 from source_pylon.api.endpoints import Endpoint, calls_per_minute, calls_per_minute_july_2026
 
 FIRST_MINUTES = 3
@@ -29,7 +31,7 @@ class Usage(NamedTuple):
     refused_later: float
     """The share of refused calls after the first minutes."""
     utilisation: float
-    """The share of the allowance that was used after the first minutes."""
+    """The share of the rate limit that was used after the first minutes."""
     busiest: int
     """The most calls that were granted within a minute."""
 
@@ -49,23 +51,25 @@ def usage(pylon: Sandbox, template: str = MESSAGES) -> Usage:
     return Usage(len(granted), late.count(429) / max(1, len(late)), within / (allowed * minutes), busiest)
 
 
-def told(run: Run, template: str = MESSAGES) -> list[tuple[int, int]]:
+def told(run: Output, template: str = MESSAGES) -> list[tuple[int, int]]:
     """What the log says was learned of an endpoint: (calls a minute, those that were expected)."""
     found = [LEARNED.fullmatch(text) for text in run.logs]
     return [(int(match[1]), int(match[3])) for match in found if match and match[2] == template]
 
 
-def synced(pylon: Sandbox, minute: float, believed: Callable[[Endpoint], int] = calls_per_minute) -> tuple[Run, Usage]:
-    """A sync that is complete, however many calls Pylon refuses; its use of the allowance is printed."""
-    run = read(pylon, timing=fast(minute=minute, rate_limit_patience=60.0), allowance=believed)
-    proven(pylon, run)
+def synced(
+    pylon: Sandbox, minute: float, believed: Callable[[Endpoint], int] = calls_per_minute
+) -> tuple[Output, Usage]:
+    """A sync that is complete, however many calls Pylon refuses; its use of the rate limit is printed."""
+    run = read(pylon, timing=fault_timing(minute=minute, rate_limit_patience=60.0), limits=believed)
+    assert_synced(pylon, run)
     used = usage(pylon)
     print(used)
     return run, used
 
 
 class Case(NamedTuple):
-    """An allowance that is smaller than October's table."""
+    """A limit that is smaller than October's table."""
 
     issues: int
     minute: float
@@ -82,7 +86,7 @@ SMALLER = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALLER)
-def test_a_smaller_allowance_than_published_is_learned_said_and_hardly_overdrawn(name: str) -> None:
+def test_a_smaller_limit_than_published_is_learned_said_and_hardly_overdrawn(name: str) -> None:
     case = SMALLER[name]
     with Sandbox(
         size=Size(issues=case.issues), limits=case.limits, minute=case.minute, taken=case.taken, base_time=ago(hours=1)
@@ -97,7 +101,7 @@ def test_a_smaller_allowance_than_published_is_learned_said_and_hardly_overdrawn
 
 
 @pytest.mark.slow
-def test_a_larger_allowance_than_believed_is_found_and_said() -> None:
+def test_a_larger_limit_than_believed_is_found_and_said() -> None:
     # Forty calls a second at most: a machine that cannot make them never meets the limit.
     with Sandbox(size=Size(issues=1000), limits={MESSAGES: 60}, minute=1.5, base_time=ago(hours=1)) as pylon:
         run, used = synced(pylon, 1.5, calls_per_minute_july_2026)
@@ -112,8 +116,8 @@ def test_a_larger_allowance_than_believed_is_found_and_said() -> None:
 def test_a_share_of_the_rate_limit_is_kept_over_http() -> None:
     minute = 2.0
     with Sandbox(size=Size(issues=150), limits={MESSAGES: 120}, minute=minute, base_time=ago(hours=1)) as pylon:
-        run = read(pylon, timing=fast(minute=minute), rate_limit_percent=50)
-        proven(pylon, run)
+        run = read(pylon, timing=fault_timing(minute=minute), rate_limit_percent=50)
+        assert_synced(pylon, run)
         used = usage(pylon)
     assert used.refused_later == 0
     assert 30 <= used.busiest <= 60

@@ -1,7 +1,7 @@
 """Every stream of the connector's table: a sync of some of them, and what each of them owes.
 
 Nothing here names a stream unless its records differ from what the API lists, so a new row of the table is covered as
-it is. What records must be is written from Pylon's document, as in `harness.expected`.
+it is. What records must be is written from Pylon's document, as in `expected.py`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,18 @@ from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any
 
-from integration_tests import harness
-from integration_tests.harness import FAST, Files, Output, Record, config_for, public_messages, run
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES, PARENTS
+from integration_tests.support import connector
+from integration_tests.support.connector import FAST, Files, Output, Record, config_for, discover, run
+from integration_tests.support.expected import (
+    author_type,
+    expected,
+    join_ids,
+    public_messages,
+    type_of,
+    without_signatures,
+)
 from source_pylon.extraction.stream import Stream
 from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
@@ -40,7 +48,7 @@ def definition_of(name: str) -> Stream:
 
 @cache
 def _discovered() -> dict[str, Record]:
-    return {stream["name"]: stream for stream in harness.discover().catalog["streams"]}
+    return {stream["name"]: stream for stream in discover().catalog["streams"]}
 
 
 def configured(names: Iterable[str], full_refresh: Collection[str] = ()) -> Record:
@@ -87,16 +95,16 @@ def keys(output: Output, name: str) -> list[Key]:
     return [key_of(definition_of(name), record) for record in output.records(name)]
 
 
-def owed(pylon: Sandbox, name: str) -> dict[Key, Record]:
+def expected_records(pylon: Sandbox, name: str) -> dict[Key, Record]:
     """What a stream must emit of what is stored now, by primary key, without the signatures of links."""
     definition = definition_of(name)
-    records = harness.expected(pylon, name).values() if name in harness.STREAMS else _owed(pylon, name)
+    records = expected(pylon, name).values() if name in connector.STREAMS else _expected_records(pylon, name)
     return {key_of(definition, record): record for record in records}
 
 
-def _owed(pylon: Sandbox, name: str) -> list[Record]:
+def _expected_records(pylon: Sandbox, name: str) -> list[Record]:
     if name == "issue_messages":
-        return [message for issue in pylon.expected("issues") for message in owed_messages(pylon, issue)]
+        return [message for issue in pylon.expected("issues") for message in expected_messages(pylon, issue)]
     if name == "feature_requests":
         return [_search_result(record) for record in pylon.expected(name)]
     if name == "task_comments":
@@ -119,7 +127,7 @@ def _owed(pylon: Sandbox, name: str) -> list[Record]:
 def _with_columns(name: str, record: Record) -> Record:
     """A stored object with the columns that the connector adds to the stream's records."""
     ids = {"tasks": ("account", "project", "milestone"), "projects": ("account",), "milestones": ("account", "project")}
-    record = {**record, **harness.join_ids(record, ids.get(name, ()))}
+    record = {**record, **join_ids(record, ids.get(name, ()))}
     if name == "tasks":
         assignee = record.get("assignee") or {}
         record["assignee_id"] = (assignee.get("user") or assignee.get("contact") or {}).get("id")
@@ -128,18 +136,18 @@ def _with_columns(name: str, record: Record) -> Record:
     return record
 
 
-def owed_messages(pylon: Sandbox, issue: Record) -> list[Record]:
+def expected_messages(pylon: Sandbox, issue: Record) -> list[Record]:
     """The public messages of an issue as the stream of messages must emit them."""
     context = {
         "issue_id": issue["id"],
         "issue_number": issue["number"],
-        "issue_type": harness.type_of(issue) or None,
+        "issue_type": type_of(issue) or None,
         "issue_updated_at": issue["updated_at"],
         "account_id": (issue.get("account") or {}).get("id"),
         "latest_message_time": issue.get("latest_message_time") or issue["created_at"],
     }
     messages = public_messages(pylon, issue["id"])
-    cleaned: list[Record] = harness.without_signatures(
+    cleaned: list[Record] = without_signatures(
         [
             {**message, **context, **_author(message), "text": html_to_text(message["message_html"])}
             for message in messages
@@ -150,7 +158,7 @@ def owed_messages(pylon: Sandbox, issue: Record) -> list[Record]:
 
 def _author(message: Record) -> Record:
     """The columns that say who wrote a message."""
-    author, kind = message.get("author") or {}, harness.author_type(message)
+    author, kind = message.get("author") or {}, author_type(message)
     person = author[kind] if kind else {}
     return {
         "author_id": person.get("id"),
