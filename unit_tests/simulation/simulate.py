@@ -17,7 +17,7 @@ from source_pylon.api.errors import PylonError
 from source_pylon.api.rate_limit import RateLimiter
 from source_pylon.api.transport import Transport
 from source_pylon.config import Config
-from source_pylon.extraction.issues import changes, history, reader
+from source_pylon.extraction.issues import changes, history, passes, reader
 from source_pylon.extraction.prefetch import Threads, Turn
 from source_pylon.extraction.stream import Checkpoint, ConfiguredStream, Failure, Page, SyncContext, readings
 from source_pylon.streams import STREAMS
@@ -264,8 +264,9 @@ def _scaled(scenario: Scenario) -> Iterator[None]:
     with ExitStack() as stack:
         count = scenario.issues_per_checkpoint
         if count < 1_000:
-            for name in ("_MIN_ISSUES_PER_CHECKPOINT", "_MAX_ISSUES_PER_CHECKPOINT", "_MAX_RECORDS_PER_PAGE"):
-                stack.enter_context(patch.object(reader, name, count))
+            for name in ("_MIN_ISSUES_PER_CHECKPOINT", "_MAX_ISSUES_PER_CHECKPOINT"):
+                stack.enter_context(patch.object(passes, name, count))
+            stack.enter_context(patch.object(reader, "_MAX_RECORDS_PER_PAGE", count))
         stack.enter_context(patch.object(history, "_FIRST_PAGE", scenario.first_page))
         if scenario.search_filter_ignored:
             enough = min(3, count, scenario.page_cap)

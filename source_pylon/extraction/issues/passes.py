@@ -1,0 +1,238 @@
+"""The passes of one sync over the issues: earlier failures, then changes, then the history, then older activity."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from source_pylon.api import errors
+from source_pylon.extraction.issues.changes import ChangeSearch
+from source_pylon.extraction.issues.cursor import IssueCursor
+from source_pylon.extraction.issues.endpoints import ISSUE, LIST
+from source_pylon.extraction.issues.history import HistoryPage, IssueHistory
+from source_pylon.extraction.issues.listed import ListedIssue
+from source_pylon.extraction.issues.messages import MessageReader
+from source_pylon.extraction.issues.recipient import Recipient
+from source_pylon.extraction.stream import Record, SyncContext
+from source_pylon.timestamps import SECOND, TICK, parse
+
+logger = logging.getLogger("airbyte")
+
+_MIN_ISSUES_PER_CHECKPOINT, _MAX_ISSUES_PER_CHECKPOINT = 100, 1_000
+_DAY = timedelta(days=1)
+
+ISSUE_ERRORS = (errors.Unavailable, errors.InvalidResponse, errors.Unreachable)
+"""Errors that may concern one issue alone, after every retry."""
+
+
+@dataclass(frozen=True)
+class WantedIssue:
+    """An issue, and the streams that will emit it."""
+
+    listed: ListedIssue
+    recipients: Sequence[Recipient]
+
+
+@dataclass(frozen=True)
+class CursorUpdate:
+    """New cursors, which are true once everything before them has been emitted."""
+
+    cursors: Sequence[tuple[Recipient, IssueCursor]]
+
+
+class IssuePasses:
+    """Lists the issues that each stream still wants, in the order in which they are emitted.
+
+    `messages_per_minute` is the rate limit for messages: a cursor update follows about a minute of such requests.
+    `on_estimate` gets the estimated number of issues in Pylon, once, when the history begins.
+    """
+
+    def __init__(
+        self,
+        context: SyncContext,
+        recipients: Sequence[Recipient],
+        messages: MessageReader,
+        messages_per_minute: int,
+        on_estimate: Callable[[int], None],
+    ) -> None:
+        self._context = context
+        self._recipients = recipients
+        self._start = recipients[0].start
+        self._messages = messages
+        self._chunk = min(_MAX_ISSUES_PER_CHECKPOINT, max(_MIN_ISSUES_PER_CHECKPOINT, messages_per_minute))
+        wide = _MAX_ISSUES_PER_CHECKPOINT if context.config.include_messages else LIST.page_size
+        self._changes = ChangeSearch(context.client, context.timing.search_window, self._chunk)
+        self._history = IssueHistory(context.client, wide, on_estimate)
+        self.listed = 0
+        """How many issues have been listed for at least one stream."""
+
+    def work(self) -> Iterator[WantedIssue | CursorUpdate]:
+        """Yield issues and cursor updates in the order in which they are to be emitted."""
+        yield from self._retry_pass()
+        yield from self._change_pass()
+        yield from self._history_pass()
+        yield from self._older_activity_pass()
+
+    def _retry_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
+        """Yield the issues that earlier syncs could not read."""
+        for issue_id in dict.fromkeys(one for recipient in self._recipients for one in recipient.unread):
+            try:
+                issue = self._context.client.request(ISSUE, issue_id).get("data")
+            except errors.NotFound:
+                for recipient in self._recipients:
+                    recipient.forget(issue_id)
+                continue
+            except (*ISSUE_ERRORS, errors.Forbidden, errors.Rejected) as error:
+                if isinstance(error, errors.Rejected) and self._messages.is_gone(issue_id):
+                    logger.warning(f"Pylon refuses issue {issue_id}, but not others, so it is treated as deleted.")
+                    for recipient in self._recipients:
+                        recipient.forget(issue_id)
+                    continue
+                for recipient in self._recipients:
+                    if issue_id in recipient.unread:
+                        recipient.keep_unread(issue_id, error)
+                continue
+            if isinstance(issue, dict) and issue.get("id"):
+                for recipient in self._recipients:
+                    if not recipient.stream.accepts(ListedIssue.of(issue)):
+                        # Its type was changed in the meantime.
+                        recipient.forget(issue_id)
+                yield from self._issues([issue], self._recipients, Recipient.take_retry)
+
+    def _change_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
+        """Yield issues that were created, updated, or got a message since the state, oldest window first."""
+        after = self._changes_after()
+        if not after:
+            return
+        # Streams without a state get these issues too; their history skips them, so no messages are read twice.
+        fresh = [recipient for recipient in self._recipients if recipient.cursor is None]
+        horizon = self._context.safe_horizon()
+        for part in self._changes.windows(min(after.values()), horizon, after.values()):
+            active = [recipient for recipient in after if after[recipient] <= part.window.after]
+            yield from self._issues(part.issues, [*active, *fresh], Recipient.take_change)
+            if part.last:
+                until = self._context.safe_horizon()
+                if part.window.until is not None:
+                    until = min(until, part.window.until)
+                yield self._cursor_update(active, lambda cursor, until=until: cursor.after_changes(until))  # type: ignore[misc]
+
+    def _changes_after(self) -> dict[Recipient, datetime]:
+        lookback = timedelta(days=self._context.config.issues_lookback_days)
+        horizon = self._context.safe_horizon()
+        return {
+            recipient: min(recipient.cursor.changes_read_until, horizon) - lookback
+            for recipient in self._recipients
+            if recipient.cursor is not None
+        }
+
+    def _history_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
+        """Yield issues that were never read, newest first, back to the start date or the oldest issue."""
+        wanting = [recipient for recipient in self._recipients if recipient.wants_history]
+        if not wanting:
+            return
+        start = self._start
+        for page in self._history_pages(wanting):
+            chunks = [page.issues[at : at + self._chunk] for at in range(0, len(page.issues), self._chunk)] or [[]]
+            for number, chunk in enumerate(chunks, 1):
+                yield from self._issues(chunk, wanting, Recipient.take_history)
+                back_to = page.read_back_to
+                if back_to is not None and number < len(chunks):
+                    back_to = _oldest(chunk, back_to)
+                # At the start date itself, the state has to say at once that older, active issues come next.
+                if back_to is not None and (start is None or back_to > start):
+                    yield self._cursor_update(wanting, lambda cursor, back_to=back_to: cursor.after_history(back_to))  # type: ignore[misc]
+        if start is None:
+            yield self._cursor_update(wanting, IssueCursor.completed)
+        else:
+            yield self._cursor_update(wanting, lambda cursor: cursor.at_start_date(start))
+
+    def _history_pages(self, wanting: Sequence[Recipient]) -> Iterator[HistoryPage]:
+        """Yield the pages of the history, begun anew if an answer shows that this machine's clock is far behind."""
+        while True:
+            before = max(self._history_from(recipient) for recipient in wanting)
+            pages = self._history.pages(before, self._start)
+            first = next(pages, None)
+            if first is None:
+                # Nothing was asked for: by this machine's clock, the start date lies in the future.
+                self._context.client.ask_time()
+            if before >= max(self._history_from(recipient) - _DAY for recipient in wanting):
+                break
+        if first is not None:
+            yield first
+            yield from pages
+
+    def _history_from(self, recipient: Recipient) -> datetime:
+        cursor = recipient.cursor
+        if cursor is not None and cursor.history_read_back_to is not None:
+            return cursor.history_read_back_to
+        # Later than the present by either clock, so that a wrong clock hides no issue.
+        return self._context.client.clock.latest().replace(microsecond=0) + _DAY
+
+    def _older_activity_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
+        """Issues created before the end of the history, at the start date or earlier, that have been active since."""
+        for floor, group in _by_floor(self._recipients).items():
+            if self._history.newest_before(floor) is not None:
+                after = {recipient: since - TICK for recipient, since in group.items()}
+                for part in self._changes.windows(
+                    min(after.values()), self._context.safe_horizon(), after.values(), created_before=floor
+                ):
+                    active = [recipient for recipient in group if after[recipient] <= part.window.after]
+                    # Whether the bound on the creation is inclusive is not documented; the list holds that moment.
+                    older = [issue for issue in part.issues if not _created_since(issue, floor)]
+                    yield from self._issues(older, active, Recipient.take_change)
+                    until = part.window.until
+                    if part.last and until is not None:
+                        yield self._cursor_update(
+                            active,
+                            lambda cursor, until=until: cursor.after_older_activity(until),  # type: ignore[misc]
+                        )
+            yield self._cursor_update(list(group), IssueCursor.with_older_activity)
+
+    def _issues(
+        self,
+        issues: Iterable[Record],
+        recipients: Sequence[Recipient],
+        takes: Callable[[Recipient, ListedIssue], bool],
+    ) -> Iterator[WantedIssue]:
+        for issue in issues:
+            if not issue.get("id"):
+                for recipient in recipients:
+                    recipient.missing_ids += 1
+                continue
+            listed = ListedIssue.of(issue)
+            taking = [recipient for recipient in recipients if takes(recipient, listed)]
+            if taking:
+                self.listed += 1
+                yield WantedIssue(listed, taking)
+
+    def _cursor_update(
+        self, recipients: Iterable[Recipient], change: Callable[[IssueCursor], IssueCursor]
+    ) -> CursorUpdate:
+        horizon = self._context.safe_horizon()
+        moved = [(recipient, recipient.advance(change, horizon)) for recipient in recipients]
+        return CursorUpdate([(recipient, cursor) for recipient, cursor in moved if cursor is not None])
+
+
+def _oldest(issues: Sequence[Record], back_to: datetime) -> datetime | None:
+    """Return the moment from which on everything has been listed once these issues, a part of a page, are emitted."""
+    created = [moment for issue in issues if (moment := parse(issue.get("created_at"))) is not None]
+    return max(back_to, min(created) + SECOND) if created else None
+
+
+def _created_since(issue: Record, moment: datetime) -> bool:
+    created = parse(issue.get("created_at"))
+    return created is not None and created >= moment
+
+
+def _by_floor(recipients: Sequence[Recipient]) -> Mapping[datetime, dict[Recipient, datetime]]:
+    """Group the streams that still want older, active issues by the moment before which those were created."""
+    groups: dict[datetime, dict[Recipient, datetime]] = {}
+    for recipient in recipients:
+        cursor = recipient.cursor
+        if cursor is None or cursor.history_read_back_to is None or not recipient.wants_older_activity:
+            continue
+        floor = cursor.history_read_back_to
+        groups.setdefault(floor, {})[recipient] = cursor.older_activity_read_until or floor
+    return groups
