@@ -8,6 +8,7 @@ _CLIENT = "api/client.py"
 _ERRORS = "api/errors.py"
 _PAGES = "api/pagination.py"
 _READER = "extraction/issues/reader.py"
+_PASSES = "extraction/issues/passes.py"
 _MESSAGES = "extraction/issues/messages.py"
 
 DEFECTS = (
@@ -81,8 +82,8 @@ DEFECTS = (
         "a_token_rotated_in_the_middle",
         Edit(
             _READER,
-            "            yield from pages.flush()\n            if isinstance(result, _CursorUpdate):",
-            "            if isinstance(result, _CursorUpdate):",
+            "            yield from pages.flush()\n            if isinstance(result, CursorUpdate):",
+            "            if isinstance(result, CursorUpdate):",
         ),
     ),
     Defect(
@@ -178,7 +179,7 @@ DEFECTS = (
         "issue-without-id-forgotten",
         "a_record_without_an_id_is_left_out",
         Edit(
-            _READER,
+            _PASSES,
             "                for recipient in recipients:\n                    recipient.missing_ids += 1\n",
             "",
         ),

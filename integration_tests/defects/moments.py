@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from integration_tests.defects.planted import Defect, Edit
 
-_READER = "extraction/issues/reader.py"
+_PASSES = "extraction/issues/passes.py"
 _WINDOWS = "extraction/time_windows.py"
 
 DEFECTS = (
@@ -54,7 +54,7 @@ DEFECTS = (
     Defect(
         "state-in-the-middle-of-a-second",
         "a_second_with_more_issues_than_a_checkpoint_holds",
-        Edit(_READER, "return max(back_to, min(created) + SECOND) if created else None", "return min(created)"),
+        Edit(_PASSES, "return max(back_to, min(created) + SECOND) if created else None", "return min(created)"),
     ),
     Defect(
         "wrong-clock-trusted",
@@ -122,7 +122,7 @@ DEFECTS = (
         "issues-lookback-ignored",
         "issues_within_the_lookback_are_read_again",
         Edit(
-            _READER, "lookback = timedelta(days=self._context.config.issues_lookback_days)", "lookback = timedelta(0)"
+            _PASSES, "lookback = timedelta(days=self._context.config.issues_lookback_days)", "lookback = timedelta(0)"
         ),
     ),
     Defect(
@@ -166,6 +166,6 @@ DEFECTS = (
     Defect(
         "change-pass-skipped",
         "the_second_sync_gives_exactly_what_changed",
-        Edit(_READER, "        yield from self._change_pass()\n", ""),
+        Edit(_PASSES, "        yield from self._change_pass()\n", ""),
     ),
 )

@@ -6,6 +6,7 @@ from integration_tests.defects.planted import Defect, Edit
 
 _RUNNER = "output/runner.py"
 _READER = "extraction/issues/reader.py"
+_PASSES = "extraction/issues/passes.py"
 _SOURCE = "source.py"
 _SIGNALS = "signals.py"
 
@@ -126,7 +127,7 @@ DEFECTS = (
         "state-of-a-fast-clock-trusted",
         "a_state_that_a_fast_clock_wrote",
         Edit(
-            _READER,
+            _PASSES,
             "min(recipient.cursor.changes_read_until, horizon) - lookback",
             "recipient.cursor.changes_read_until - lookback",
         ),
