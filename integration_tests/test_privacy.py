@@ -14,7 +14,7 @@ from integration_tests.sandbox.faults import reset_in_body, status, transform, t
 from integration_tests.sandbox.text import PRIVATE
 from integration_tests.support.connector import Files, Output, complete, config_for, configured_catalog, launcher, read
 from integration_tests.support.expected import ago
-from integration_tests.support.faults import MESSAGES, SEARCH, hook
+from integration_tests.support.faults import LIST, MESSAGES, hook
 
 
 @pytest.fixture
@@ -133,8 +133,9 @@ def test_a_note_does_not_leave_as_the_body_of_its_issue(way: str, noted: Sandbox
 def test_a_note_does_not_leave_as_the_body_of_an_issue_without_a_latest_message(noted: Sandbox) -> None:
     """Whether internal notes count for `latest_message_time` is not documented."""
     issue = _issue(noted, NOTE, [{"html": NOTE, "private": True}])
-    noted.faults.add(Fault(SEARCH, transform(partial(_change, issue, latest_message_time=None)), times=None))
+    listed = noted.faults.add(Fault(LIST, transform(partial(_change, issue, latest_message_time=None)), times=None))
     output = debug_read(noted)
+    assert listed.fired
     assert _record(output, issue)["body_html"] is None
     assert_nothing_leaks(output, noted)
 
