@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from integration_tests.defects import page
-from integration_tests.defects.catalog import DEFECTS, SAMPLE, proofs
 from integration_tests.defects.__main__ import time_limit
+from integration_tests.defects.catalog import DEFECTS, SAMPLE, proofs
 from integration_tests.defects.planted import PACKAGE, Edit
 from integration_tests.defects.results import Results
 from integration_tests.defects.scenarios import SECONDS, Outcome
