@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sandbox.faults import transform
+from integration_tests.sandbox.faults import delay, transform
 from integration_tests.support.connector import CURSORS, FAST, ISSUE_STREAMS, STREAMS, Output, read, stream_state
 from integration_tests.support.expected import (
     ago,
@@ -233,6 +233,8 @@ def test_what_changes_while_a_sync_runs_is_given_by_it_or_the_next(which: str) -
             evolve_when_asked(sandbox, LIST, seed=9, n=10, after=1)
         else:
             evolve_when_asked(sandbox, SEARCH, seed=9, n=10, after=0)
+        # Cursors are written seconds after the changes: they claim what was known when the sync began.
+        sandbox.faults.add(Fault(MESSAGES, delay(3.5), after=35))
         outputs.append(read(sandbox, ISSUE_STREAMS, state=state))
         assert all(fault.fired for fault in sandbox.faults)
         outputs.append(read(sandbox, ISSUE_STREAMS, state=outputs[-1].state))

@@ -162,8 +162,13 @@ DEFECTS = (
     ),
     Defect(
         "repeated-cursor-ends-the-list",
-        "a_list_that_does_not_end",
+        "a_page_that_gives_its_own_cursor",
         Edit(_PAGES, 'raise _endless(endpoint, "a cursor repeats")', "return"),
+    ),
+    Defect(
+        "repeated-page-ends-the-list",
+        "a_list_that_does_not_end",
+        Edit(_PAGES, 'raise _endless(endpoint, "a page has only records of earlier pages")', "return"),
     ),
     Defect(
         "restarted-list-repeats-records",
@@ -341,6 +346,15 @@ DEFECTS = (
     Defect(
         "ignored-filters-trusted",
         "ignored_filters_are_noticed_and_harmless",
+        Edit(
+            "extraction/issues/changes.py",
+            'if not issue.get("id") or ListedIssue.of(issue).has_time_after(window.after)',
+            "if issue is not None",
+        ),
+    ),
+    Defect(
+        "ignored-filters-of-recordings-trusted",
+        "a_recording_search_that_ignores_its_filter",
         Edit(
             "extraction/search.py",
             "if moment is None or window.holds(moment)",

@@ -20,7 +20,7 @@ DEFECTS = (
     ),
     Defect(
         "changed-issue-twice",
-        "issues_that_keep_moving_forwards_and_backwards",
+        "an_issue_that_moves_between_windows",
         Edit(
             "extraction/issues/recipient.py",
             "        if identity in self._seen:\n            return False\n",
@@ -44,12 +44,17 @@ DEFECTS = (
     ),
     Defect(
         "second-of-the-state-taken-for-read",
-        "changes_in_the_seconds_after_a_state",
+        "what_search_shows_late_is_given",
         Edit(
             "extraction/stream.py",
             ".replace(microsecond=0) - timedelta(seconds=1)",
             ".replace(microsecond=0) + timedelta(seconds=1)",
         ),
+    ),
+    Defect(
+        "seconds-after-a-state-skipped",
+        "changes_in_the_seconds_after_a_state",
+        Edit(_WINDOWS, "render((window.after - SECOND).replace(microsecond=0))", "render(window.after + 3 * SECOND)"),
     ),
     Defect(
         "state-in-the-middle-of-a-second",
@@ -103,11 +108,7 @@ DEFECTS = (
     Defect(
         "times-in-local-time",
         "syncs_across_leap_days",
-        Edit(
-            "extraction/issues/history.py",
-            '{"start_time": render(lower), "end_time": render(upper)',
-            '{"start_time": render(lower), "end_time": render(upper - timedelta(hours=1))',
-        ),
+        Edit("timestamps.py", "moment.astimezone(timezone.utc).replace", "moment.astimezone().replace"),
     ),
     Defect(
         "refused-range-ends-the-stream",

@@ -32,7 +32,7 @@ DEFECTS = (
     ),
     Defect(
         "what-was-read-is-dropped-by-sigterm",
-        "a_terminated_sync_writes_whole_lines",
+        "a_stopped_sync_writes_its_last_state",
         Edit(
             _RUNNER,
             "        self._queue.seal()\n        while not self._queue.is_empty():",
@@ -221,9 +221,15 @@ DEFECTS = (
         Edit("checks.py", "                warnings.append(error.user_message)\n", "                del error\n"),
     ),
     Defect(
-        "errors-shown-twice",
+        "wrong-token-told-by-each-stream",
         "a_wrong_token_is_told_once_at_the_terminal",
-        Edit("output/terminal.py", "if self._is_on and text not in self._shown:", "if self._is_on:"),
+        Edit(
+            _RUNNER,
+            "                self._unauthorized = self._unauthorized or error\n",
+            "                self._unauthorized = self._unauthorized or error\n"
+            "            for run in runs:\n"
+            "                run.fail(error)\n",
+        ),
     ),
     Defect(
         "errors-not-shown",

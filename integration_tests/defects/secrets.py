@@ -58,6 +58,7 @@ DEFECTS = (
             "stack_trace=error.stack_trace and filter_secrets(error.stack_trace)",
             "stack_trace=error.stack_trace",
         ),
+        Edit("output/runner.py", ".as_sanitized_airbyte_message(", ".as_airbyte_message("),
     ),
     Defect(
         "private-messages-emitted",
@@ -83,6 +84,7 @@ DEFECTS = (
             "    if isinstance(value, str) and",
         ),
         Edit("output/entrypoint.py", "message=filter_secrets(error.message),", "message=error.message,"),
+        Edit("output/runner.py", ".as_sanitized_airbyte_message(", ".as_airbyte_message("),
     ),
     Defect(
         "thread-of-notes-ignored",

@@ -344,8 +344,9 @@ def test_nonsense_for_good_ends_its_stream_and_is_never_taken_for_an_empty_answe
 
 IRREGULAR: dict[str, tuple[str, Any]] = {
     "a lone surrogate": (r'"half an emoji: \ud83d"', "half an emoji: \ufffd"),
-    "an integer beyond 64 bits": (str(2**64), 2**64),
-    "a long negative integer": (str(-(2**90)), -(2**90)),
+    # Powers of two would equal the floats that a parser makes of them.
+    "an integer beyond 64 bits": (str(2**64 + 1), 2**64 + 1),
+    "a long negative integer": (str(-(2**90) - 1), -(2**90) - 1),
     "bytes that are not UTF-8": ("LATIN-1", "caf\ufffd"),
 }
 
@@ -386,8 +387,10 @@ def test_an_id_does_not_lead_to_another_path(pylon: Sandbox, id_: str) -> None:
     read(pylon)
     paths = [seen.path for seen in pylon.log if seen.method == "GET"]
     assert len(paths) > 100
-    # The sandbox shows slashes that arrive encoded as they are.
-    own = {"/issues", f"/issues/{id_}", f"/issues/{id_}/messages"}
+    own = {"/issues"}
+    if "/" in id_:
+        # The sandbox shows slashes that arrive encoded as they are. Dots alone are not even sent.
+        own |= {f"/issues/{id_}", f"/issues/{id_}/messages"}
     own |= {f"/issues/{one['id']}{suffix}" for one in pylon.expected("issues") for suffix in ("", "/messages")}
     assert set(paths) <= own
 
@@ -478,6 +481,23 @@ def test_a_list_that_does_not_end_is_left_with_an_error(pylon: Sandbox, what: st
     assert pylon.count(ACCOUNTS) < 60
     assert run.ended("contacts") == "COMPLETE"
     recovers(pylon, run, "accounts", "contacts")
+
+
+def test_a_page_that_gives_its_own_cursor_does_not_end_the_list(paged: Sandbox) -> None:
+    asked: list[str] = []
+
+    def has_cursor(seen: Any) -> bool:
+        asked.extend(seen.query.get("cursor", "").split())
+        return "cursor" in seen.query
+
+    own = transform(lambda answer: {**answer, "pagination": {"cursor": asked[-1], "has_next_page": True}})
+    fault = paged.faults.add(Fault(ACCOUNTS, own, times=None, when=has_cursor))
+    run = read(paged, ("accounts",))
+    assert fault.fired
+    # The page itself is kept; the one that would follow it is missing.
+    assert 1_000 < len(run.ids("accounts")) < 2_100
+    assert_failed(run, "accounts", says=["come to an end"])
+    recovers(paged, run, "accounts")
 
 
 @pytest.mark.parametrize("stream_and_endpoint", [("accounts", ACCOUNTS), ("issues", LIST)], ids=lambda pair: pair[1])
