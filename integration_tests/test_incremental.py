@@ -224,7 +224,7 @@ def test_what_changes_while_a_sync_runs_is_given_by_it_or_the_next(which: str) -
         outputs: list[Output] = []
         state: Any = None
         if which == "second sync":
-            outputs.append(read(sandbox, ISSUE_STREAMS))
+            outputs.append(read(sandbox, ISSUE_STREAMS, timing=SHORT))
             state = outputs[-1].state
             sandbox.evolve(seed=100, n=80)
         for number, after in enumerate((3, 15, 30)):
@@ -235,9 +235,9 @@ def test_what_changes_while_a_sync_runs_is_given_by_it_or_the_next(which: str) -
             evolve_when_asked(sandbox, SEARCH, seed=9, n=10, after=0)
         # Cursors are written seconds after the changes: they claim what was known when the sync began.
         sandbox.faults.add(Fault(MESSAGES, delay(3.5), after=35))
-        outputs.append(read(sandbox, ISSUE_STREAMS, state=state))
+        outputs.append(read(sandbox, ISSUE_STREAMS, state=state, timing=SHORT))
         assert all(fault.fired for fault in sandbox.faults)
-        outputs.append(read(sandbox, ISSUE_STREAMS, state=outputs[-1].state))
+        outputs.append(read(sandbox, ISSUE_STREAMS, state=outputs[-1].state, timing=SHORT))
         for stream in ISSUE_STREAMS:
             assert_kept_equals_stored(newest(outputs, stream), sandbox, stream)
 

@@ -15,7 +15,7 @@ DEFECTS = (
     ),
     Defect(
         "horizon-moves-on",
-        "an_issue_that_moves_between_windows",
+        "what_changes_while_a_sync_runs_is_given",
         Edit("extraction/stream.py", "clock.earliest() - elapsed", "clock.earliest() - 0 * elapsed"),
     ),
     Defect(
@@ -44,11 +44,11 @@ DEFECTS = (
     ),
     Defect(
         "second-of-the-state-taken-for-read",
-        "what_search_shows_late_is_given",
+        "a_machine_whose_clock_is_wrong_by_minutes",
         Edit(
             "extraction/stream.py",
             ".replace(microsecond=0) - timedelta(seconds=1)",
-            ".replace(microsecond=0) + timedelta(seconds=1)",
+            ".replace(microsecond=0) + timedelta(seconds=2)",
         ),
     ),
     Defect(
@@ -72,7 +72,7 @@ DEFECTS = (
     ),
     Defect(
         "clock-read-again",
-        "a_clock_that_jumps_while_a_sync_runs",
+        "a_clock_that_jumps_back_and_forth",
         Edit("api/clock.py", "self._began, self._began_at = now(), monotonic()", "self._now = now"),
         Edit(
             "api/clock.py",
@@ -160,8 +160,8 @@ DEFECTS = (
         "an_issue_is_found_in_a_gap_by_whichever_time",
         Edit(
             "extraction/issues/history.py",
-            "            if not found and (since is None or lower > since):\n",
-            "            if not found:\n                return\n            if since is None or lower > since:\n",
+            "                if newest is None:\n                    return\n",
+            "                if newest is None or newest > _OLDEST:\n                    return\n",
         ),
     ),
     Defect(

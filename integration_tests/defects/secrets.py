@@ -83,7 +83,11 @@ DEFECTS = (
             "    if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH and",
             "    if isinstance(value, str) and",
         ),
-        Edit("output/entrypoint.py", "message=filter_secrets(error.message),", "message=error.message,"),
+        Edit(
+            "output/entrypoint.py",
+            "internal_message=error.internal_message and filter_secrets(error.internal_message)",
+            "internal_message=error.internal_message",
+        ),
         Edit("output/runner.py", ".as_sanitized_airbyte_message(", ".as_airbyte_message("),
     ),
     Defect(

@@ -55,12 +55,14 @@ class Clock:
         self.asked = 0
         self.jump: tuple[int, timedelta] | None = None
         """After how many looks the error becomes another one."""
+        self.swing = timedelta()
+        """Added to the error at every second look."""
 
     def __call__(self) -> datetime:
         self.asked += 1
         if self.jump is not None and self.asked > self.jump[0]:
             self.error, self.jump = self.jump[1], None
-        return datetime.now(timezone.utc) + self.error
+        return datetime.now(timezone.utc) + self.error + self.swing * (self.asked % 2 == 0)
 
 
 @pytest.fixture
@@ -306,6 +308,20 @@ def test_a_clock_that_jumps_while_a_sync_runs_loses_nothing(looks: int, minutes:
             pylon.evolve(10 + step, 10)
             pylon.clock.advance(30 * MINUTE)
             runs.append(read(pylon, state=runs[-1].state))
+        assert_synced(pylon, *runs)
+
+
+@pytest.mark.parametrize("minutes", [-60, 60])
+def test_a_clock_that_jumps_back_and_forth_all_the_time_loses_nothing(minutes: int, clock: Clock) -> None:
+    with small(search_lag=LAG.total_seconds()) as pylon:
+        pylon.evolve(1, 15)
+        clock.asked, clock.swing = 0, minutes * MINUTE
+        began = pylon.clock.now()
+        runs = [read(pylon)]
+        assert_behind_pylon(began, runs[-1])
+        clock.swing = timedelta()
+        pylon.clock.advance(30 * MINUTE)
+        runs.append(read(pylon, state=runs[-1].state))
         assert_synced(pylon, *runs)
 
 

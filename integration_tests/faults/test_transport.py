@@ -183,7 +183,7 @@ def test_connections_reset_for_good_end_their_stream_alone(pylon: Sandbox, where
     pylon.faults.add(Fault(MESSAGES, BREAKS[where], times=None, after=40))
     gate = Gate()
     pylon.faults.add(Fault("GET /accounts", gate.action))
-    run = read(pylon, (*ISSUE_STREAMS, "accounts"), on_write=gate.watch)
+    run = read(pylon, (*ISSUE_STREAMS, "accounts"), on_write=gate.watch, timing=fault_timing(read_timeout=40.0))
     assert_failed(run, *ISSUE_STREAMS, kind="transient_error", says=["connection"])
     assert run.ended("accounts") == "COMPLETE"
     assert run.ids("issues")

@@ -50,7 +50,8 @@ def unfiltered_search(pylon: Sandbox, page: int = 100) -> Action:
 class Gate:
     """Holds answers back until a stream has ended INCOMPLETE: the streams that need them are still being read then."""
 
-    def __init__(self, seconds: float = 8.0) -> None:
+    def __init__(self, seconds: float = 30.0) -> None:
+        """`seconds` is the longest time that an answer is held back: shorter than the read timeout of the sync."""
         self._opened = threading.Event()
         self._seconds = seconds
 
