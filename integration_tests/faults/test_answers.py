@@ -90,11 +90,12 @@ def test_server_errors_for_good_end_their_stream_alone_and_the_next_sync_complet
 ) -> None:
     pylon.faults.add(Fault(MESSAGES, status(code), times=None, after=40))
     gate = Gate()
-    pylon.faults.add(Fault(ACCOUNTS, gate.action))
-    run = read(pylon, ("issues", "accounts", "contacts"), on_write=gate.watch, timing=fault_timing(read_timeout=40.0))
+    waiting = pylon.faults.add(gate.fault(ACCOUNTS))
+    run = read(pylon, ("issues", "accounts", "contacts"), on_write=gate.watch)
     assert_failed(run, "issues", kind="transient_error", says=["/messages", str(code)])
     for stream in ("accounts", "contacts"):
         assert run.ended(stream) == "COMPLETE"
+    assert waiting.fired
     assert run.ids("issues")
     recovers(pylon, run, "issues", "accounts", "contacts")
 
