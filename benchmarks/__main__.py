@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 QUESTIONS = {
+    "peers": "time, memory, requests, private text and losses, against low-code, dlt and a loop; writes peers.png",
     "startup": "what spec, check and discover take, against importing the CDK",
     "requests": "requests made, against those that cannot be avoided",
     "cost": "time and CPU per record, against a loop in Python and a low-code manifest",

@@ -21,7 +21,8 @@ def launch(arguments: list[str]) -> NoReturn:
     options = parser.parse_args(arguments)
     verb = options.verb[1:] if options.verb[:1] == ["--"] else options.verb
 
-    from source_pylon.api.endpoints import calls_per_minute, calls_per_minute_july_2026
+    from integration_tests.sandbox.limits import calls_per_minute_july_2026
+    from source_pylon.api.endpoints import calls_per_minute
     from source_pylon.run import main
     from source_pylon.source import SourcePylon
     from source_pylon.timing import Timing

@@ -10,7 +10,8 @@ import math
 import sys
 
 from benchmarks.measure import ROOT
-from source_pylon.api.endpoints import MESSAGES, calls_per_minute, calls_per_minute_july_2026
+from integration_tests.sandbox.limits import calls_per_minute_july_2026
+from source_pylon.api.endpoints import MESSAGES, calls_per_minute
 from source_pylon.extraction.issues.endpoints import LIST
 
 ISSUES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)

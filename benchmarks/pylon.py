@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
@@ -10,7 +11,9 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from benchmarks.minimum_requests import may_have_messages, minimum_requests
-from integration_tests.sandbox import Sandbox, Size
+from benchmarks.peers.judge import Verdict, judge
+from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.sandbox.faults import Action, Reply, Seen
 from integration_tests.sandbox.limits import Limiter
 from integration_tests.sandbox.versions import encode
 from source_pylon.api.endpoints import MESSAGES
@@ -55,6 +58,14 @@ class Pylon:
         """The configuration that reads this sandbox."""
         return {"api_token": self.token, "api_url": self.url}
 
+    def storm(self, after: int, seconds: float) -> None:
+        """After so many more message requests, every request is answered with 429 for so many seconds."""
+        self._ask("storm", after, seconds)
+
+    def judge(self, program: str, kind: str, paths: Sequence[str]) -> Verdict:
+        """Judges what a program of the comparison with peers has written."""
+        return Verdict(*self._ask("judge", program, kind, list(paths)))
+
     def _ask(self, name: str, *arguments: Any) -> Any:
         self._pipe.send((name, arguments))
         answer = self._pipe.recv()
@@ -93,6 +104,10 @@ class Pylon:
     def an_hour_passes(self, messages: int, others: int) -> None:
         """An hour later: `messages` issues have a new message, `others` changed without one."""
         self._ask("an_hour_passes", messages, others)
+
+    def change(self, messages: int, others: int) -> None:
+        """Now `messages` issues get a new message, and `others` change without one."""
+        self._ask("change", messages, others)
 
     def widen_accounts(self, custom_fields: int) -> None:
         """Gives every account so many custom fields more: a generated one has half a kilobyte, seven make it one."""
@@ -141,12 +156,18 @@ class _Served:
             self._sandbox.store.add_message(self._sandbox.store.add_issue(at=at), at=at)
 
     def an_hour_passes(self, messages: int, others: int) -> None:
-        sandbox = self._sandbox
         hour = timedelta(hours=1)
-        sandbox.clock.advance(hour)
+        self._sandbox.clock.advance(hour)
+        self._change(messages, others, hour)
+
+    def change(self, messages: int, others: int) -> None:
+        self._change(messages, others, timedelta())
+
+    def _change(self, messages: int, others: int, within: timedelta) -> None:
+        sandbox = self._sandbox
         now = sandbox.clock.now()
         for number, issue in enumerate(self._spread(messages + others)):
-            at = now - hour * (number + 1) / (messages + others + 1)
+            at = now - within * (number + 1) / (messages + others + 1)
             if number < messages:
                 sandbox.store.add_message(issue, html=f"<p>One more thing, {number}.</p>", at=at)
             else:
@@ -164,6 +185,27 @@ class _Served:
         html = "<p>" + "All work and no play makes a long message. " * (characters // 43) + "</p>"
         for issue in self._spread(issues):
             self._sandbox.store.add_message(issue, html=html)
+
+    def storm(self, after: int, seconds: float) -> None:
+        asked, ends = 0, math.inf
+
+        def meets(seen: Seen) -> bool:
+            nonlocal asked, ends
+            asked += seen.template == MESSAGES.key
+            if asked > after and ends == math.inf:
+                ends = seen.monotonic + seconds
+            return asked > after and seen.monotonic < ends
+
+        def refuse(seen: Seen) -> Reply:
+            # What Pylon's own limit answers, with the seconds that are left.
+            headers = {"Content-Type": "application/json", "X-Retry-After": str(math.ceil(ends - seen.monotonic))}
+            return Reply(429, b'{"errors":["rate limit exceeded"],"request_id":"storm","code":"rate_limited"}', headers)
+
+        self._sandbox.faults.clear()
+        self._sandbox.faults.add(Fault("*", Action(instead=refuse), times=None, when=meets))
+
+    def judge(self, program: str, kind: str, paths: list[str]) -> tuple[int, ...]:
+        return tuple(judge(self._sandbox, program, kind, paths))
 
     def _spread(self, count: int) -> list[str]:
         # Those with messages, so that the requests which a change makes necessary are easily counted.

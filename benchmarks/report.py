@@ -14,7 +14,18 @@ from typing import Any
 HERE = Path(__file__).absolute().parent
 RESULTS = HERE / "RESULTS.md"
 _PACKAGES = ("airbyte-cdk", "requests", "urllib3", "orjson", "lxml")
-_ORDER = ("first_record", "sync_time", "rate_limiter", "requests", "cost", "memory", "startup", "growth", "misses")
+_ORDER = (
+    "peers",
+    "first_record",
+    "sync_time",
+    "rate_limiter",
+    "requests",
+    "cost",
+    "memory",
+    "startup",
+    "growth",
+    "misses",
+)
 _HEAD = """\
 # What a sync costs, measured
 

@@ -349,6 +349,17 @@ def test_the_notebook_shows_the_same_from_a_token(tmp_path: Path, folder: Path, 
     assert newest["title"] in outputs
 
 
+def test_a_wrong_token_is_answered_with_what_to_do(tmp_path: Path) -> None:
+    require("pyairbyte")
+    with Sandbox(story=True) as pylon:
+        (tmp_path / "config.json").write_text(json.dumps({"api_token": "wrong", "api_url": pylon.url}))
+        arguments = ["--folder", str(tmp_path), "--config", str(tmp_path / "config.json")]
+        refused = run("-m", "examples.support_report", *arguments, folder=tmp_path)
+    assert refused.returncode == 1
+    assert "Pylon does not accept the API token" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 @pytest.mark.parametrize("destination", ["mysql://somewhere/else", "postgres://host-only"])
 def test_says_which_destinations_it_can_write_to(destination: str, tmp_path: Path) -> None:
     require("pyairbyte")

@@ -58,6 +58,10 @@ def is_task(command: str) -> bool:
     return command.startswith("python3 dev.py ")
 
 
+def changes_the_sandbox(command: str) -> bool:
+    return command.startswith("curl ")
+
+
 def is_checked_for_syntax(command: str) -> bool:
     """Docker, and the wheel: it is built and installed by `release-check`, which has a test of its own."""
     return command.startswith(("docker ", "python3 -m venv .venv-pylon", ".venv-pylon/bin/"))
@@ -104,7 +108,7 @@ def records(path: Path) -> Counter[str]:
 
 
 def test_every_command_is_covered_by_a_test_here() -> None:
-    kinds = (is_run_here, is_task, is_checked_for_syntax)
+    kinds = (is_run_here, is_task, is_checked_for_syntax, changes_the_sandbox)
     assert [command for command in commands() if sum(kind(command) for kind in kinds) != 1] == []
 
 
@@ -147,6 +151,8 @@ def test_the_command_line_is_pointed_at_the_sandbox_as_described(folder: Path) -
             config["api_url"] = config["api_url"].replace(port, served["url"].rsplit(":", 1)[1])
             (folder / "config.json").write_text(json.dumps(config))
             assert "SUCCEEDED" in type_in(folder, f"{CONNECTOR} check --config config.json")
+            (change,) = filter(changes_the_sandbox, commands())
+            assert json.loads(type_in(folder, change.replace(f"http://localhost:{port}", served["url"])))
         finally:
             sandbox.terminate()
 

@@ -78,9 +78,9 @@ class Config(BaseModel):
         le=90,
         title="Issues Lookback (Days)",
         description=(
-            "Read issues again whose latest message is at most this many days old, to find changes that Pylon does not "
-            "mark with a new timestamp. This takes one request for the messages of each such issue in every sync. "
-            "0 turns it off."
+            "Read issues again whose latest change or message is at most this many days old, to find changes that "
+            "Pylon does not mark with a new timestamp. This takes one request for the messages of each such issue in "
+            "every sync. 0 turns it off."
         ),
         json_schema_extra={"order": 1, "group": "advanced"},
     )
@@ -101,7 +101,8 @@ class Config(BaseModel):
             "Turn this on only if issues in your organisation never begin with an internal note. Pylon does not say "
             "whether the body of an issue is public. By default, a body that resembles an internal note of its issue "
             "is not synced, nor is any body or attachment of an issue whose messages are not read. With this option, "
-            f'those are synced too. <a href="{DOCUMENTATION_URL}">What that means for privacy</a>.'
+            "the bodies of issues whose messages are not read are synced, with the attachments that they show. "
+            f'<a href="{DOCUMENTATION_URL}">What that means for privacy</a>.'
         ),
         json_schema_extra={"order": 3, "group": "scope"},
     )

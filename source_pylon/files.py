@@ -11,6 +11,8 @@ _NOT_JSON = (ValueError, RecursionError)
 """Exceptions of Python's JSON decoder: ValueError includes JSONDecodeError and numbers with too many digits,
 RecursionError means that the nesting is too deep."""
 
+_EXPECTED = "Pass the output of an earlier read, or a list of states as Airbyte writes it."
+
 _MAX_PATH = 1024
 """Longer than paths that people type: a longer argument is probably the content of a file."""
 
@@ -85,7 +87,7 @@ def _states(item: Any, path: str) -> Iterable[dict[str, Any]]:
     if item is None:
         return
     if not isinstance(item, dict):
-        raise BadFile(f"The state file {path} holds something that is not a state: {type(item).__name__}.")
+        raise BadFile(f"The state file {path} holds something that is not a state: {type(item).__name__}. {_EXPECTED}")
     kind = item.get("type")
     if kind == "STATE" and isinstance(item.get("state"), dict):
         yield from _states(item["state"], path)
@@ -109,7 +111,7 @@ def _by_name(value: Any, path: str) -> Iterable[dict[str, Any]]:
     if value is None:
         return
     if not isinstance(value, dict) or not all(isinstance(state, dict) for state in value.values()):
-        raise BadFile(f"The state file {path} does not hold states of streams.")
+        raise BadFile(f"The state file {path} does not hold states of streams. {_EXPECTED}")
     for name, state in value.items():
         yield _stream_state({"stream_descriptor": {"name": name}, "stream_state": state}, path)
 

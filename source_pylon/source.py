@@ -80,9 +80,12 @@ class SourcePylon(Source):
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
         """Return the states of an earlier sync, none without a file; raises a config_error for a damaged one."""
         with _files_as_config_errors():
-            return (
-                [AirbyteStateMessageSerializer.load(state) for state in read_states(state_path)] if state_path else []
-            )
+            if not state_path:
+                return []
+            states = [AirbyteStateMessageSerializer.load(state) for state in read_states(state_path)]
+        if not states:
+            logger.info("The state file holds no state, so every stream is read from its beginning.")
+        return states
 
     def spec(self, logger: logging.Logger) -> ConnectorSpecification:
         """Return the specification, which is made from the configuration model."""
@@ -179,9 +182,7 @@ def _files_as_config_errors() -> Iterator[None]:
     try:
         yield
     except BadFile as error:
-        raise AirbyteTracedException(
-            message=str(error), internal_message="unusable file", failure_type=FailureType.config_error
-        ) from None
+        raise _config_error(str(error), "unusable file") from None
 
 
 def load_config(config: Mapping[str, Any]) -> Config:
@@ -189,26 +190,17 @@ def load_config(config: Mapping[str, Any]) -> Config:
     try:
         return Config.load(config)
     except InvalidConfig as error:
-        raise AirbyteTracedException(
-            message=f"The configuration cannot be used. {error}",
-            internal_message="invalid configuration",
-            failure_type=FailureType.config_error,
-        ) from None
+        raise _config_error(f"The configuration cannot be used. {error}", "invalid configuration") from None
+
+
+def _config_error(message: str, detail: str) -> AirbyteTracedException:
+    return AirbyteTracedException(message=message, internal_message=detail, failure_type=FailureType.config_error)
 
 
 def _unknown_stream(name: str) -> AirbyteTracedException:
-    return AirbyteTracedException(
-        message=f"Stream {name} does not exist in this connector. Refresh the connection's schema and deselect it.",
-        internal_message="unknown stream in the configured catalog",
-        failure_type=FailureType.config_error,
-    )
-
-
-def _twice(name: str) -> AirbyteTracedException:
-    return AirbyteTracedException(
-        message=f"The configured catalog names stream {name} twice. Select it once; nothing was read.",
-        internal_message="stream twice in the configured catalog",
-        failure_type=FailureType.config_error,
+    return _config_error(
+        f"Stream {name} does not exist in this connector. Refresh the connection's schema and deselect it.",
+        "unknown stream in the configured catalog",
     )
 
 
@@ -222,7 +214,10 @@ def _configured_streams(
             continue
         if any(configured.stream is stream for configured in streams):
             # They would share one reading, each would get part of its records, and both would be reported complete.
-            raise _twice(stream.name)
+            raise _config_error(
+                f"The configured catalog names stream {stream.name} twice. Select it once; nothing was read.",
+                "stream twice in the configured catalog",
+            )
         incremental = item.sync_mode == SyncMode.incremental and stream.cursor_field is not None
         state = dict(states.get_stream_state(stream.name, item.stream.namespace)) if incremental else None
         streams.append(ConfiguredStream(stream, state, item.stream.namespace))

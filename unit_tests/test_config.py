@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
+from types import MappingProxyType
 from typing import Any
 
 import jsonschema
 import pytest
+from airbyte_cdk.models import ConnectorSpecificationSerializer, DestinationSyncMode
 
-from source_pylon.config import GROUPS, HOSTS, Config, InvalidConfig, specification
+from source_pylon.config import DOCUMENTATION_URL, GROUPS, HOSTS, Config, InvalidConfig, specification
 
-PROPERTIES = specification()["connectionSpecification"]["properties"]
+
+@pytest.fixture
+def form() -> dict[str, Any]:
+    """The fields of the form by their names."""
+    properties: dict[str, Any] = specification()["connectionSpecification"]["properties"]
+    return properties
 
 
 def load(**fields: Any) -> Config:
@@ -81,13 +88,13 @@ def test_a_start_date_in_the_future_is_refused() -> None:
         ("rate_limit_percent", 1, 100),
     ],
 )
-def test_numbers_have_bounds_that_the_form_knows(field: str, least: int, most: int) -> None:
+def test_numbers_have_bounds_that_the_form_knows(field: str, least: int, most: int, form: dict[str, Any]) -> None:
     for value in (least, most):
         assert getattr(load(**{field: value}), field) == value
     for value in (least - 1, most + 1):
         with pytest.raises(InvalidConfig, match=field):
             load(**{field: value})
-    assert (PROPERTIES[field]["minimum"], PROPERTIES[field]["maximum"]) == (least, most)
+    assert (form[field]["minimum"], form[field]["maximum"]) == (least, most)
 
 
 @pytest.mark.parametrize(
@@ -116,49 +123,79 @@ def test_unknown_keys_are_ignored() -> None:
 
 @pytest.mark.parametrize("values", [None, 7, "text", []])
 def test_what_is_no_object_is_refused(values: Any) -> None:
-    with pytest.raises(InvalidConfig, match="JSON object"):
+    with pytest.raises(InvalidConfig, match=r"^The configuration must be a JSON object$"):
         Config.load(values)
 
 
-def test_all_that_is_wrong_is_said_at_once() -> None:
-    with pytest.raises(InvalidConfig, match=r"(?s)API Token.*Region.*Workers"):
-        load(api_token="", region="mars", num_workers=0)
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"region": "mars"}, "Region (region): Input should be 'us' or 'eu'"),
+        ({"custom_object_types": [1]}, "Custom Object Types (custom_object_types): Input should be a valid string"),
+        (
+            {"start_date": "soon"},
+            "Start Date (start_date) is not a date; write it as 2025-01-01 or 2025-01-01T00:00:00Z",
+        ),
+        (
+            {"num_workers": 0, "region": "mars"},
+            "Region (region): Input should be 'us' or 'eu'; "
+            "Number of Workers (num_workers): Input should be greater than or equal to 1",
+        ),
+    ],
+)
+def test_all_that_is_wrong_is_said_at_once_by_title_and_name(fields: dict[str, Any], text: str) -> None:
+    with pytest.raises(InvalidConfig) as refusal:
+        load(**fields)
+    assert str(refusal.value) == text
 
 
-def test_the_token_is_the_one_secret_of_the_form() -> None:
-    assert [name for name, schema in PROPERTIES.items() if schema.get("airbyte_secret")] == ["api_token"]
+def test_a_missing_token_is_said_to_be_missing() -> None:
+    with pytest.raises(InvalidConfig) as refusal:
+        Config.load({})
+    assert str(refusal.value) == "API Token (api_token) is missing"
 
 
-def test_only_the_address_is_hidden_in_the_form() -> None:
-    assert [name for name, schema in PROPERTIES.items() if schema.get("airbyte_hidden")] == ["api_url"]
+def test_a_configuration_may_be_any_mapping() -> None:
+    assert Config.load(MappingProxyType({"api_token": "token", "region": "eu"})) == load(region="eu")
 
 
-def test_every_field_of_the_form_has_a_title_a_description_a_group_and_a_place_in_it() -> None:
-    assert all(schema["title"] and schema["description"] for schema in PROPERTIES.values())
-    assert [group["id"] for group in specification()["connectionSpecification"]["groups"]] == list(GROUPS)
+def test_the_token_is_the_one_secret_of_the_form(form: dict[str, Any]) -> None:
+    assert [name for name, schema in form.items() if schema.get("airbyte_secret")] == ["api_token"]
+
+
+def test_only_the_address_is_hidden_in_the_form(form: dict[str, Any]) -> None:
+    assert [name for name, schema in form.items() if schema.get("airbyte_hidden")] == ["api_url"]
+
+
+def test_every_field_of_the_form_has_a_title_a_description_a_group_and_a_place_in_it(form: dict[str, Any]) -> None:
+    assert all(schema["title"] and schema["description"] for schema in form.values())
+    groups = specification()["connectionSpecification"]["groups"]
+    assert {group["id"]: group["title"] for group in groups} == GROUPS
+    assert [group["id"] for group in groups] == list(GROUPS)
     for group in GROUPS:
-        orders = sorted(schema["order"] for schema in PROPERTIES.values() if schema["group"] == group)
+        orders = sorted(schema["order"] for schema in form.values() if schema["group"] == group)
         assert orders == list(range(len(orders)))
         assert orders
-    assert {schema["group"] for schema in PROPERTIES.values()} == set(GROUPS)
+    assert {schema["group"] for schema in form.values()} == set(GROUPS)
 
 
-def test_the_form_says_what_its_values_mean() -> None:
-    assert "us for the United States" in PROPERTIES["region"]["description"]
-    assert "eu for the European Union" in PROPERTIES["region"]["description"]
-    assert PROPERTIES["start_date"]["pattern_descriptor"] == "YYYY-MM-DD or YYYY-MM-DDTHH:mm:ssZ"
+def test_the_form_says_what_its_values_mean(form: dict[str, Any]) -> None:
+    assert "us for the United States" in form["region"]["description"]
+    assert "eu for the European Union" in form["region"]["description"]
+    assert form["start_date"]["pattern_descriptor"] == "YYYY-MM-DD or YYYY-MM-DDTHH:mm:ssZ"
 
 
-def test_links_in_descriptions_are_whole() -> None:
-    for schema in PROPERTIES.values():
+def test_links_in_descriptions_are_whole(form: dict[str, Any]) -> None:
+    for schema in form.values():
         links = re.findall(r'<a href="https://[^"<>]+">[^<>]+</a>', schema["description"])
         assert schema["description"].count("<") == 2 * len(links)
 
 
-def test_the_form_has_only_plain_types() -> None:
-    for schema in PROPERTIES.values():
+def test_the_form_has_only_plain_types(form: dict[str, Any]) -> None:
+    for schema in form.values():
         assert isinstance(schema["type"], str)
         assert not {"anyOf", "allOf", "oneOf", "not", "$ref"} & schema.keys()
+        assert schema.get("default", "") is not None
 
 
 def test_the_spec_accepts_what_the_model_accepts() -> None:
@@ -168,3 +205,22 @@ def test_the_spec_accepts_what_the_model_accepts() -> None:
     validator.validate({"api_token": "token", "start_date": "2025-01-01"})
     assert not validator.is_valid({"region": "eu"})
     assert not validator.is_valid({"api_token": "token", "region": "mars"})
+
+
+def test_the_spec_says_what_the_connector_can_do_in_airbytes_words() -> None:
+    spec = ConnectorSpecificationSerializer.load(specification())
+    assert spec.documentationUrl == DOCUMENTATION_URL
+    assert spec.supportsIncremental is True
+    assert spec.protocol_version == "0.2.0"
+    assert spec.supported_destination_sync_modes == [
+        DestinationSyncMode.overwrite,
+        DestinationSyncMode.append,
+        DestinationSyncMode.append_dedup,
+    ]
+
+
+def test_the_form_is_a_draft_7_schema_of_an_object_that_takes_more_fields() -> None:
+    schema = specification()["connectionSpecification"]
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    assert (schema["title"], schema["type"]) == ("Pylon Source Spec", "object")
+    assert schema["additionalProperties"] is True

@@ -19,6 +19,8 @@ from source_pylon.extraction.cursors import (
     next_cursor,
     parse_cursor,
     read_cursor,
+    warn_future_state,
+    warn_unknown_state,
 )
 from source_pylon.extraction.stream import SyncContext
 from source_pylon.timestamps import SECOND, TICK, render
@@ -48,11 +50,31 @@ def test_no_state_is_no_cursor_and_no_reason_to_warn(
     assert caplog.text == ""
 
 
+def test_the_cursor_is_in_the_field_of_the_state_that_the_stream_names() -> None:
+    state = {"start_time": render(NOW), "created_at": render(NOW - DAY)}
+    assert read_cursor("call_recordings", "start_time", state) == NOW
+
+
 def test_the_state_of_another_connector_is_said_by_its_keys_alone(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "airbyte"):
         assert read_cursor("contacts", "created_at", {"page": "confidential", "cursor": "confidential"}) is None
+    assert "Stream contacts: the saved state is not one that this connector wrote" in caplog.text
     assert "cursor, page" in caplog.text
+    assert ". The stream is read from its beginning.\n" in caplog.text
     assert "confidential" not in caplog.text
+
+
+def test_an_unknown_state_without_any_key_is_said_to_hold_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "airbyte"):
+        warn_unknown_state("contacts", {})
+    assert "(it holds: nothing)" in caplog.text
+
+
+def test_a_state_in_the_future_is_said_with_its_date_and_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "airbyte"):
+        warn_future_state("contacts", NOW)
+    assert "Stream contacts: the saved state lies in the future (2026-10-01)" in caplog.text
+    assert "nothing is read. If the state is wrong, reset the stream in Airbyte.\n" in caplog.text
 
 
 @given(moments, moments)
@@ -102,11 +124,13 @@ class Clocks:
     def __init__(self, machine: datetime, pylon: datetime | None) -> None:
         self.machine = machine
         self.pylon = pylon
+        self.asked = 0
 
     def now(self) -> datetime:
         return self.machine
 
     def ask_time(self) -> datetime:
+        self.asked += 1
         if self.pylon is None:
             raise Unavailable("Pylon does not answer.")
         return max(self.machine, self.pylon)
@@ -116,7 +140,9 @@ class Clocks:
     ("machine", "pylon", "expected"),
     [
         (NOW, NOW, True),
-        (NOW, NOW + 3 * DAY, False),  # this machine's clock is behind
+        (NOW, NOW + DAY + SECOND, False),  # this machine's clock is behind
+        (NOW, NOW + DAY, False),
+        (NOW, NOW + DAY - SECOND, True),
         (NOW + 3 * DAY, NOW, False),
         (NOW, None, False),  # nobody knows
     ],
@@ -127,3 +153,12 @@ def test_a_state_lies_in_the_future_only_by_both_clocks(
     context = cast(SyncContext, SimpleNamespace(client=Clocks(machine, pylon)))
     assert is_in_future(context, NOW + 2 * DAY) is expected
     assert is_in_future(context, NOW + DAY) is False
+
+
+@pytest.mark.parametrize(("ahead", "asked"), [(-DAY, 0), (timedelta(0), 0), (DAY, 0), (DAY + SECOND, 1)])
+def test_pylon_is_asked_for_its_time_only_if_a_state_is_ahead_by_this_machines_clock(
+    ahead: timedelta, asked: int
+) -> None:
+    clocks = Clocks(NOW, NOW)
+    is_in_future(cast(SyncContext, SimpleNamespace(client=clocks)), NOW + ahead)
+    assert clocks.asked == asked

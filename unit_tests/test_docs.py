@@ -93,12 +93,32 @@ def test_modules_that_a_page_names_exist(page: str) -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/scaling.md"])
-def test_links_to_files_lead_somewhere(page: str) -> None:
-    place = (ROOT / page).parent
-    targets = re.findall(r"\]\((?!https:|#)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
-    assert targets
-    assert [target for target in targets if not (place / target).exists()] == []
+LINKING = [
+    *("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/scaling.md", "docs/pylon.md"),
+    *("examples/README.md", "dbt_pylon/README.md"),
+]
+HERE = r"https://github\.com/source-pylon/source-pylon(?:/(?:blob|tree)/main)?(?=$|/|#)(?!/issues)/?"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", LINKING)
+def test_links_to_files_and_sections_lead_somewhere(page: str) -> None:
+    found = 0
+    for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        place, _, section = re.sub(HERE, "", target).partition("#")
+        base = ROOT if re.match(HERE, target) else (ROOT / page).parent
+        if place.startswith("http"):
+            continue
+        path = base / place if place else ROOT / "README.md" if base is ROOT and "https" in target else ROOT / page
+        assert path.exists(), target
+        assert not section or section in anchors(path), target
+        found += 1
+    assert found
 
 
 def test_every_key_of_the_issue_streams_state_is_described() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from source_pylon.transform.clean import dump_line
 from source_pylon.transform.feedback import issue_record, message_records
-from source_pylon.transform.truncation import MOST_BYTES, issue_within, message_within, shortened
+from source_pylon.transform.truncation import MOST_BYTES, issue_within, message_within
 
 
 def message(number: int, html: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -267,16 +267,6 @@ def test_a_field_that_is_too_large_by_itself_is_cut_and_named_and_the_messages_s
     if "tier" in given.get("custom_fields", ()):
         assert record["custom_fields"]["tier"] == given["custom_fields"]["tier"]
     assert given == {**ISSUE, **field}, "the given record is left as it is"
-
-
-@pytest.mark.parametrize("character", ["x", "é", "\u0001", '"', "\\", "💬"])
-@pytest.mark.parametrize("most", range(2, 40))
-def test_as_much_of_a_text_stays_as_fits(character: str, most: int) -> None:
-    text = "ab" + character * 30
-    kept = shortened(text, most)
-    assert text.startswith(kept)
-    assert len(orjson.dumps(kept)) <= most
-    assert kept == text or len(orjson.dumps(text[: len(kept) + 1])) > most
 
 
 def test_feedback_takes_the_room_to_the_last_byte() -> None:

@@ -14,6 +14,7 @@ from source_pylon.api.errors import InvalidResponse, Unavailable
 from source_pylon.extraction.issues.cursor import MAX_UNREAD_ISSUES, IssueCursor, parse_issue_cursor
 from source_pylon.extraction.issues.listed import ListedIssue
 from source_pylon.extraction.issues.recipient import Recipient
+from source_pylon.extraction.time_windows import TimeWindow
 from source_pylon.streams.issues import Conversations, Issues
 from source_pylon.timestamps import SECOND, render
 
@@ -120,17 +121,30 @@ def test_a_history_that_goes_on_leaves_older_activity_to_be_read_anew(cursor: Is
 
 @given(cursors, moments)
 def test_what_a_cursor_covers_it_goes_on_covering(cursor: IssueCursor, created: datetime) -> None:
-    if cursor.covers(created):
-        assert cursor.after_history(created - DAY).covers(created)
-        assert cursor.completed().covers(created)
+    if covers(cursor, created):
+        assert covers(cursor.after_history(created - DAY), created)
+        assert covers(cursor.completed(), created)
 
 
-def test_an_issue_of_the_very_moment_that_was_read_back_to_is_covered() -> None:
-    cursor = IssueCursor(NOW, history_read_back_to=START)
-    assert cursor.covers(START)
-    assert not cursor.covers(START - SECOND)
-    assert not cursor.covers(None)
-    assert not IssueCursor(NOW).covers(NOW)
+def covers(cursor: IssueCursor, created: datetime) -> bool:
+    """Whether the history read so far includes an issue created at that time."""
+    back_to = cursor.history_read_back_to
+    return cursor.history_complete or (back_to is not None and created >= back_to)
+
+
+@given(cursors, moments, moments)
+def test_at_a_start_date_older_activity_is_read_from_it_on_until_all_of_it_is_complete(
+    cursor: IssueCursor, floor: datetime, until: datetime
+) -> None:
+    def older(moved: IssueCursor) -> tuple[datetime | None, datetime | None, bool]:
+        return moved.history_read_back_to, moved.older_activity_read_until, moved.older_activity_complete
+
+    reached = cursor.at_start_date(floor)
+    assert older(reached) == (floor, floor, False)
+    halfway = reached.after_older_activity(until)
+    assert older(halfway) == (floor, until, False)
+    assert older(halfway.with_older_activity()) == (floor, None, True)
+    assert halfway.with_older_activity().changes_read_until == cursor.changes_read_until
 
 
 @pytest.mark.parametrize(
@@ -225,6 +239,14 @@ def test_a_first_sync_claims_changes_up_to_the_horizon() -> None:
     assert moved == IssueCursor(NOW, history_read_back_to=START)
 
 
+@pytest.mark.parametrize("included", [True, False])
+def test_the_state_of_a_first_sync_says_whether_messages_were_included(included: bool) -> None:
+    stream = Recipient(Issues(), None, None, included)
+    moved = stream.advance(lambda cursor: cursor.after_history(START), NOW)
+    assert moved is not None
+    assert stream.checkpoint(moved).state["include_messages"] is included
+
+
 def test_a_state_ahead_of_the_horizon_is_moved_back_with_the_first_move() -> None:
     stream = recipient(IssueCursor(NOW + DAY, history_complete=True))
     moved = stream.advance(lambda cursor: cursor.after_changes(NOW), NOW)
@@ -234,9 +256,11 @@ def test_a_state_ahead_of_the_horizon_is_moved_back_with_the_first_move() -> Non
 
 def test_the_state_passes_no_issue_that_came_without_its_id() -> None:
     stream = recipient(IssueCursor(NOW - DAY, history_complete=True))
-    stream.missing_ids = 1
+    stream.missing_ids = 3
     assert stream.advance(lambda cursor: cursor.after_changes(NOW), NOW) is None
-    assert isinstance(stream.failure(), InvalidResponse)
+    failure = stream.failure()
+    assert isinstance(failure, InvalidResponse)
+    assert "3 records without id" in failure.user_message
 
 
 def test_the_states_latest_message_is_the_newest_emitted_and_never_later_than_the_changes_read() -> None:
@@ -244,7 +268,9 @@ def test_the_states_latest_message_is_the_newest_emitted_and_never_later_than_th
     cursor = IssueCursor(NOW, history_complete=True)
     stream.emitted(listed(latest_message_time=render(NOW - DAY)))
     stream.emitted(listed(latest_message_time=render(NOW - 2 * DAY)))
-    assert stream.checkpoint(cursor).state["latest_message_time"] == render(NOW - DAY)
+    checkpoint = stream.checkpoint(cursor)
+    assert checkpoint.stream == "issues"
+    assert checkpoint.state["latest_message_time"] == render(NOW - DAY)
     stream.emitted(listed(latest_message_time="2222-01-01T00:00:00Z"))
     assert stream.checkpoint(cursor).state["latest_message_time"] == render(NOW)
 
@@ -258,11 +284,37 @@ def test_an_unread_issue_stays_in_the_state_until_it_is_emitted_or_gone() -> Non
     assert failure is not None
     assert "1, 2, 3" in failure.user_message
     assert "status 500" in failure.user_message
+    assert failure.detail == "status 500"
     stream.emitted(listed())
     stream.forget("2")
     stream.forget("3")
     assert "unread_issues" not in stream.checkpoint(IssueCursor(NOW)).state
     assert stream.failure() is None
+
+
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [
+        (1, "1 issues could not be read: 0. Everything else"),
+        (5, "5 issues could not be read: 0, 1, 2, 3, 4. Everything else"),
+        (6, "6 issues could not be read: 0, 1, 2, 3, 4 and 1 more. Everything else"),
+        (7, "7 issues could not be read: 0, 1, 2, 3, 4 and 2 more. Everything else"),
+    ],
+)
+def test_the_error_for_unread_issues_names_the_first_five_and_counts_the_others(count: int, named: str) -> None:
+    stream = recipient(IssueCursor(NOW, unread_issues=tuple(map(str, range(count)))))
+    failure = stream.failure()
+    assert failure is not None
+    assert named in failure.user_message
+    # No attempt was made in this sync, so there is no reason to add.
+    assert failure.user_message.endswith("the next sync tries these issues first.")
+    assert failure.detail == ""
+
+
+def test_that_an_issue_was_deleted_says_nothing_about_the_others() -> None:
+    stream = recipient(IssueCursor(NOW, unread_issues=("1",)))
+    stream.forget("2")
+    assert stream.checkpoint(IssueCursor(NOW)).state["unread_issues"] == ["1"]
 
 
 def test_more_unread_issues_than_a_state_holds_end_the_stream_with_their_error() -> None:
@@ -273,3 +325,39 @@ def test_more_unread_issues_than_a_state_holds_end_the_stream_with_their_error()
     stream.keep_unread("0", error)
     with pytest.raises(Unavailable):
         stream.keep_unread("one more", error)
+
+
+# --- The times of an issue --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", ["created_at", "updated_at", "latest_message_time"])
+def test_an_issue_has_a_time_after_a_moment_by_any_of_its_times(field: str) -> None:
+    times = {"created_at": None, "updated_at": None, "latest_message_time": None, field: render(NOW)}
+    assert listed(**times).has_time_after(NOW - SECOND)
+    assert not listed(**times).has_time_after(NOW)
+    assert listed(created_at=None).has_time_after(NOW) is True, "unknown times"
+
+
+@pytest.mark.parametrize("field", ["created_at", "updated_at", "latest_message_time"])
+def test_an_issue_is_far_from_a_window_only_if_all_of_its_times_are(field: str) -> None:
+    window = TimeWindow(NOW - SECOND, NOW)
+    far = dict.fromkeys(("created_at", "updated_at", "latest_message_time"), render(START))
+    assert listed(**far).is_far_from(window, DAY)
+    assert not listed(**{**far, field: render(NOW)}).is_far_from(window, DAY)
+    assert not listed(created_at=None).is_far_from(window, DAY), "unknown times"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, False),
+        ({"latest_message_time": None, "body_html": "", "attachment_urls": []}, False),
+        ({"latest_message_time": render(NOW)}, True),
+        ({"body_html": "<p>text</p>"}, True),
+        ({"attachment_urls": ["https://files.example/1"]}, True),
+    ],
+)
+def test_an_issue_without_message_body_and_file_needs_no_request_for_its_messages(
+    fields: dict[str, Any], expected: bool
+) -> None:
+    assert listed(**fields).may_have_text_or_files() is expected

@@ -58,25 +58,61 @@ def test_a_few_empty_pages_in_between_are_passed_over() -> None:
     assert read(Server(answer("a", "1"), answer("", "2"), answer("", "3"), answer("b"))) == "ab"
 
 
+def endless(reason: str, *prepared: Answer) -> list[str | None]:
+    """Read to the error that names `reason` and the endpoint; return the cursors that were asked with."""
+    server = Server(*prepared)
+    with pytest.raises(errors.InvalidResponse) as error:
+        read(server)
+    assert error.value.user_message == (
+        f"The pages of GET /things do not come to an end: {reason}. If this happens again, tell Pylon's support."
+    )
+    assert error.value.detail == "GET /things"
+    return server.asked
+
+
 def test_a_cursor_that_comes_back_is_an_error() -> None:
-    with pytest.raises(errors.InvalidResponse, match="do not come to an end"):
-        read(Server(answer("a", "1"), answer("b", "2"), answer("c", "1")))
+    endless("a cursor repeats", answer("a", "1"), answer("b", "2"), answer("c", "1"))
 
 
 def test_a_page_that_repeats_another_is_an_error() -> None:
-    with pytest.raises(errors.InvalidResponse, match="do not come to an end"):
-        read(Server(answer("ab", "1"), answer("ab", "2")))
+    endless("a page has only records of earlier pages", answer("ab", "1"), answer("ab", "2"))
+
+
+def test_a_last_page_that_repeats_another_ends_the_list() -> None:
+    assert read(Server(answer("ab", "1"), answer("ab"))) == "ab"
 
 
 def test_endless_empty_pages_are_an_error() -> None:
-    with pytest.raises(errors.InvalidResponse, match="do not come to an end"):
-        read(Server(*(answer("", str(number)) for number in range(100))))
+    pages = [answer("", str(number)) for number in range(100)]
+    asked = endless("more than 20 empty pages in a row announce another page", *pages)
+    assert len(asked) == 21
+
+
+def test_empty_pages_are_counted_anew_after_a_page_with_records() -> None:
+    empty = [answer("", str(number)) for number in range(40)]
+    assert read(Server(*empty[:20], answer("a", "a"), *empty[20:], answer("b"))) == "ab"
 
 
 def test_a_refused_cursor_starts_the_list_again_without_repeating_what_was_given() -> None:
     server = Server(answer("ab", "1"), errors.Rejected("no"), answer("ab", "7"), answer("cd"))
     assert read(server) == "abcd"
     assert server.asked == [None, "1", None, "7"]
+
+
+def test_a_list_that_starts_again_may_repeat_any_number_of_pages_with_their_cursors() -> None:
+    pages = [answer(chr(ord("a") + number), str(number)) for number in range(25)]
+    assert read(Server(*pages, errors.Rejected("no"), *pages, answer("z"))) == "abcdefghijklmnopqrstuvwxyz"
+
+
+def test_a_list_that_starts_again_must_come_to_an_end_after_its_first_new_record() -> None:
+    begun = [answer("a", "1"), errors.Rejected("no"), answer("a", "1"), answer("b", "2")]
+    endless("a page has only records of earlier pages", *begun, answer("b", "3"))
+    endless("a cursor repeats", *begun, answer("c", "1"))
+
+
+def test_a_list_that_starts_again_does_not_repeat_cursors_either() -> None:
+    again = [answer("a", "1"), answer("a", "1")]
+    endless("a cursor repeats", answer("a", "1"), errors.Rejected("no"), *again)
 
 
 def test_a_cursor_refused_again_is_the_error_that_it_is() -> None:
@@ -91,6 +127,15 @@ def test_a_refused_first_page_is_not_tried_again() -> None:
     assert server.asked == [None]
 
 
-def test_records_without_identity_are_all_given() -> None:
-    pages = paginate(ENDPOINT, Server({"data": [{"x": 1}, {"x": 1}]}), lambda record: record.get("id"))
-    assert [len(page) for page in pages] == [2]
+def test_records_without_identity_are_all_given_and_the_others_once() -> None:
+    first: Answer = {
+        "data": [{"x": 1}, {"x": 1}, {"id": "a"}, {"id": "a"}],
+        "pagination": {"cursor": "1", "has_next_page": True},
+    }
+    second: Answer = {"data": [{"x": 1}, {"id": "a"}, {"id": "b"}], "pagination": {}}
+    pages = paginate(ENDPOINT, Server(first, second), lambda record: record.get("id"))
+    assert [[record.get("id") for record in page] for page in pages] == [[None, None, "a"], [None, "b"]]
+
+
+def test_a_record_that_comes_twice_on_a_page_is_given_once() -> None:
+    assert read(Server(answer("aab", "1"), answer("c"))) == "abc"

@@ -96,6 +96,8 @@ SAME_NOTE = {
         "契約は五月で終わります https://f.example/a?sig=1、二割引を提案してください。お願いします",
         "契約は五月で終わります https://f.example/b?sig=2、二割引を提案してください。お願いします",
     ),
+    "a link that the note lacks": ("Offer them, see https://f.example/a, 20 percent", "Offer them, see , 20 percent"),
+    "a telephone link that the note lacks": ('Do not <a href="tel:+15550100">call</a> them', "Do not call them"),
     "a signed image": (
         f'{NOTE}<img src="https://f.example/a.png?sig=1">',
         f'{NOTE}<img src="https://f.example/a.png?sig=2">',
@@ -126,6 +128,7 @@ SAME_NOTE = {
     "a body cut short": ("<p>Their contract ends in May, offer th…</p>", NOTE),
     "Markdown": ("**The contract** ends in _May_, offer", "<b>The contract</b> ends in <i>May</i>, offer"),
     "emoji alone": ("🔥" * 25, "<p>" + "🔥" * 25 + "</p>"),
+    "emoji within a note": ("🔥" * 25, "<p>They wrote " + "🔥" * 25 + "</p>"),
     "a number as the body": (20_260_501, "<p>20260501</p>"),
 }  # fmt: skip
 
@@ -214,6 +217,11 @@ def test_a_body_that_shows_an_image_of_a_note_does_not_leave(hidden: dict[str, A
     assert public_body(body, [hidden, public(body)]) == body, "where a public message shows the image, it is public"
 
 
+def test_a_body_that_links_to_a_file_of_a_note_does_not_leave() -> None:
+    body = '<p>The export stops after ten thousand rows, see <a href="https://f.example/i/log.txt">the log</a></p>'
+    assert public_body(body, [note(file_urls=["https://f.example/i/log.txt"])]) is None
+
+
 def test_a_body_that_is_only_an_image_leaves_beside_a_note_only_where_a_public_message_shows_the_image() -> None:
     assert public_body(IMAGE.format(1), [note()]) is None
     assert public_body(IMAGE.format(1), [note(), public(IMAGE.format(2))]) == IMAGE.format(1)
@@ -286,6 +294,36 @@ def test_an_attachment_of_a_body_that_leaves_leaves_with_it() -> None:
     assert public_attachments([FILE], None, []) == []
 
 
+def test_an_attachment_that_an_emitted_body_links_to_leaves_with_it() -> None:
+    assert public_attachments([FILE], f'<a href="{FILE}">the log</a>', []) == [FILE]
+
+
+def test_files_in_every_attribute_of_one_text_are_found() -> None:
+    files = [f"{HOST}/{name}" for name in ("image.png", "film.mp4", "poster.jpg", "paper.gif", "report.pdf", "log.txt")]
+    image, film, poster, paper, report, log = files
+    content = (
+        f'<img src="{image}"><video src={film} poster=\'{poster}\'></video><table background="{paper}"></table>'
+        f'<a href="{report}">report</a> and {log}'
+    )
+    assert public_attachments(files, None, [public(content)]) == files
+
+
+@pytest.mark.parametrize("mark", list(".,;:!?)]"))
+def test_a_punctuation_mark_after_a_url_does_not_belong_to_it(mark: str) -> None:
+    url = f"{HOST}/i/INDEX"
+    assert public_attachments([url], None, [public(f"Read {url}{mark} Then call us.")]) == [url]
+
+
+@pytest.mark.parametrize("url", [f"{HOST}/?id=7", f"{HOST}/?token=7", f"{HOST}?part=1&token=7", f"{HOST}/X"])
+def test_a_short_url_names_a_file_if_it_has_a_path_or_a_query(url: str) -> None:
+    assert public_attachments([url], None, [public(f"<p>See {url}</p>")]) == [url]
+
+
+def test_credentials_in_a_url_and_the_case_of_its_host_do_not_count() -> None:
+    shown = "https://user:password@Files.Example/i/shot.png"
+    assert public_attachments([FILE], None, [public(file_urls=[shown])]) == [FILE]
+
+
 def test_an_attachment_that_nothing_public_refers_to_stays() -> None:
     """Such as the inline image of a note that lists no files, or the file of a note that was deleted."""
     assert public_attachments([FILE], "<p>text</p>", [public(), note(IMAGE.format(1))]) == []
@@ -343,6 +381,13 @@ def test_a_token_that_may_be_a_files_name_does_not_mix_up_a_public_file_with_a_n
     assert public_attachments([shown, hidden], None, messages) == [shown]
     assert public_attachments([shown, hidden], None, messages[:1]) == [shown], "the note may have been deleted"
     assert public_attachments([hidden], None, messages) == []
+
+
+def test_signed_links_to_several_public_files_at_one_address_leave_if_there_are_as_many() -> None:
+    shown = [public(file_urls=[f"{HOST}/get?token={token}"]) for token in ("a", "b")]
+    listed = [f"{HOST}/get?token={token}" for token in ("c", "d", "e")]
+    assert public_attachments(listed[:2], None, shown) == listed[:2]
+    assert public_attachments(listed, None, shown) == [], "one of three may be another file"
 
 
 @pytest.mark.parametrize("broken", ["http://[broken", None, 7, {"url": FILE}, ["x"], ""])

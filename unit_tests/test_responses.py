@@ -120,8 +120,8 @@ def test_the_requested_wait_is_read_from_either_header(headers: dict[str, str], 
 )  # fmt: skip
 def test_the_forms_of_an_empty_list_are_empty_lists(body: dict[str, Any]) -> None:
     answer = envelope(ENDPOINT, json.dumps(body).encode())
-    assert items(ENDPOINT, answer) == []
-    assert next_cursor(ENDPOINT, answer) is None
+    assert items(answer) == []
+    assert next_cursor(answer) is None
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_a_web_page_is_called_one() -> None:
 def test_the_next_cursor_is_only_that_of_an_unfinished_list() -> None:
     more = {"pagination": {"has_next_page": True, "cursor": "abc"}}
     last = {"pagination": {"has_next_page": False, "cursor": "abc"}}
-    assert next_cursor(ENDPOINT, more) == "abc"
-    assert next_cursor(ENDPOINT, last) is None
+    assert next_cursor(more) == "abc"
+    assert next_cursor(last) is None
 
 
 def test_no_date_header_is_no_time() -> None:
@@ -160,7 +160,7 @@ def page_with(value: str) -> bytes:
 
 
 def title_in(body: bytes) -> Any:
-    return items(ENDPOINT, envelope(ENDPOINT, body))[0]["title"]
+    return items(envelope(ENDPOINT, body))[0]["title"]
 
 
 @pytest.mark.parametrize(
@@ -227,4 +227,4 @@ def test_integers_of_any_length_are_read_in_no_time(digits: int) -> None:
 def test_a_long_integer_is_found_wherever_it_stands(before: int) -> None:
     number = 2**64 + before
     answer = b'{"data": [{"x": "%s", "n": %d}], "request_id": "r"}' % (b"a" * before, number)
-    assert items(ENDPOINT, envelope(ENDPOINT, answer))[0]["n"] == number
+    assert items(envelope(ENDPOINT, answer))[0]["n"] == number

@@ -6,26 +6,30 @@ from typing import Any
 
 import pytest
 
-from source_pylon.streams.accounts import account_activity_record, account_record
-from source_pylon.streams.call_recordings import call_recording_record
-from source_pylon.streams.contacts import contact_record
-from source_pylon.streams.knowledge_base import article_feedback_record, child_of_knowledge_base
+from source_pylon.streams.accounts import AccountActivities, Accounts
+from source_pylon.streams.call_recordings import CallRecordings
+from source_pylon.streams.contacts import Contacts
+from source_pylon.streams.knowledge_base import ArticleFeedbacks, Articles
 from source_pylon.streams.projects import (
+    Milestones,
+    Projects,
+    TaskComments,
+    Tasks,
     is_public_comment,
-    milestone_record,
-    project_record,
-    task_comment_record,
-    task_record,
 )
-from source_pylon.streams.surveys import survey_response_record
+from source_pylon.streams.surveys import SurveyResponses
 
 
 def test_a_contact_has_its_accounts_id_as_a_column() -> None:
-    assert contact_record({"id": "c", "account": {"id": "a"}}) == {"id": "c", "account": {"id": "a"}, "account_id": "a"}
+    assert Contacts().transform({"id": "c", "account": {"id": "a"}}) == {
+        "id": "c",
+        "account": {"id": "a"},
+        "account_id": "a",
+    }
 
 
 def test_an_article_names_its_knowledge_base() -> None:
-    assert child_of_knowledge_base({"id": "a"}, {"id": "k"}) == {"id": "a", "knowledge_base_id": "k"}
+    assert Articles().transform_child({"id": "a"}, {"id": "k"}) == {"id": "a", "knowledge_base_id": "k"}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +49,7 @@ def test_an_article_names_its_knowledge_base() -> None:
     ],
 )
 def test_a_recordings_feedback_is_its_summary_else_its_title(recording: Any, text: Any, source: str) -> None:
-    record = call_recording_record({"id": "r", **recording})
+    record = CallRecordings().transform({"id": "r", **recording})
     assert (record["feedback_text"], record["feedback_source"]) == (text, source)
 
 
@@ -56,26 +60,30 @@ def test_a_survey_response_names_its_survey_and_reads_as_questions_and_answers()
         {"prompt": None, "value": "Great"},
         "odd",
     ]
-    record = survey_response_record({"id": "r", "answers": answers}, {"id": "s", "name": "NPS", "type": "nps"})
+    record = SurveyResponses().transform_child(
+        {"id": "r", "answers": answers}, {"id": "s", "name": "NPS", "type": "nps"}
+    )
     assert record["feedback_text"] == "How likely?\n9\n\nGreat"
     assert (record["survey_id"], record["survey_name"], record["survey_type"]) == ("s", "NPS", "nps")
 
 
 def test_answers_are_plain_text_and_stay_as_they_are() -> None:
     answers = [{"prompt": "What about <us>?", "value": "The <Button> component is broken, see ?a=1&copy=2"}]
-    record = survey_response_record({"id": "r", "answers": answers}, {"id": "s"})
+    record = SurveyResponses().transform_child({"id": "r", "answers": answers}, {"id": "s"})
     assert record["feedback_text"] == "What about <us>?\nThe <Button> component is broken, see ?a=1&copy=2"
 
 
 @pytest.mark.parametrize("answers", [None, [], "odd", [{"prompt": "Why?"}], [{"prompt": "Why?", "value": ""}]])
 def test_a_response_without_an_answer_has_no_feedback(answers: Any) -> None:
-    assert survey_response_record({"id": "r", "answers": answers}, {"id": "s"})["feedback_text"] is None
+    assert SurveyResponses().transform_child({"id": "r", "answers": answers}, {"id": "s"})["feedback_text"] is None
 
 
 def response(*answers: tuple[str | None, Any], **fields: Any) -> dict[str, Any]:
     """A survey response with answers of these question types and values."""
     given = [{"prompt": "Question?", "question_type": kind, "value": value} for kind, value in answers]
-    return survey_response_record({"id": "r", "answers": given, **fields}, {"id": "s", "name": "NPS", "type": "nps"})
+    return SurveyResponses().transform_child(
+        {"id": "r", "answers": given, **fields}, {"id": "s", "name": "NPS", "type": "nps"}
+    )
 
 
 def test_a_response_s_own_survey_is_not_replaced_by_the_one_that_it_was_listed_under() -> None:
@@ -112,13 +120,13 @@ def test_an_answer_of_another_type_is_neither_score_nor_comment(kind: str | None
 
 
 def test_an_account_has_its_owners_id_as_a_column() -> None:
-    assert account_record({"id": "a", "owner": {"id": "u", "email": "u@example.com"}})["owner_id"] == "u"
-    assert account_record({"id": "a", "owner": None})["owner_id"] is None
+    assert Accounts().transform({"id": "a", "owner": {"id": "u", "email": "u@example.com"}})["owner_id"] == "u"
+    assert Accounts().transform({"id": "a", "owner": None})["owner_id"] is None
 
 
 def test_a_task_has_the_ids_of_what_it_refers_to_as_columns() -> None:
     task = {"account": {"id": "a"}, "project": {"id": "p"}, "milestone": {"id": "m"}, "assignee": None}
-    record = task_record(task)
+    record = Tasks().transform(task)
     assert [record[name] for name in ("account_id", "project_id", "milestone_id", "assignee_id")] == [
         "a",
         "p",
@@ -138,12 +146,12 @@ def test_a_task_has_the_ids_of_what_it_refers_to_as_columns() -> None:
     ],
 )
 def test_a_task_s_assignee_is_a_user_or_a_contact(assignee: Any, found: str | None) -> None:
-    assert task_record({"id": "t", "assignee": assignee})["assignee_id"] == found
+    assert Tasks().transform({"id": "t", "assignee": assignee})["assignee_id"] == found
 
 
 def test_an_id_that_pylon_gives_itself_is_kept() -> None:
-    assert task_record({"assignee_id": "own", "assignee": {"user": {"id": "u"}}})["assignee_id"] == "own"
-    assert project_record({"owner_id": "own", "account_id": "given", "account": {"id": "a"}}) == {
+    assert Tasks().transform({"assignee_id": "own", "assignee": {"user": {"id": "u"}}})["assignee_id"] == "own"
+    assert Projects().transform({"owner_id": "own", "account_id": "given", "account": {"id": "a"}}) == {
         "owner_id": "own",
         "account_id": "given",
         "account": {"id": "a"},
@@ -151,8 +159,8 @@ def test_an_id_that_pylon_gives_itself_is_kept() -> None:
 
 
 def test_projects_and_milestones_have_the_ids_of_what_they_refer_to_as_columns() -> None:
-    assert project_record({"id": "p", "account": {"id": "a"}})["account_id"] == "a"
-    milestone = milestone_record({"id": "m", "account": {"id": "a"}, "project": {"id": "p"}})
+    assert Projects().transform({"id": "p", "account": {"id": "a"}})["account_id"] == "a"
+    milestone = Milestones().transform({"id": "m", "account": {"id": "a"}, "project": {"id": "p"}})
     assert (milestone["account_id"], milestone["project_id"]) == ("a", "p")
 
 
@@ -164,14 +172,15 @@ def test_only_a_plain_false_makes_a_comment_on_a_task_public(flag: Any) -> None:
 
 def test_a_comment_names_its_task_and_an_activity_its_account() -> None:
     task = {"id": "t", "updated_at": "2026-01-01T00:00:00Z"}
-    comment = {"id": "c", "task_id": "t", "task_updated_at": "2026-01-01T00:00:00Z"}
-    assert task_comment_record({"id": "c"}, task) == comment
-    assert task_comment_record({"id": "c", "task_id": "own"}, task)["task_id"] == "own"
-    assert account_activity_record({"id": "v"}, {"id": "a"}) == {"id": "v", "account_id": "a"}
-    assert account_activity_record({"id": "v", "account_id": "own"}, {"id": "a"})["account_id"] == "own"
+    public = {"id": "c", "is_internal": False}
+    comment = {**public, "task_id": "t", "task_updated_at": "2026-01-01T00:00:00Z"}
+    assert TaskComments().transform_child(public, task) == comment
+    assert TaskComments().transform_child({**public, "task_id": "own"}, task) == {**comment, "task_id": "own"}
+    assert AccountActivities().transform_child({"id": "v"}, {"id": "a"}) == {"id": "v", "account_id": "a"}
+    assert AccountActivities().transform_child({"id": "v", "account_id": "own"}, {"id": "a"})["account_id"] == "own"
 
 
 @pytest.mark.parametrize(("comment", "text"), [(" Too <short> ", "Too <short>"), ("", None), (None, None)])
 def test_an_article_s_feedback_is_the_comment_as_plain_text(comment: Any, text: str | None) -> None:
     given = {"id": "f", "score": 2, "comment": comment}
-    assert article_feedback_record(given) == {**given, "feedback_text": text}
+    assert ArticleFeedbacks().transform(given) == {**given, "feedback_text": text}

@@ -10,7 +10,7 @@ import pytest
 
 from source_pylon.transform.clean import dump_line, size
 from source_pylon.transform.feedback import issue_record, message_records
-from source_pylon.transform.truncation import MOST_BYTES, issue_within, record_within, shortened
+from source_pylon.transform.truncation import MOST_BYTES, issue_within, message_within, record_within, shortened
 
 ISSUE = {"id": "i", "created_at": "2026-01-01T00:00:00Z"}
 
@@ -114,6 +114,21 @@ def test_as_much_of_a_long_text_stays_as_fits(character: str, most: int) -> None
     assert kept == text or len(orjson.dumps(text[: len(kept) + 1])) > most
 
 
+@pytest.mark.parametrize("character", ["x", "é", "\u0001", '"', "\\", "💬"])
+@pytest.mark.parametrize("most", range(2, 40))
+def test_as_much_of_a_text_stays_as_fits(character: str, most: int) -> None:
+    text = "ab" + character * 30
+    kept = shortened(text, most)
+    assert text.startswith(kept)
+    assert len(orjson.dumps(kept)) <= most
+    assert kept == text or len(orjson.dumps(text[: len(kept) + 1])) > most
+
+
+@pytest.mark.parametrize("most", [-5, 0, 1, 2])
+def test_where_no_character_fits_an_empty_text_stays(most: int) -> None:
+    assert shortened("abc", most) == ""
+
+
 def test_making_a_large_record_takes_little_more_memory_than_what_it_adds() -> None:
     """The plain text of 15 MB of messages and the feedback text: 30 MB. Measuring and cutting hold none of it again."""
     messages = [message(number, 1_000_000) for number in range(15)]
@@ -124,3 +139,131 @@ def test_making_a_large_record_takes_little_more_memory_than_what_it_adds() -> N
     tracemalloc.stop()
     assert len(record["feedback_text"]) > 15_000_000
     assert peak < 36_000_000
+
+
+# --- What is cut, to the byte -----------------------------------------------------------------------------------------
+
+LIMIT = MOST_BYTES - 1_000
+"""A record's own part of its line."""
+MB = 1_000_000
+
+
+def padded(record: dict[str, Any], name: str, length: int) -> dict[str, Any]:
+    """The record with a field that makes it `length` bytes long."""
+    empty = {**record, name: ""}
+    return {**record, name: "x" * (length - len(orjson.dumps(empty)))}
+
+
+def test_a_record_of_exactly_the_limit_is_whole_and_one_byte_more_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    message = {"id": "m", "issue_id": "i", "message_html": "<p>1</p>"}
+    issue = {"id": "i", "messages": [message], "messages_truncated": False}
+    fitting = [padded(record, "text", LIMIT) for record in (issue, {"id": "i"}, message)]
+    assert [
+        issue_within(dict(fitting[0])),
+        record_within(fitting[1], "tasks"),
+        message_within(dict(fitting[2])),
+    ] == fitting
+    assert caplog.text == ""
+    beyond = [{**record, "text": record["text"] + "x"} for record in fitting]
+    assert issue_within(dict(beyond[0]))["messages"][0]["message_html"] is None
+    assert len(orjson.dumps(record_within(beyond[1], "tasks"))) == LIMIT
+    assert message_within(dict(beyond[2]))["message_html"] is None
+
+
+def test_no_more_messages_are_left_out_than_must_be(caplog: pytest.LogCaptureFixture) -> None:
+    messages = [{"id": str(number), "message_html": None, "text": "x" * 1_000 * number} for number in (1, 2, 3)]
+    oldest = len(orjson.dumps(messages[0])) + 1
+    issue = {"id": "i", "messages": messages, "messages_truncated": True}
+    record = issue_within(padded(issue, "title", LIMIT + oldest))
+    assert [one["id"] for one in record["messages"]] == ["2", "3"]
+    assert len(orjson.dumps(record)) == LIMIT
+    record = issue_within(padded(issue, "title", LIMIT + oldest + 1))
+    assert [one["id"] for one in record["messages"]] == ["3"]
+    assert "truncated: message_html, the oldest 2 of 3 messages\n" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("body", "feedback", "expected", "said"),
+    [
+        (9 * MB, 9 * MB, (None, 9 * MB), "body_html"),
+        (1 * MB, 17 * MB, (0, None), "body_html, feedback_text"),
+        (17 * MB, 10 * MB, (None, 10 * MB), "body_html"),
+        (17 * MB, 1 * MB, (None, 1 * MB), "body_html"),
+    ],
+)
+def test_the_body_is_cut_before_the_feedback_and_named_once(
+    body: int, feedback: int, expected: tuple[int | None, int | None], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = {"id": "i", "messages": None, "body_html": "b" * body, "feedback_text": "f" * feedback}
+    record = issue_within(given)
+    lengths = len(record["body_html"]), len(record["feedback_text"])
+    assert all(wanted is None or length == wanted for length, wanted in zip(lengths, expected, strict=True))
+    assert f"Issue i exceeded 16 MB; truncated: {said}\n" in caplog.text
+    assert record["messages"] is None
+    # Fields that are too large without any message are cut to half of the limit; everything else to the limit.
+    if expected[1] == 1 * MB:
+        own = {name: value for name, value in record.items() if name not in ("id", "messages", "feedback_text")}
+        assert len(orjson.dumps(own)) == MOST_BYTES // 2
+    else:
+        assert len(orjson.dumps(record)) == LIMIT
+
+
+def test_a_message_loses_its_html_before_its_fields_and_its_fields_before_its_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    message = {"id": "m", "issue_id": "i", "message_html": "<p>1</p>", "text": "t" * 100, "source": None}
+
+    record = message_within({**message, "message_html": "x" * 17 * MB})
+    assert record == {**message, "message_html": None}
+    assert "Message m of issue i exceeded 16 MB; truncated: message_html\n" in caplog.text
+
+    record = message_within({**message, "source": "x" * 17 * MB})
+    own = {name: value for name, value in record.items() if name not in ("id", "text")}
+    assert (record["text"], record["id"]) == ("t" * 100, "m")
+    assert len(orjson.dumps(own)) == MOST_BYTES // 2
+    assert "truncated: message_html, source\n" in caplog.text
+
+    record = message_within({**message, "source": "x" * 9 * MB, "text": "t" * 9 * MB})
+    assert record["source"] == "x" * 9 * MB
+    assert len(orjson.dumps(record)) == LIMIT
+    assert "truncated: message_html, text\n" in caplog.text
+
+
+def test_the_largest_fields_of_a_record_are_cut_first_and_its_key_never(caplog: pytest.LogCaptureFixture) -> None:
+    longest = "a" * 7 * MB
+    given = {"id": "x" * 2 * MB, "slug": "y" * 2 * MB, "small": 7, "b": "b" * 6 * MB, "a": longest}
+    record = record_within(given, "tasks")
+    assert record == {**given, "a": "a" * len(record["a"])}
+    assert list(record) == list(given)
+    assert len(orjson.dumps(record)) == LIMIT
+    assert given["a"] is longest, "the given record stays as it is"
+    assert "of stream tasks exceeded 16 MB; truncated: a\n" in caplog.text
+
+
+def test_as_many_fields_of_a_record_are_cut_as_must_be(caplog: pytest.LogCaptureFixture) -> None:
+    given = {"id": "1", "tags": ["x" * 500] * 40_000, "b": "b" * 18 * MB, "c": "c" * MB}
+    record = record_within(given, "tasks")
+    assert (record["tags"], record["c"]) == (None, given["c"])
+    assert len(orjson.dumps(record)) == LIMIT
+    assert "Record 1 of stream tasks exceeded 16 MB; truncated: tags, b\n" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [list, dict])
+def test_within_a_field_the_largest_values_are_cut_first(shape: type) -> None:
+    texts = ["a" * 5 * MB, "b" * 6 * MB, "c" * 7 * MB]
+    held: Any = texts if shape is list else dict(zip("xyz", texts, strict=True))
+    record = record_within({"id": "1", "held": held}, "tasks")
+    kept = record["held"] if shape is list else list(record["held"].values())
+    assert kept[:2] == texts[:2]
+    assert kept[2] == "c" * len(kept[2])
+    assert len(orjson.dumps(record)) == LIMIT
+
+
+@pytest.mark.parametrize(("size_of_each", "stays"), [(1_000, True), (999, False)])
+def test_a_field_of_small_values_alone_is_left_out_as_a_whole(size_of_each: int, stays: bool) -> None:
+    held = ["x" * (size_of_each - 2)] * 17_000
+    record = record_within({"id": "1", "held": held}, "tasks")
+    assert (record["held"] is not None) is stays
+    if stays:
+        assert len(record["held"]) == len(held)
+        assert LIMIT - 1_000 < len(orjson.dumps(record)) <= LIMIT

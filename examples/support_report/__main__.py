@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from getpass import getpass
@@ -30,6 +31,8 @@ def main(arguments: list[str] | None = None) -> None:
     is_story = options.config is None and not options.token
     folder = options.folder / ("story" if is_story else "pylon")
     environment.switch_off_reporting(folder)
+    # Google's libraries, which PyAirbyte imports and this example does not use, warn of Python 3.10 and 3.11.
+    warnings.filterwarnings("ignore", "You are using a Python version", FutureWarning)
 
     # Imported only now: PyAirbyte reads the switches when it is imported.
     from rich.console import Console
@@ -37,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     from support_report import console, report
     from support_report.database import Database
     from support_report.questions import ask
-    from support_report.sync import sync
+    from support_report.sync import CheckFailed, sync
     from support_report.transform import TransformFailed, transform
 
     screen = Console()
@@ -48,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
         console.show_changes(screen, changes)
         transform(database)
         answers = ask(database)
-    except (TransformFailed, ValueError, OSError) as error:
+    except (CheckFailed, TransformFailed, ValueError, OSError) as error:
         sys.exit(str(error))
     console.show(screen, answers)
     path = options.report or folder / "support-report.html"

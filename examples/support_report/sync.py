@@ -41,13 +41,28 @@ class Changes:
         return sum(sum(counts.values()) for counts in (self.new, self.changed, self.gone))
 
 
+class CheckFailed(Exception):
+    """The connection check failed; the text is the connector's, and says what to change."""
+
+
 def sync(database: Database, config: dict[str, Any], connector: Path) -> Changes:
-    """Read Pylon into the database: everything at first, later only what is new. Returns what that changed."""
+    """Read Pylon into the database: everything at first, later only what is new. Returns what that changed.
+
+    Raises CheckFailed if the connector cannot use the configuration.
+    """
     import airbyte
+    from airbyte.exceptions import AirbyteConnectorCheckFailedError
 
     wanted = [*STREAMS, *REPLACED]
     source = airbyte.get_source("source-pylon", config=config, local_executable=connector, streams=wanted)
-    source.check()
+    try:
+        source.check()
+    except AirbyteConnectorCheckFailedError as error:
+        # PyAirbyte's own text links to the page of another connector.
+        reason = (error.context or {}).get("failure_reason")
+        if not reason:
+            raise
+        raise CheckFailed(reason) from None
     keys = {
         stream.stream.name: [path[0] for path in stream.primary_key or stream.stream.source_defined_primary_key or []]
         for stream in source.get_configured_catalog(streams=wanted).streams

@@ -202,11 +202,12 @@ DEFECTS = (
         "a_record_without_an_id_is_left_out",
         Edit(
             "extraction/substream.py",
-            "        if parents.missing:",
+            "        if parent_guard.missing:",
             "        if self.cursor_field:\n"
-            "            until = render(next_cursor(context.safe_horizon(), cursor))\n"
+            "            from source_pylon.extraction.stream import Checkpoint\n"
+            "            until = render(context.safe_horizon())\n"
             "            yield Checkpoint(self.name, {self.cursor_field: until})\n"
-            "        if parents.missing:",
+            "        if parent_guard.missing:",
         ),
     ),
     Defect(

@@ -28,8 +28,8 @@ from source_pylon.api.endpoints import MESSAGES
 Result = TypeVar("Result")
 
 ISSUES = 500
-"""Pylon allows 300 message requests a minute, and the connector keeps to it: this many issues take one pause of a
-minute, which shows how it waits."""
+"""At Pylon's 120 message requests a minute, this many issues take four minutes, and show how the connector
+waits."""
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -194,7 +194,11 @@ def _parser() -> argparse.ArgumentParser:
         "--connector", type=Path, metavar="PATH", help="the console script to run (the one that is installed here)"
     )
     parser.add_argument(
-        "--output", type=Path, default=ROOT / "output", metavar="DIR", help="folder for what came (output)"
+        "--output",
+        type=Path,
+        default=ROOT / "output" / "demo",
+        metavar="DIR",
+        help="folder for what came (output/demo)",
     )
     return parser
 

@@ -13,12 +13,13 @@ from typing import NamedTuple
 import pytest
 
 from integration_tests.sandbox import Sandbox, Size
+from integration_tests.sandbox.limits import calls_per_minute_july_2026
 from integration_tests.support.assertions import assert_synced
 from integration_tests.support.connector import Output
 from integration_tests.support.expected import ago
 from integration_tests.support.fault_runs import fault_timing, read
 from integration_tests.support.faults import MESSAGES
-from source_pylon.api.endpoints import Endpoint, calls_per_minute, calls_per_minute_july_2026
+from source_pylon.api.endpoints import Endpoint, calls_per_minute
 
 FIRST_MINUTES = 3
 LEARNED = re.compile(r"Pylon allows about (\d+) requests a minute for (.+), not (\d+) as assumed\.")

@@ -9,11 +9,22 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from integration_tests.sandbox.operations import Operation, Operations
 
 
-def _july(operation: Operation) -> int:
+class HasTemplate(Protocol):
+    """An operation of Pylon's API, as the sandbox or the connector describes it."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+
+def calls_per_minute_july_2026(operation: HasTemplate) -> int:
     """What Pylon's OpenAPI document of July 2026 said."""
     if operation.path in ("/issues", "/issue-statuses", "/task-statuses", "/activity-types", "/audit-logs/search"):
         return 10
@@ -27,7 +38,7 @@ def _october(operation: Operation) -> int:
     return operation.calls
 
 
-TABLES: dict[str, Callable[[Operation], int]] = {"2026-07": _july, "2026-10": _october}
+TABLES: dict[str, Callable[[Operation], int]] = {"2026-07": calls_per_minute_july_2026, "2026-10": _october}
 DEFAULT_TABLE = "2026-10"
 
 

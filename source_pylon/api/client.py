@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from operator import methodcaller
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from source_pylon.api import errors, responses
 from source_pylon.api.clock import Clock, utc_now
@@ -31,8 +31,8 @@ _NOTABLE_CHANGE = 0.25
 """Log a learned limit again only after it changed by this fraction: with two integrations it varies all the time."""
 
 
-class Observer(Protocol):
-    """Receives the reasons for which the client waits."""
+class Observer:
+    """Receives the reasons for which the client waits. This class ignores them."""
 
     def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
         """Pylon refused a request to `endpoint`; the next is sent in `seconds`; about `limit` a minute seem allowed."""
@@ -44,30 +44,8 @@ class Observer(Protocol):
         """A request to `endpoint` failed with `error` and is retried in `seconds`."""
 
 
-class NullObserver:
-    """An observer that does nothing."""
-
-    def rate_limited(self, endpoint: Endpoint, seconds: float, limit: int) -> None:
-        """Does nothing."""
-
-    def learned(self, endpoint: Endpoint, before: int, limit: int) -> None:
-        """Does nothing."""
-
-    def retrying(self, endpoint: Endpoint, seconds: float, error: errors.PylonError) -> None:
-        """Does nothing."""
-
-
 identity: Callable[[Mapping[str, Any]], object] = methodcaller("get", "id")
 """A record's `id`, or None where it has none."""
-
-
-class _Request(NamedTuple):
-    endpoint: Endpoint
-    path: str
-    query: Mapping[str, Any] | None
-    body: Mapping[str, Any] | None
-    on_large: Callable[[], None] | None
-    page: int | None
 
 
 class PylonClient:
@@ -91,7 +69,7 @@ class PylonClient:
         self._timing = timing or Timing()
         self._share_percent = share_percent
         self._limits = limits
-        self.observer: Observer = observer or NullObserver()
+        self.observer = observer or Observer()
         self._sleep = sleep
         self.clock = Clock(now)
         """The current time, by this machine and by Pylon."""
@@ -124,10 +102,6 @@ class PylonClient:
     def now(self) -> datetime:
         """Return this machine's time in UTC: the clock when the client was made, plus the time elapsed since."""
         return self.clock.machine()
-
-    def server_time(self, moment: datetime) -> datetime:
-        """Return a time of this machine's clock, corrected if Pylon's clock is behind."""
-        return moment - (self.clock.machine() - self.clock.earliest())
 
     def ask_time(self) -> datetime:
         """Return the later of this machine's time and Pylon's; makes a request if Pylon's time is not known.
@@ -164,7 +138,7 @@ class PylonClient:
         while True:
             wait: float | None = None
             try:
-                exchange = self._send(_Request(endpoint, path, query, body, on_large, page))
+                exchange = self._send(endpoint, path, query, body, on_large, page=page)
                 if 200 <= exchange.status < 300:
                     return responses.envelope(endpoint, exchange.body, cursor)
                 error = responses.failure(endpoint, exchange.status, exchange.body, self._region)
@@ -215,19 +189,23 @@ class PylonClient:
         def fetch(cursor: str | None) -> dict[str, Any]:
             nonlocal number
             number += 1
-            paging: dict[str, Any] = {"limit": size}
-            if cursor is not None:
-                paging["cursor"] = cursor
-            if endpoint.paging is Paging.BODY:
-                return self.request(endpoint, *ids, query=query, body={**(body or {}), **paging}, page=number)
-            if endpoint.paging is Paging.QUERY:
-                return self.request(endpoint, *ids, query={**(query or {}), **paging}, body=body, page=number)
-            return self.request(endpoint, *ids, query=query, body=body, page=number)
+            paging = {"limit": size} if cursor is None else {"limit": size, "cursor": cursor}
+            in_query = {**(query or {}), **paging} if endpoint.paging is Paging.QUERY else query
+            in_body = {**(body or {}), **paging} if endpoint.paging is Paging.BODY else body
+            return self.request(endpoint, *ids, query=in_query, body=in_body, page=number)
 
         return paginate(endpoint, fetch, key)
 
-    def _send(self, request: "_Request") -> Exchange:
-        endpoint, path, query, body, on_large, page = request
+    def _send(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        query: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | None,
+        on_large: Callable[[], None] | None,
+        *,
+        page: int | None,
+    ) -> Exchange:
         limiter = self.limiter(endpoint)
         if not limiter.enter(self._time_left()):
             raise self._out_of_time(f"Requests to {endpoint.key} have to wait for its rate limit.", endpoint.key)
@@ -272,7 +250,7 @@ class PylonClient:
         self.observer.learned(endpoint, before, learned)
 
     def _requested_wait(self, exchange: Exchange) -> float | None:
-        asked = responses.retry_after(exchange.headers, self.server_time(self.now()))
+        asked = responses.retry_after(exchange.headers, self.clock.earliest())
         return None if asked is None else min(asked, self._timing.longest_rate_limit_wait)
 
     def _backoff(self, attempt: int) -> float:

@@ -83,16 +83,6 @@ def calls_per_minute(endpoint: Endpoint) -> int:
     """
     if endpoint.key in _SLOWEST:
         return 30
-    return 120 if _is_slow(endpoint) else 300
-
-
-def calls_per_minute_july_2026(endpoint: Endpoint) -> int:
-    """Return the requests per minute that Pylon published in July 2026, to measure the cost of an outdated table."""
-    if endpoint.key in _SLOWEST:
-        return 10
-    return 20 if _is_slow(endpoint) else 60
-
-
-def _is_slow(endpoint: Endpoint) -> bool:
     # A single collection has the same limit as the list of collections, unlike any other object.
-    return endpoint.path.rsplit("/", 1)[-1] in _SLOW_LISTS or "/collections/" in endpoint.path
+    is_slow = endpoint.path.rsplit("/", 1)[-1] in _SLOW_LISTS or "/collections/" in endpoint.path
+    return 120 if is_slow else 300

@@ -201,17 +201,13 @@ BY_STATUS_CLASS: Mapping[int, Rule] = {
 
 _CA_HINT = "If a proxy or firewall inspects TLS, set REQUESTS_CA_BUNDLE to a PEM file with its certificate authority."
 BY_FAILURE: Mapping[str, Rule] = {
-    "proxy": Rule(
-        Action.RETRY,
-        Unreachable,
-        "The proxy refused the connection. Check HTTPS_PROXY and NO_PROXY.",
-    ),
+    "proxy": Rule(Action.RETRY, Unreachable, "The proxy refused the connection. Check HTTPS_PROXY and NO_PROXY."),
     "tls": Rule(Action.RETRY, Unreachable, f"No trusted TLS connection to {{host}}. {_CA_HINT}"),
     "timeout": Rule(Action.RETRY, Unreachable, "{host} does not answer in time."),
     "name": Rule(
         Action.RETRY,
         Unreachable,
-        "The name of {host} cannot be resolved. Check the API URL, DNS and the network.",
+        "The name of {host} cannot be resolved. Check DNS and the network, and the API URL if you have set one.",
     ),
     "connection": Rule(Action.RETRY, Unreachable, "No connection to {host}. Check the network, firewall and proxy."),
     "broken": Rule(Action.RETRY, Unreachable, "The connection to {host} broke while a response was read."),

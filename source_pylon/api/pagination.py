@@ -38,8 +38,8 @@ def paginate(endpoint: Endpoint, fetch: Fetch, key: Callable[[dict[str, Any]], o
             restarted = catching_up = True
             cursor, used = None, set()
             continue
-        records = responses.items(endpoint, answer)
-        cursor = responses.next_cursor(endpoint, answer)
+        records = responses.items(answer)
+        cursor = responses.next_cursor(answer)
         page = _new_records(records, key, seen)
         repeats = bool(records) and not page
         # A page of issues takes ten megabytes: do not keep one while the next is on its way.

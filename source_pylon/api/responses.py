@@ -139,16 +139,13 @@ def _check_list(endpoint: Endpoint, answer: dict[str, Any], cursor: str | None) 
         raise _wrong_shape(endpoint, "it announces another page, but has no cursor")
 
 
-def items(endpoint: Endpoint, answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the records in an envelope.
-
-    A missing or null `data` is an empty list, as recorded real answers have it.
-    """
+def items(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the records in an envelope; none if `data` is missing or null, as in recorded answers."""
     data: list[dict[str, Any]] = answer.get("data") or []
     return data
 
 
-def next_cursor(endpoint: Endpoint, answer: dict[str, Any]) -> str | None:
+def next_cursor(answer: dict[str, Any]) -> str | None:
     """Return the cursor of the next page, or None on the last page, where `pagination` may be absent or null."""
     pagination = answer.get("pagination")
     cursor: str | None = pagination["cursor"] if pagination and pagination.get("has_next_page") else None

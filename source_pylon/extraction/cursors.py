@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from source_pylon.api.errors import PylonError
-from source_pylon.extraction.stream import State, SyncContext
 from source_pylon.timestamps import SECOND, TICK, parse
+
+if TYPE_CHECKING:
+    from source_pylon.extraction.stream import State, SyncContext
 
 logger = logging.getLogger("airbyte")
 

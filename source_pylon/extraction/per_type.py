@@ -5,25 +5,24 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from source_pylon.api import errors
 from source_pylon.api.client import PylonClient
-from source_pylon.api.endpoints import Endpoint
 from source_pylon.config import Config
-from source_pylon.extraction.stream import Event, KeyGuard, Page, State, Stream, SyncContext
+from source_pylon.extraction.stream import EndpointStream, Event, KeyGuard, Page, SyncContext
 
 logger = logging.getLogger("airbyte")
 
 
-class PerTypeStream(Stream):
+class PerTypeStream(EndpointStream):
     """All records of several types, read in full by every sync.
 
     The type goes into the path where the endpoint has a placeholder for it, otherwise into the query under the name of
     `type_field`. That is also the record's field; where the API leaves it out, it is added.
     """
 
-    endpoint: ClassVar[Endpoint]
     type_field: ClassVar[str]
     skip_refused_types: ClassVar[bool] = False
     """Skip types that Pylon refuses: not every plan has every type. If all types are refused, the stream fails."""
@@ -32,17 +31,11 @@ class PerTypeStream(Stream):
     def types(self, config: Config) -> Sequence[str]:
         """Return the types to read."""
 
-    @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """The list of one type."""
-        return (self.endpoint,)
-
-    def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
+    def events(self, context: SyncContext, guard: KeyGuard, cursor: datetime | None) -> Iterator[Event]:
         """Read one type after the other."""
         types = list(dict.fromkeys(self.types(context.config)))
         if not types:
             logger.info(f"Stream {self.name}: the configuration names no types to read (see Custom Object Types).")
-        guard = KeyGuard(self)
         refusals: list[errors.PylonError] = []
         for kind in types:
             try:
@@ -54,7 +47,6 @@ class PerTypeStream(Stream):
                 logger.info(f"Stream {self.name}: skipped {self.type_field} {kind!r}, which Pylon does not have here.")
         if refusals and len(refusals) == len(types):
             raise refusals[0]
-        guard.raise_if_missing()
 
     def _explain(self, kind: str, refusal: errors.PylonError) -> errors.PylonError:
         """Return a refusal as it is, or as a configuration error if Pylon does not have the type."""

@@ -4,71 +4,41 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any
 
 from source_pylon.api.client import PylonClient
-from source_pylon.api.endpoints import Endpoint
 from source_pylon.config import Config
-from source_pylon.extraction.cursors import (
-    is_in_future,
-    lookback_start,
-    next_cursor,
-    read_cursor,
-    warn_future_state,
-)
-from source_pylon.extraction.stream import Checkpoint, Event, KeyGuard, Page, State, Stream, SyncContext
+from source_pylon.extraction.stream import Checkpoint, EndpointStream, Event, KeyGuard, Page, SyncContext
 from source_pylon.extraction.time_windows import TimeWindow, time_filter, windows_after
 from source_pylon.timestamps import parse, render
 
 logger = logging.getLogger("airbyte")
 
 
-class SearchStream(Stream):
+class SearchStream(EndpointStream):
     """A search that filters by its cursor field. Without a cursor field, every sync reads all results.
 
     A first sync without a start date searches without a filter, which saves requests for empty months. Later syncs, and
     those with a start date, search one time window after the other.
     """
 
-    endpoint: ClassVar[Endpoint]
-    begins_at_start_date: ClassVar[bool] = False
-
-    def lookback(self, config: Config) -> timedelta:
-        """Return how far before its cursor a sync starts to read."""
-        return timedelta(0)
-
-    @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """The search."""
-        return (self.endpoint,)
-
-    def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
+    def events(self, context: SyncContext, guard: KeyGuard, cursor: datetime | None) -> Iterator[Event]:
         """Read one time window after the other; the state advances after each."""
-        guard = KeyGuard(self)
         if self.cursor_field is None:
             yield from self._read_unfiltered(context, guard)
-            guard.raise_if_missing()
             return
-        cursor = read_cursor(self.name, self.cursor_field, state)
-        if cursor is not None and is_in_future(context, cursor):
-            warn_future_state(self.name, cursor)
-            return
-        horizon = context.safe_horizon()
-        start = context.config.start if self.begins_at_start_date else None
-        after = lookback_start(start, cursor, horizon, self.lookback(context.config))
+        after = self.read_after(context, cursor)
         if after is None:
             yield from self._pages(context, guard, {})
-        else:
-            check = _FilterCheck(self)
-            for window in windows_after(after, horizon, context.timing.search_window):
-                yield from self._read_window(context, guard, window, check)
-                if window.until is not None and not guard.missing:
-                    # A lookback does not move the state back.
-                    reached = max(window.until, cursor or window.until)
-                    yield Checkpoint(self.name, {self.cursor_field: render(reached)})
-        guard.raise_if_missing()
-        yield Checkpoint(self.name, {self.cursor_field: render(next_cursor(context.safe_horizon(), cursor))})
+            return
+        check = _FilterCheck(self)
+        for window in windows_after(after, context.safe_horizon(), context.timing.search_window):
+            yield from self._read_window(context, guard, window, check)
+            if window.until is not None and not guard.missing:
+                # A lookback does not move the state back.
+                reached = max(window.until, cursor or window.until)
+                yield Checkpoint(self.name, {self.cursor_field: render(reached)})
 
     def _read_unfiltered(self, context: SyncContext, guard: KeyGuard) -> Iterator[Page]:
         count = 0

@@ -5,7 +5,6 @@ Nothing here knows threads, Airbyte messages or standard output: `output/runner.
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +17,11 @@ from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.config import Config
+from source_pylon.extraction.cursors import is_in_future, lookback_start, next_cursor, read_cursor, warn_future_state
 from source_pylon.extraction.prefetch import Threads, Turn
+from source_pylon.timestamps import render
 from source_pylon.timing import Timing
 from source_pylon.transform.truncation import record_within
-
-logger = logging.getLogger("airbyte")
 
 Record = dict[str, Any]
 State = dict[str, Any]
@@ -157,6 +156,44 @@ class Stream(ABC):
         return self.name
 
 
+class EndpointStream(Stream):
+    """A stream of what one endpoint returns. With a cursor field, its state is the time up to which it was read."""
+
+    endpoint: ClassVar[Endpoint]
+    begins_at_start_date: ClassVar[bool] = False
+    """Whether a first sync reads only records whose cursor field is at or after the configured start date."""
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The one endpoint."""
+        return (self.endpoint,)
+
+    def lookback(self, config: Config) -> timedelta:
+        """Return how far before its cursor a sync starts to read."""
+        return timedelta(0)
+
+    @abstractmethod
+    def events(self, context: SyncContext, guard: KeyGuard, cursor: datetime | None) -> Iterator[Event]:
+        """Read everything that is newer than `cursor`, or all if it is None. The last checkpoint is made by `read`."""
+
+    def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
+        """Read the stream; at its end, the state advances unless a record came without its primary key."""
+        cursor = read_cursor(self.name, self.cursor_field, state) if self.cursor_field else None
+        if cursor is not None and is_in_future(context, cursor):
+            warn_future_state(self.name, cursor)
+            return
+        guard = KeyGuard(self.primary_key)
+        yield from self.events(context, guard, cursor)
+        guard.raise_if_missing()
+        if self.cursor_field:
+            yield Checkpoint(self.name, {self.cursor_field: render(next_cursor(context.safe_horizon(), cursor))})
+
+    def read_after(self, context: SyncContext, cursor: datetime | None) -> datetime | None:
+        """Return the time after which to read, with lookback and start date; None for everything."""
+        start = context.config.start if self.begins_at_start_date else None
+        return lookback_start(start, cursor, context.safe_horizon(), self.lookback(context.config))
+
+
 class Reading(ABC):
     """What one thread of the runner reads: a stream, or several that come out of the same requests."""
 
@@ -193,8 +230,9 @@ class KeyGuard:
     No destination could update such a record. The state does not advance past it, so the next sync requests it again.
     """
 
-    def __init__(self, stream: Stream) -> None:
-        self._names = stream.primary_key
+    def __init__(self, names: Sequence[str]) -> None:
+        """`names` are the fields of the primary key."""
+        self._names = names
         self.missing = 0
 
     def keep(self, page: list[Record]) -> list[Record]:

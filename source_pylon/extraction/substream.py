@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,22 +11,13 @@ from source_pylon.api import errors, responses
 from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint, Paging
 from source_pylon.config import Config
-from source_pylon.extraction.cursors import (
-    is_in_future,
-    lookback_start,
-    next_cursor,
-    read_cursor,
-    warn_future_state,
-)
 from source_pylon.extraction.prefetch import Prefetch, Turn
 from source_pylon.extraction.stream import (
-    Checkpoint,
+    EndpointStream,
     Event,
     KeyGuard,
     Page,
     Record,
-    State,
-    Stream,
     SyncContext,
     missing_primary_key,
 )
@@ -37,26 +27,20 @@ _PARENTS_AHEAD = 4
 """Parents whose first page is requested at once: enough to reach the rate limit where Pylon takes a second."""
 
 
-class SubStream(Stream):
+class SubStream(EndpointStream):
     """Records that are listed per parent. Every sync lists the records of every parent, including new ones.
 
     `since_parameter` names the query parameter that takes the cursor, where the endpoint has one.
     """
 
     parents: ClassVar[Endpoint]
-    endpoint: ClassVar[Endpoint]
     since_parameter: ClassVar[str | None] = None
     reads_changed_parents: ClassVar[bool] = False
     """Whether `parent_pages` yields only parents changed since the cursor; all of their records are emitted."""
-    begins_at_start_date: ClassVar[bool] = False
 
-    def lookback(self, config: Config) -> timedelta:
-        """Return how far before its cursor a sync starts to read."""
-        return timedelta(0)
-
-    @abstractmethod
     def transform_child(self, record: Record, parent: Record) -> Record | None:
         """Return the record as it is emitted, with what it takes from its parent; None leaves it out."""
+        return record
 
     def parent_pages(self, context: SyncContext, after: datetime | None) -> Iterator[list[Record]]:
         """Yield the parents to read, page by page; `after` is the time after which to read, None for everything."""
@@ -67,26 +51,18 @@ class SubStream(Stream):
         """The list of parents, and the list of one parent's records."""
         return (self.parents, self.endpoint)
 
-    def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
+    def events(self, context: SyncContext, guard: KeyGuard, cursor: datetime | None) -> Iterator[Event]:
         """Read the records of one parent after the other; the state advances when all have been read."""
-        cursor = read_cursor(self.name, self.cursor_field, state) if self.cursor_field else None
-        if cursor is not None and is_in_future(context, cursor):
-            warn_future_state(self.name, cursor)
-            return
-        start = context.config.start if self.begins_at_start_date else None
-        after = lookback_start(start, cursor, context.safe_horizon(), self.lookback(context.config))
-        guard = KeyGuard(self)
-        parents = _Parents(self.parent_pages(context, after))
+        after = self.read_after(context, cursor)
+        parent_guard = KeyGuard(("id",))
+        parents = (parent for page in self.parent_pages(context, after) for parent in parent_guard.keep(page))
         # Only the first page of a parent is read ahead: a survey may have any number of responses.
         prefetch = Prefetch(partial(self._first_page, context, guard, after), _PARENTS_AHEAD)
-        for opened in prefetch.results(iter(parents)):
+        for opened in prefetch.results(parents):
             if opened is not None:
                 yield from self._read_parent(opened, guard, after)
-        if parents.missing:
-            raise missing_primary_key(parents.missing + guard.missing)
-        guard.raise_if_missing()
-        if self.cursor_field:
-            yield Checkpoint(self.name, {self.cursor_field: render(next_cursor(context.safe_horizon(), cursor))})
+        if parent_guard.missing:
+            raise missing_primary_key(parent_guard.missing + guard.missing)
 
     def _first_page(
         self, context: SyncContext, guard: KeyGuard, after: datetime | None, parent: Record, turn: Turn
@@ -131,25 +107,9 @@ class SubStream(Stream):
     def probe(self, client: PylonClient, config: Config) -> None:
         """Request one record of the first parent."""
         limit = {"limit": 1} if self.parents.paging is Paging.QUERY else {}
-        parents = responses.items(self.parents, client.request(self.parents, query=limit))
+        parents = responses.items(client.request(self.parents, query=limit))
         for parent in parents[:1]:
             try:
                 client.request(self.endpoint, str(parent.get("id")), query={"limit": 1})
             except errors.NotFound:
                 return
-
-
-class _Parents:
-    """Iterates over the parents; those without an id are skipped and counted."""
-
-    def __init__(self, pages: Iterator[list[Record]]) -> None:
-        self._pages = pages
-        self.missing = 0
-
-    def __iter__(self) -> Iterator[Record]:
-        for page in self._pages:
-            for parent in page:
-                if parent.get("id"):
-                    yield parent
-                else:
-                    self.missing += 1

@@ -12,10 +12,7 @@ _MAX_WRITE = 65_536
 
 
 class LineBuffer:
-    """Writes lines to standard output, small ones together, each of them whole.
-
-    Log lines of other threads leave through the CDK's print buffer, so what is written here is written under its lock.
-    """
+    """A buffer of whole lines, written under the lock of the CDK's print buffer, through which other threads log."""
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []

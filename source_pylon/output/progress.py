@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from source_pylon.api.client import Observer
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.errors import PylonError
 from source_pylon.extraction.stream import ReadingProgress
@@ -40,7 +41,7 @@ class ProgressSink:
         """Repeat the states of the streams that are being read."""
 
 
-class Progress:
+class Progress(Observer):
     """Counts records, observes the client, and reports both. Its figures are only displayed, so they need no lock."""
 
     def __init__(

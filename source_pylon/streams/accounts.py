@@ -4,7 +4,6 @@ Activities are listed per account, newest first, by `GET /accounts/{id}/activiti
 `end_time`; their types by `GET /activity-types`.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +12,16 @@ from source_pylon.config import Config
 from source_pylon.extraction.list import ListStream
 from source_pylon.extraction.stream import Record
 from source_pylon.extraction.substream import SubStream
-from source_pylon.streams.records import ExternalId, MiniUser, RecordModel, Timestamp, added, field, key
+from source_pylon.streams.records import (
+    CUSTOM_FIELD_VALUES,
+    ExternalId,
+    MiniUser,
+    RecordModel,
+    Timestamp,
+    added,
+    field,
+    key,
+)
 from source_pylon.transform.columns import with_ids
 
 
@@ -25,47 +33,31 @@ class MirrorChannel(RecordModel):
 
 
 class Channel(RecordModel):
-    """A channel for talking with the account."""
-
     channel_id: str | None = field("The channel's id in its app; for Microsoft Teams `{team_id}|{channel_id}`.")
     channel_name: str | None = field("The human-readable name of the channel.")
     channel_url: str | None = field("The direct URL to the channel in its source app, if available.")
-    is_internal: bool | None = field(
-        "Whether it is an internal channel (such as one for triage) instead of one with the customer."
-    )
+    is_internal: bool | None = field("Whether it is internal, such as one for triage; else one with the customer.")
     is_primary: bool | None = field("Whether this channel is the primary channel for the account.")
     mirror_to: MirrorChannel | None = field("The internal channel that mirrors this one, if any.")
     source: str | None = field("The app: slack, microsoft_teams, discord or a newer one.")
 
 
 class CrmDetails(RecordModel):
-    """An account's place in one CRM system."""
-
     id: str | None = field("The account's id in the CRM system.")
     source: str | None = field("The CRM system: salesforce, hubspot or another.")
 
 
 class CrmSettings(RecordModel):
-    """The account's entries in CRM systems."""
-
     details: list[CrmDetails] | None = field("One entry per CRM system.")
 
 
 class Account(RecordModel):
-    """An account, as emitted by the stream accounts."""
-
     id: str = key("The ID of the account.")
-    associated_account_ids: list[str] | None = field(
-        "For partner accounts only: the ids of the accounts that this partner is associated with."
-    )
+    associated_account_ids: list[str] | None = field("For a partner: the ids of the accounts associated with it.")
     channels: list[Channel] | None = field("Channels associated with the account.")
     created_at: Timestamp | None = field("The creation time of the account.")
     crm_settings: CrmSettings | None = field("The account's entries in connected CRM systems.")
-    custom_fields: dict[str, Any] | None = field(
-        "Values of custom fields by slug; each holds `slug` and `value`, or `values` where several may be "
-        "chosen. Values of select fields are option slugs, of relationship fields ids (see the stream "
-        "custom_fields)."
-    )
+    custom_fields: dict[str, Any] | None = field(CUSTOM_FIELD_VALUES)
     domain: str | None = field("The primary domain of the account.")
     domains: list[str] | None = field("The list of domains associated with the account.")
     external_ids: list[ExternalId] | None = field("External IDs associated with the account.")
@@ -84,8 +76,6 @@ class Account(RecordModel):
 
 
 class AccountRelationship(RecordModel):
-    """A relationship between two accounts, as emitted by the stream account_relationships."""
-
     id: str = key("The ID of the relationship.")
     child_account_id: str | None = field("The ID of the account on the child or client side of the relationship.")
     created_at: Timestamp | None = field("The creation time of the relationship.")
@@ -96,8 +86,6 @@ class AccountRelationship(RecordModel):
 
 
 class ActivityTypeOfActivity(RecordModel):
-    """The type of an account activity, as contained in the activity."""
-
     id: str | None = field("The ID of the activity type.")
     icon_url: str | None = field("The address of the icon.")
     label: str | None = field("The label of the activity type.")
@@ -105,8 +93,6 @@ class ActivityTypeOfActivity(RecordModel):
 
 
 class ActivityType(ActivityTypeOfActivity):
-    """A type of account activities, as emitted by the stream activity_types."""
-
     id: str = key("The ID of the activity type.")
 
 
@@ -129,16 +115,6 @@ class AccountActivity(RecordModel):
     user_id: str | None = field("The ID of the user who performed the activity, if a user did.")
 
 
-def account_record(account: dict[str, Any]) -> dict[str, Any]:
-    """Return an account as emitted: with the id of its owner as a column."""
-    return with_ids(account, owner_id="owner")
-
-
-def account_activity_record(activity: dict[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an activity as emitted: with the id of its account where the API leaves it out."""
-    return {**activity, "account_id": activity.get("account_id") or account.get("id")}
-
-
 class Accounts(ListStream):
     """Accounts. Every sync reads the whole list and emits the changed accounts."""
 
@@ -149,8 +125,7 @@ class Accounts(ListStream):
     suggested = True
 
     def transform(self, record: Record) -> Record:
-        """Add the owner's id."""
-        return account_record(record)
+        return with_ids(record, owner_id="owner")
 
 
 class AccountRelationships(SubStream):
@@ -160,10 +135,6 @@ class AccountRelationships(SubStream):
     parents = Accounts.endpoint
     endpoint = get_all("/accounts/{account_id}/relationships")
     model = AccountRelationship
-
-    def transform_child(self, record: Record, parent: Record) -> Record:
-        """Return the relationship as it is; it names both accounts."""
-        return record
 
 
 class AccountActivities(SubStream):
@@ -181,13 +152,10 @@ class AccountActivities(SubStream):
         return timedelta(days=7)
 
     def transform_child(self, record: Record, parent: Record) -> Record:
-        """Add the account's id."""
-        return account_activity_record(record, parent)
+        return {**record, "account_id": record.get("account_id") or parent.get("id")}
 
 
 class ActivityTypes(ListStream):
-    """Types of activities."""
-
     name = "activity_types"
     endpoint = get_all("/activity-types")
     model = ActivityType

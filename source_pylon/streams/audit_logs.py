@@ -10,11 +10,6 @@ from source_pylon.streams.records import RecordModel, Timestamp, field, key
 
 
 class AuditLog(RecordModel):
-    """An entry of the audit log, as emitted by the stream audit_logs.
-
-    The one trace of deletions and merges that Pylon keeps.
-    """
-
     id: str = key("The ID of the audit log.")
     action: str | None = field("What was done; the list of actions is not public.")
     action_happened_at: Timestamp | None = field("When it was done, the stream's cursor.")

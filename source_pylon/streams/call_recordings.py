@@ -7,48 +7,31 @@ from source_pylon.api.endpoints import search
 from source_pylon.config import Config
 from source_pylon.extraction.search import SearchStream
 from source_pylon.extraction.stream import Record
-from source_pylon.streams.records import RecordModel, Timestamp, added, field, key
+from source_pylon.streams.records import CUSTOM_FIELD_VALUES, RecordModel, Timestamp, added, field, key
 from source_pylon.transform.columns import with_feedback
 
 
 class CallRecording(RecordModel):
-    """A recorded call, as emitted by the stream call_recordings."""
-
     id: str = key("The ID of the call recording.")
     account_id: str | None = field("The account ID associated with the call recording.")
     calendar_event_id: str | None = field("The calendar event ID associated with the call recording.")
     created_at: Timestamp | None = field("When the recording was added to Pylon, which can be days after the call.")
-    custom_fields: dict[str, Any] | None = field(
-        "Values of custom fields by slug; each holds `slug` and `value`, or `values` where several may be "
-        "chosen. Values of select fields are option slugs, of relationship fields ids (see the stream "
-        "custom_fields)."
-    )
+    custom_fields: dict[str, Any] | None = field(CUSTOM_FIELD_VALUES)
     duration_ms: int | None = field("The length of the call in milliseconds.")
     end_time: Timestamp | None = field("When the call ended.")
     external_id: str | None = field("The external ID of the call recording from the source system.")
     participant_emails: list[str] | None = field("The participant emails of the call recording.")
-    source: str | None = field(
-        "The system that made the recording: fathom, gong, grain, granola, custom_call_recorder or another."
-    )
+    source: str | None = field("Which system made it: fathom, gong, grain, granola, custom_call_recorder or another.")
     start_time: Timestamp | None = field("When the call began, the stream's cursor.")
     summary: str | None = field("The summary of the call; it often arrives after the recording.")
     title: str | None = field("The title of the call recording.")
     updated_at: Timestamp | None = field("When the recording was last changed in Pylon.")
     url: str | None = field("The URL of the call recording.")
-    feedback_text: str | None = added(
-        "the plain text of the summary, or the title when there is no summary; null when there is neither."
-    )
+    feedback_text: str | None = added("the plain text of the summary, else the title; null when there is neither.")
     feedback_source: str | None = added("what feedback_text was made from: summary, title or none.")
 
 
-def call_recording_record(recording: dict[str, Any]) -> dict[str, Any]:
-    """Return a call recording as emitted: with its summary, else its title, as feedback text."""
-    return with_feedback(recording, "summary", "title")
-
-
 class CallRecordings(SearchStream):
-    """Recorded calls, with their summary as feedback text."""
-
     name = "call_recordings"
     endpoint = search("/call-recordings/search", 1000)
     model = CallRecording
@@ -61,5 +44,4 @@ class CallRecordings(SearchStream):
         return timedelta(days=config.call_recordings_lookback_days)
 
     def transform(self, record: Record) -> Record:
-        """Add the feedback text."""
-        return call_recording_record(record)
+        return with_feedback(record, "summary", "title")

@@ -6,87 +6,60 @@ from typing import Any
 from source_pylon.api.endpoints import get_all, get_paginated
 from source_pylon.config import Config
 from source_pylon.extraction.per_type import PerTypeStream
-from source_pylon.streams.records import RecordModel, Timestamp, field, key
+from source_pylon.streams.records import CUSTOM_FIELD_VALUES, RecordModel, Timestamp, field, key
 
 
 class NumberMetadata(RecordModel):
-    """How the numbers of a custom field are shown."""
-
     currency: str | None = field("The currency of the number custom field.")
     decimal_places: int | None = field("The decimal places of the number custom field.")
-    duration_display_format: str | None = field(
-        "The display format for duration format (auto, minutes, hours, days, months, years)."
-    )
+    duration_display_format: str | None = field("How durations are shown: auto, minutes, hours, days, months, years.")
     duration_input_unit: str | None = field("The input unit for duration format (seconds, minutes, hours, days).")
     format: str | None = field("The format: with_commas, percent, currency, duration, or a newer one.")
 
 
 class SelectOption(RecordModel):
-    """One choice of a custom field."""
-
     ai_description: str | None = field("What tells Pylon's AI when to choose the option.")
     label: str | None = field("The label of the option, as people see it.")
     slug: str | None = field("The slug of the option, as found in values of the field.")
 
 
 class SelectMetadata(RecordModel):
-    """The choices of a custom field."""
-
     options: list[SelectOption] | None = field("The options to choose from.")
 
 
 class CustomField(RecordModel):
-    """The definition of a custom field, as emitted by the stream custom_fields."""
-
     object_type: str = key(
-        "The type of object that the field is for: account, issue, contact, task, project, meeting, "
-        "opportunity, or a newer one. Set by the connector to the type that it asked for where the API "
-        "leaves it out."
+        "account, issue, contact, task, project, meeting, opportunity or another. Set by the connector where missing."
     )
     id: str = key("The id of the custom field, unique only within its object_type.")
     created_at: Timestamp | None = field("When the custom field was created.")
     default_value: str | None = field("The default value for single-valued custom fields.")
     default_values: list[str] | None = field("The default values for multi-valued custom fields.")
     description: str | None = field("The description of the custom field.")
-    is_read_only: bool | None = field(
-        "Whether the custom field is read only. Fields synced from apps and integrations are read-only."
-    )
+    is_read_only: bool | None = field("Whether it is read-only, as fields synced from apps and integrations are.")
     label: str | None = field("The label of the custom field.")
     number_metadata: NumberMetadata | None = field("How numbers are shown, for number fields.")
     select_metadata: SelectMetadata | None = field("The options, for select and multiselect fields.")
     slug: str | None = field("The slug of the custom field: its key in the custom_fields of records.")
     source: str | None = field("The source of the custom field.")
-    type: str | None = field(
-        "The type of the values: text, number, boolean, date, datetime, user, url, select, multiselect or another."
-    )
+    type: str | None = field("text, number, boolean, date, datetime, user, url, select, multiselect or another.")
     updated_at: Timestamp | None = field("When the custom field was last updated.")
 
 
 class ObjectRelation(RecordModel):
-    """What a custom object is related to."""
-
     object_id: str | None = field("The ID of the related object.")
     object_type: str | None = field("The type of the related object, such as account, contact, issue or a custom type.")
 
 
 class CustomObject(RecordModel):
-    """A custom object, as emitted by the stream custom_objects."""
-
-    type: str = key(
-        "The slug of the type of custom object. Set by the connector to the type that it asked for where "
-        "the API leaves it out."
-    )
+    type: str = key("The slug of the type. Set by the connector where the API leaves it out.")
     id: str = key("The ID of the custom object.")
     created_at: Timestamp | None = field("When the object was created.")
     custom_fields: dict[str, Any] | None = field(
-        "Values of custom fields by slug; each holds `slug` and `value`, or `values` where several may be "
-        "chosen. Values of select fields are option slugs, of relationship fields ids (see the stream "
-        "custom_fields). Relationship fields are left out here and are in relations."
+        f"{CUSTOM_FIELD_VALUES} Relationship fields are left out here and are in relations."
     )
     name: str | None = field("The name of the custom object.")
-    relations: list[ObjectRelation] | None = field(
-        "Relationships from this object to other objects, sourced from relationship-typed custom fields."
-    )
+    relations: list[ObjectRelation] | None = field("Related objects, taken from custom fields that hold relationships.")
     updated_at: Timestamp | None = field("When the object was last updated.")
 
 
@@ -115,5 +88,4 @@ class CustomObjects(PerTypeStream):
     type_field = "type"
 
     def types(self, config: Config) -> Sequence[str]:
-        """Return the configured types."""
         return config.custom_object_types

@@ -6,20 +6,14 @@ from source_pylon.streams.records import RecordModel, Timestamp, field, key
 
 
 class EmailSuppression(RecordModel):
-    """A suppressed email address, as emitted by the stream email_suppressions."""
-
     id: str = key("The ID of the email suppression.")
-    bounce_details: str | None = field(
-        "What the receiving mail server answered (SMTP), where Pylon saw the email bounce."
-    )
+    bounce_details: str | None = field("What the receiving mail server answered (SMTP), where Pylon saw a bounce.")
     created_at: Timestamp | None = field("When the address was suppressed.")
     email: str | None = field("The email address that Pylon does not send to.")
     reason: str | None = field("Why the address is suppressed: hard_bounce, manual, or a newer reason.")
 
 
 class EmailSuppressions(ListStream):
-    """Addresses that Pylon sends no email to."""
-
     name = "email_suppressions"
     endpoint = get_paginated("/email-suppressions", 1000)
     model = EmailSuppression

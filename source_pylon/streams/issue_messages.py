@@ -13,35 +13,25 @@ from source_pylon.transform.truncation import message_within
 
 
 class EmailEvent(RecordModel):
-    """An event of an email, for one recipient."""
-
     email: str | None = field("The email address of the recipient.")
     time: str | None = field("When it happened, in RFC 3339 format.")
 
 
 class EmailMessageInfo(RecordModel):
-    """Sender, recipients and delivery of an email."""
-
     bcc_emails: list[str] | None = field("The email addresses of the BCC recipients of the message.")
     cc_emails: list[str] | None = field("The email addresses of the CC recipients of the message.")
     from_email: str | None = field("The email address of the sender of the message.")
-    message_id: str | None = field(
-        "The email's Message-ID header (RFC 5322). It is not the id of the message in Pylon."
-    )
+    message_id: str | None = field("The email's Message-ID header (RFC 5322); not the message's id in Pylon.")
     opens: list[EmailEvent] | None = field(
-        "When each recipient first opened the email. Approximate: some email programs load images unasked, others "
-        "never. Empty for received emails and for those sent through a personal email account."
+        "When each recipient first opened it. Approximate; empty for received emails and for personal email accounts."
     )
     sender_authentication_status: str | None = field(
-        "Whether SPF or DKIM confirm the sender: pass, fail or unknown. Unknown does not mean that the sender is "
-        "genuine."
+        "Whether SPF or DKIM confirm the sender: pass, fail or unknown, which does not mean genuine."
     )
     to_emails: list[str] | None = field("The email addresses of the recipients of the message.")
 
 
 class MessageAuthor(RecordModel):
-    """Who wrote a message."""
-
     avatar_url: str | None = field("The author's picture.")
     contact: MiniContact | None = field("The contact who wrote the message, if a contact did.")
     name: str | None = field("The author's name.")
@@ -49,53 +39,39 @@ class MessageAuthor(RecordModel):
 
 
 class Message(RecordModel):
-    """A public message, as contained in an issue's messages."""
-
     author: MessageAuthor | None = field("Who wrote the message: a contact or a user. Posts by bots carry a user.")
     author_unverified: bool | None = field(
-        "Whether the author's identity is not verified, as for public forms, unknown visitors of a chat widget, and "
-        "emails whose sender failed authentication (see email_info.sender_authentication_status)."
+        "Whether the author's identity is not verified: public forms, unknown visitors, failed email authentication."
     )
     email_info: EmailMessageInfo | None = field("Sender, recipients and delivery, for messages that are emails.")
     file_urls: list[str] | None = field("Signed links to the message's files; the signature changes at every read.")
     id: str | None = field("The message's id.")
-    is_private: bool | None = field(
-        "Whether the message is an internal note. Always false here: private messages are never emitted."
-    )
+    is_private: bool | None = field("Whether it is an internal note. Always false here: notes are never emitted.")
     message_html: str | None = field("The message in HTML; null where the record would be too large with it.")
     source: str | None = field("Where the message was sent: slack, email, chat_widget or another source.")
-    thread_id: str | None = field(
-        "Pylon's internal thread, set for internal notes only. Always null here: internal notes are never emitted."
-    )
+    thread_id: str | None = field("The thread of an internal note. Always null here: notes are never emitted.")
     timestamp: Timestamp | None = field("When the message was sent.")
     text: str | None = added("the message as plain text.")
 
 
 class IssueMessage(Message):
-    """A public message on its own, as emitted by the stream issue_messages."""
-
     id: str = key("The message's id.")
     issue_id: str | None = added("the id of the issue that the message belongs to.")
     issue_number: int | None = added("the number of the issue that the message belongs to.")
-    issue_type: str | None = added(
-        "the type of the issue that the message belongs to, in lower case: conversation, ticket or a newer one."
-    )
+    issue_type: str | None = added("the type of its issue in lower case: conversation, ticket or another.")
     account_id: str | None = added("the id of the account that the issue belongs to.")
     author_id: str | None = added("the id of the author, a user or a contact; see author_type.")
     author_email: str | None = added("the email address of the author.")
     author_name: str | None = added("the name of the author.")
     author_type: str | None = added(
-        "who wrote the message: contact (the customer) or user (your team, posts by bots included); contact where "
-        "Pylon names both, null where it names neither."
+        "contact (the customer) or user (your team, bots too); contact where Pylon names both, null where neither."
     )
     issue_updated_at: Timestamp | None = added("when the issue was last changed.")
     issue_read_at: Timestamp | None = added(
-        "when the connector read the issue, the same for all messages of one reading. A message whose time is earlier "
-        "than that of others of its issue was missing when the issue was last read: it was deleted or became private."
+        "when its issue was read. If others of its issue have a later time, it was deleted or became private."
     )
     latest_message_time: Timestamp | None = added(
-        "when the latest message of the issue was sent, the stream's cursor; the issue's created_at where "
-        "the API gives none."
+        "the issue's latest message, the stream's cursor; created_at without one."
     )
 
 
@@ -106,7 +82,6 @@ class IssueMessages(IssueStream):
     model = IssueMessage
 
     def check_config(self, config: Config) -> None:
-        """Raise DisabledByConfig when messages are not to be read."""
         if not config.include_messages:
             raise DisabledByConfig(
                 "Include Messages is switched off in the configuration. Switch it on, or leave this stream out.",
@@ -114,9 +89,7 @@ class IssueMessages(IssueStream):
             )
 
     def records(self, issue: Record, public_messages: Sequence[Record]) -> list[Record]:
-        """Return the issue's messages, one record each."""
         return list(message_records(issue, public_messages))
 
     def fit(self, record: Record) -> Record:
-        """Return a message that exceeds what destinations take, cut to size."""
         return message_within(record)

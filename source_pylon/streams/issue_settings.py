@@ -11,31 +11,21 @@ from source_pylon.streams.records import RecordModel, field, key
 
 
 class IssueStatus(RecordModel):
-    """A status of issues, as emitted by the stream issue_statuses."""
-
     slug: str = key("The slug of the status, as found in an issue's state; it identifies the status.")
-    category: str | None = field(
-        "The base status that it counts as: new, waiting_on_you, waiting_on_customer, on_hold, closed or a newer one."
-    )
+    category: str | None = field("Its base: new, waiting_on_you, waiting_on_customer, on_hold, closed or another.")
     is_archived: bool | None = field("Whether the status is archived.")
     is_default_status: bool | None = field("Whether the status is a default status.")
     label: str | None = field("The label of the issue status.")
 
 
 class Tag(RecordModel):
-    """A tag, as emitted by the stream tags."""
-
     id: str = key("The ID of the tag.")
     hex_color: str | None = field("The tag's color as a hex code.")
-    object_type: str | None = field(
-        "The type of object that the tag is for: account, issue, contact, article or another."
-    )
+    object_type: str | None = field("What the tag is for: account, issue, contact, article or another.")
     value: str | None = field("The tag's text, as found in the tags of other objects.")
 
 
 class TicketFormAffectedField(RecordModel):
-    """How a condition affects another field of the form."""
-
     required: bool | None = field("Whether the field must be filled in while the condition holds.")
     slug: str | None = field("The slug of the affected field.")
     type: str | None = field("The type of the affected field.")
@@ -43,36 +33,23 @@ class TicketFormAffectedField(RecordModel):
 
 
 class TicketFormVisibilityCondition(RecordModel):
-    """A condition on a field's value that shows or requires other fields of the form."""
-
-    affected_fields: list[TicketFormAffectedField] | None = field(
-        "The fields that are shown or required while the condition holds."
-    )
+    affected_fields: list[TicketFormAffectedField] | None = field("The fields that the condition shows or requires.")
     filter: dict[str, Any] | None = field("The filter that the field's value must match.")
-    filter_unsupported: bool | None = field(
-        "True where the condition cannot be written as a filter of the API; filter is then left out, but the condition "
-        "still holds in the form."
-    )
+    filter_unsupported: bool | None = field("True where filter is left out, because the API cannot express it.")
     id: str | None = field("The ID of the condition.")
 
 
 class TicketFormLayoutField(RecordModel):
-    """A field of a form for tickets."""
-
     description_html: str | None = field("The description of the ticket form layout field in HTML.")
     hidden: bool | None = field("Whether the field is hidden until a condition on another field shows it.")
     name: str | None = field("The name of the ticket form layout field.")
     required: bool | None = field("Whether the field must be filled in.")
     slug: str | None = field("The slug of the ticket form layout field.")
     type: str | None = field("The type of the ticket form layout field.")
-    visibility_conditions: list[TicketFormVisibilityCondition] | None = field(
-        "Conditions on this field's value that show or require other fields."
-    )
+    visibility_conditions: list[TicketFormVisibilityCondition] | None = field("Conditions on its value.")
 
 
 class TicketForm(RecordModel):
-    """A form for tickets, as emitted by the stream ticket_forms."""
-
     id: str = key("The ID of the ticket form.")
     description_html: str | None = field("The description of the ticket form in HTML.")
     fields: list[TicketFormLayoutField] | None = field("The fields of the form in their order.")
@@ -83,16 +60,12 @@ class TicketForm(RecordModel):
 
 
 class Tags(ListStream):
-    """Tags of issues, accounts and contacts."""
-
     name = "tags"
     endpoint = get_all("/tags")
     model = Tag
 
 
 class TicketForms(ListStream):
-    """Ticket forms."""
-
     name = "ticket_forms"
     endpoint = get_all("/ticket-forms")
     model = TicketForm

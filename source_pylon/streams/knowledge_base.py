@@ -4,7 +4,6 @@
 `GET /article-feedback`, `GET /training-data`.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from source_pylon.api.endpoints import get_all, get_paginated
@@ -16,8 +15,6 @@ from source_pylon.transform.columns import plain_text
 
 
 class KnowledgeBase(RecordModel):
-    """A knowledge base, as emitted by the stream knowledge_bases."""
-
     id: str = key("The ID of the knowledge base.")
     active_theme_id: str | None = field("The ID of the theme in use; null where it is one of Pylon's own themes.")
     default_language: str | None = field("The default language of the knowledge base.")
@@ -27,8 +24,6 @@ class KnowledgeBase(RecordModel):
 
 
 class ArticleTag(RecordModel):
-    """A tag of an article."""
-
     hex_color: str | None = field("The tag's color as a hex code.")
     id: str | None = field("The ID of the tag.")
     object_type: str | None = field("The type of object that the tag is for: account, article, issue or another.")
@@ -36,8 +31,6 @@ class ArticleTag(RecordModel):
 
 
 class ArticleApprovalInfo(RecordModel):
-    """The state of an article's review."""
-
     requested_at: Timestamp | None = field("When a review was requested; null if none was.")
     reviewed_at: Timestamp | None = field("When the current decision was made; null if none was.")
     reviewed_by_user_id: str | None = field("The user who made the current decision; null if none was made.")
@@ -45,24 +38,13 @@ class ArticleApprovalInfo(RecordModel):
 
 
 class ArticleVisibilityConfig(RecordModel):
-    """Who may see an article."""
-
-    ai_agent_access: str | None = field(
-        "Which AI agents may use the article: inherit (as the collection or knowledge base says), none, "
-        "specific_agents (those in allowed_agent_ids), or a newer value."
-    )
-    allowed_agent_ids: list[str] | None = field(
-        "AI agents that may use the article where ai_agent_access is specific_agents."
-    )
-    customer_visibility_condition: dict[str, Any] | None = field(
-        "The filter that a customer must match to see the article."
-    )
+    ai_agent_access: str | None = field("Which AI agents may use it: inherit, none, specific_agents or another.")
+    allowed_agent_ids: list[str] | None = field("The AI agents, where ai_agent_access is specific_agents.")
+    customer_visibility_condition: dict[str, Any] | None = field("The filter that a customer must match.")
     visibility: str | None = field("Who may see the article: public, customer, internal_only, or a newer value.")
 
 
 class Article(RecordModel):
-    """An article, as emitted by the stream knowledge_base_articles."""
-
     id: str = key("The ID of the article.")
     approval_info: ArticleApprovalInfo | None = field("The state of the article's review.")
     author_user_id: str | None = field("The ID of the user who authored the article.")
@@ -84,21 +66,12 @@ class Article(RecordModel):
 
 
 class CollectionVisibilityConfig(RecordModel):
-    """Who may see a collection."""
-
-    ai_agent_access: str | None = field(
-        "Which AI agents may use the collection: inherit (as the parent says), none, specific_agents (those"
-        " in allowed_agent_ids), or a newer value."
-    )
-    allowed_agent_ids: list[str] | None = field(
-        "AI agents that may use the collection where ai_agent_access is specific_agents."
-    )
+    ai_agent_access: str | None = field("Which AI agents may use it: inherit, none, specific_agents or another.")
+    allowed_agent_ids: list[str] | None = field("The AI agents, where ai_agent_access is specific_agents.")
     visibility: str | None = field("Who may see the collection: public, customer, internal_only, or a newer value.")
 
 
 class Collection(RecordModel):
-    """A collection of articles, as emitted by the stream knowledge_base_collections."""
-
     id: str = key("The ID of the collection.")
     created_at: Timestamp | None = field("When the collection was created.")
     description: str | None = field("The description of the collection.")
@@ -111,8 +84,6 @@ class Collection(RecordModel):
 
 
 class ArticleFeedback(RecordModel):
-    """A reader's rating of an article, as emitted by the stream article_feedback."""
-
     id: str = key("The ID of the feedback.")
     article_id: str | None = field("The ID of the article that was rated.")
     comment: str | None = field("What the reader wrote, if anything.")
@@ -125,8 +96,6 @@ class ArticleFeedback(RecordModel):
 
 
 class TrainingDataDocument(RecordModel):
-    """A file of training data."""
-
     external_id: str | None = field("The file's id in the system it comes from.")
     file_name: str | None = field("The file's name.")
     file_size: int | None = field("The file's size in bytes.")
@@ -136,8 +105,6 @@ class TrainingDataDocument(RecordModel):
 
 
 class TrainingDataScrapeStatus(RecordModel):
-    """The progress of reading a website."""
-
     last_scraped_at: Timestamp | None = field("When the website was last read.")
     pages_scraped: int | None = field("How many pages have been read.")
     status: str | None = field("The status of the reading.")
@@ -145,38 +112,18 @@ class TrainingDataScrapeStatus(RecordModel):
 
 
 class TrainingData(RecordModel):
-    """What Pylon's AI learns from, as emitted by the stream training_data."""
-
     id: str = key("The id of the training data.")
     created_at: Timestamp | None = field("When the training data was created.")
     documents: list[TrainingDataDocument] | None = field("The files that the training data consists of.")
-    exclude_from_kb_search: bool | None = field(
-        "Whether the training data is left out of searches of the knowledge base."
-    )
+    exclude_from_kb_search: bool | None = field("Whether searches of the knowledge base leave it out.")
     name: str | None = field("The name of the training data.")
-    scrape_status: TrainingDataScrapeStatus | None = field(
-        "The progress of reading the website, for training data from a website."
-    )
+    scrape_status: TrainingDataScrapeStatus | None = field("For a website: the progress of reading it.")
     type: str | None = field("The kind of training data, such as documents or a website.")
     updated_at: Timestamp | None = field("When the training data was last changed.")
-    visibility: str | None = field(
-        "Who may see the training data: everyone, user_only, ai_agent_only, or a newer value."
-    )
-
-
-def child_of_knowledge_base(record: dict[str, Any], knowledge_base: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an article or a collection as emitted: the API does not say to which knowledge base it belongs."""
-    return {**record, "knowledge_base_id": knowledge_base.get("id")}
-
-
-def article_feedback_record(feedback: dict[str, Any]) -> dict[str, Any]:
-    """Return a reader's feedback as emitted: with its comment as feedback text."""
-    return {**feedback, "feedback_text": plain_text(feedback.get("comment")) or None}
+    visibility: str | None = field("Who may see it: everyone, user_only, ai_agent_only or another.")
 
 
 class KnowledgeBases(ListStream):
-    """Knowledge bases."""
-
     name = "knowledge_bases"
     endpoint = get_all("/knowledge-bases")
     model = KnowledgeBase
@@ -188,21 +135,16 @@ class _KnowledgeBaseStream(SubStream):
     parents = KnowledgeBases.endpoint
 
     def transform_child(self, record: Record, parent: Record) -> Record:
-        """Add the id of the knowledge base."""
-        return child_of_knowledge_base(record, parent)
+        return {**record, "knowledge_base_id": parent.get("id")}
 
 
 class Articles(_KnowledgeBaseStream):
-    """Articles of knowledge bases."""
-
     name = "knowledge_base_articles"
     endpoint = get_paginated("/knowledge-bases/{id}/articles")
     model = Article
 
 
 class Collections(_KnowledgeBaseStream):
-    """Collections of articles."""
-
     name = "knowledge_base_collections"
     endpoint = get_all("/knowledge-bases/{id}/collections")
     model = Collection
@@ -219,13 +161,10 @@ class ArticleFeedbacks(ListStream):
     suggested = True
 
     def transform(self, record: Record) -> Record:
-        """Add the feedback text."""
-        return article_feedback_record(record)
+        return {**record, "feedback_text": plain_text(record.get("comment")) or None}
 
 
 class TrainingDataSources(ListStream):
-    """Sources of training data."""
-
     name = "training_data"
     endpoint = get_all("/training-data")
     model = TrainingData

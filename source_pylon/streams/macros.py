@@ -6,8 +6,6 @@ from source_pylon.streams.records import RecordModel, Timestamp, field, key
 
 
 class MacroAction(RecordModel):
-    """An action of a macro besides its text."""
-
     type: str | None = field("The kind of action, such as set_issue_state or set_issue_tags.")
 
 
@@ -20,8 +18,6 @@ class Visibility(RecordModel):
 
 
 class Macro(RecordModel):
-    """A macro, as emitted by the stream macros."""
-
     id: str = key("The ID of the macro.")
     actions: list[MacroAction] | None = field("The actions that execute when this macro is applied.")
     created_at: Timestamp | None = field("The time the macro was created.")
@@ -36,8 +32,6 @@ class Macro(RecordModel):
 
 
 class MacroGroup(RecordModel):
-    """A group of macros, as emitted by the stream macro_groups."""
-
     id: str = key("The ID of the macro group.")
     created_at: Timestamp | None = field("The time the macro group was created.")
     title: str | None = field("The title of the macro group.")
@@ -45,16 +39,12 @@ class MacroGroup(RecordModel):
 
 
 class Macros(ListStream):
-    """Macros."""
-
     name = "macros"
     endpoint = get_all("/macros")
     model = Macro
 
 
 class MacroGroups(ListStream):
-    """Groups of macros."""
-
     name = "macro_groups"
     endpoint = get_all("/macro-groups")
     model = MacroGroup

@@ -36,61 +36,50 @@ def added(description: str) -> Any:
     return Field(default=None, description=f"Added by the connector: {description}")
 
 
-class ExternalId(RecordModel):
-    """The id of an object in a system outside Pylon."""
+CUSTOM_FIELD_VALUES = (
+    "Values of custom fields by slug; each holds `slug` and `value`, or `values` where several may be chosen. Values "
+    "of select fields are option slugs, of relationship fields ids (see the stream custom_fields)."
+)
 
+
+class ExternalId(RecordModel):
     external_id: str | None = field("The object's id in the other system, unique per type of object.")
     label: str | None = field("What the id is, unique within the object.")
 
 
 class MiniAccount(RecordModel):
-    """An account, by its ids only."""
-
     external_ids: list[ExternalId] | None = field("External IDs associated with the account.")
     id: str | None = field("The ID of the account.")
 
 
 class MiniContact(RecordModel):
-    """A contact, by id and email only."""
-
     email: str | None = field("The contact's email address.")
     id: str | None = field("The ID of the contact.")
 
 
-class MiniTeam(RecordModel):
-    """A team, by id only."""
-
-    id: str | None = field("The ID of the team.")
+class MiniObject(RecordModel):
+    id: str | None = field("The object's ID.")
 
 
 class MiniUser(RecordModel):
-    """A user, by id and email only."""
-
     email: str | None = field("The user's email address.")
     id: str | None = field("The ID of the user.")
 
 
 class Actor(RecordModel):
-    """A user or a contact."""
-
     contact: MiniContact | None = field("The contact, if it is one.")
     user: MiniUser | None = field("The user, if it is one.")
 
 
 class ExternalIssue(RecordModel):
-    """An issue of another system, linked to an object of Pylon."""
-
     external_id: str | None = field(
-        "The id in the other system. Jira: a number; GitHub: owner/repository/number; Linear: a UUID; "
-        "Asana: a long number."
+        "The id in the other system. Jira, Asana: a number; GitHub: owner/repository/number; Linear: a UUID."
     )
     link: str | None = field("The address of the linked issue.")
     source: str | None = field("The other system: jira, github, linear, asana or another.")
 
 
 class MiniIssue(RecordModel):
-    """An issue, by id, number and title only."""
-
     id: str | None = field("The ID of the issue.")
     number: int | None = field("The issue's number, as people see it in Pylon.")
     title: str | None = field("The title of the issue.")

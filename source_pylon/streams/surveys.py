@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any
 
 from source_pylon.api.endpoints import get_all, get_paginated
 from source_pylon.config import Config
@@ -15,8 +14,6 @@ from source_pylon.transform.columns import plain_text
 
 
 class Survey(RecordModel):
-    """A survey, as emitted by the stream surveys."""
-
     id: str = key("The unique identifier of the survey.")
     name: str | None = field("The name of the survey.")
     type: str | None = field("The type of the survey: nps, csat, custom, or a newer one.")
@@ -24,8 +21,6 @@ class Survey(RecordModel):
 
 
 class SurveyResponseAnswer(RecordModel):
-    """The answer to one question of a survey."""
-
     prompt: str | None = field("The question.")
     question_id: str | None = field("The ID of the question, if it has one.")
     question_type: str | None = field("The type of the question: score, comment or a newer one.")
@@ -33,55 +28,22 @@ class SurveyResponseAnswer(RecordModel):
 
 
 class SurveyResponse(RecordModel):
-    """A response to a survey, as emitted by the stream survey_responses."""
-
     id: str = key("The unique identifier of the survey response.")
     account_id: str | None = field("The ID of the account associated with the response.")
     answers: list[SurveyResponseAnswer] | None = field("The answers submitted in this response.")
     contact_id: str | None = field("The ID of the contact who submitted the response.")
     excluded_at: Timestamp | None = field(
-        "When somebody excluded the response from Pylon's analytics; null for a response that counts. Leave the "
-        "excluded ones out (excluded_at IS NULL) to count what Pylon's own analytics count."
+        "When it was excluded from Pylon's analytics; null for a response that counts. Filter on excluded_at IS NULL."
     )
     issue_id: str | None = field("The ID of the issue that the survey was about, if it was about one.")
     submitted_at: Timestamp | None = field("When the response was submitted, the stream's cursor.")
-    survey_id: str | None = field(
-        "The ID of the survey that was answered. Set by the connector where the API leaves it out."
-    )
+    survey_id: str | None = field("The survey's ID. Set by the connector where the API leaves it out.")
     survey_instance_id: str | None = field("The ID of the single delivery of the survey that led to the response.")
-    survey_type: str | None = field(
-        "The type of the survey that was answered: nps, csat, custom, or a newer one. Set by the connector where the "
-        "API leaves it out."
-    )
+    survey_type: str | None = field("nps, csat, custom or another. Set by the connector where the API leaves it out.")
     survey_name: str | None = added("the name of the survey that was answered.")
-    score: float | None = added(
-        "the answer to the survey's score question as a number; the first, where the survey asks for several scores; "
-        "null where there is none."
-    )
-    comment: str | None = added(
-        "the answer to the survey's comment question as plain text; the first, where the survey asks for several "
-        "comments; null where there is none. All answers are in answers and feedback_text."
-    )
+    score: float | None = added("the answer to the first score question, as a number; null where there is none.")
+    comment: str | None = added("the answer to the first comment question, as plain text; null where there is none.")
     feedback_text: str | None = added("the questions and answers as plain text; null when there is none.")
-
-
-def survey_response_record(response: dict[str, Any], survey: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a response as emitted: with the survey's name, score and comment, and all its answers as feedback text.
-
-    Pylon gives every answer as text with the `question_type` "score" or "comment", which decides about the columns
-    `score` and `comment`. A score that is not a decimal number is in `answers` only.
-    """
-    record = dict(response)
-    record["survey_id"] = record.get("survey_id") or survey.get("id")
-    record["survey_name"] = survey.get("name")
-    record["survey_type"] = record.get("survey_type") or survey.get("type")
-    answers = list(_answers(record.get("answers")))
-    scores = (number for kind, _, value in answers if kind == "score" and (number := _number(value)) is not None)
-    record["score"] = next(scores, None)
-    record["comment"] = next((value for kind, _, value in answers if kind == "comment"), None)
-    texts = (f"{prompt}\n{value}" if prompt else value for _, prompt, value in answers)
-    record["feedback_text"] = "\n\n".join(texts) or None
-    return record
 
 
 def _answers(answers: object) -> Iterator[tuple[object, str, str]]:
@@ -97,8 +59,6 @@ def _number(text: str) -> float | None:
 
 
 class Surveys(ListStream):
-    """Surveys."""
-
     name = "surveys"
     endpoint = get_all("/surveys")
     model = Survey
@@ -121,5 +81,19 @@ class SurveyResponses(SubStream):
         return timedelta(days=7)
 
     def transform_child(self, record: Record, parent: Record) -> Record:
-        """Add the survey, and the answers as columns and as text."""
-        return survey_response_record(record, parent)
+        """Add the survey, its score and comment as columns, and all answers as feedback text.
+
+        Pylon gives every answer as text with the `question_type` "score" or "comment", which decides about the columns
+        `score` and `comment`. A score that is not a decimal number is in `answers` only.
+        """
+        record = dict(record)
+        record["survey_id"] = record.get("survey_id") or parent.get("id")
+        record["survey_name"] = parent.get("name")
+        record["survey_type"] = record.get("survey_type") or parent.get("type")
+        answers = list(_answers(record.get("answers")))
+        scores = (number for kind, _, value in answers if kind == "score" and (number := _number(value)) is not None)
+        record["score"] = next(scores, None)
+        record["comment"] = next((value for kind, _, value in answers if kind == "comment"), None)
+        texts = (f"{prompt}\n{value}" if prompt else value for _, prompt, value in answers)
+        record["feedback_text"] = "\n\n".join(texts) or None
+        return record

@@ -6,16 +6,12 @@ from source_pylon.streams.records import MiniUser, RecordModel, field, key
 
 
 class MiniRole(RecordModel):
-    """A user's role."""
-
     id: str | None = field("The ID of the role.")
     name: str | None = field("The name of the role.")
     slug: str | None = field("The slug of the role.")
 
 
 class User(RecordModel):
-    """A user of Pylon, as emitted by the stream users."""
-
     id: str = key("The ID of the user.")
     avatar_url: str | None = field("The user's picture.")
     email: str | None = field("The primary email of the user.")
@@ -30,11 +26,7 @@ class User(RecordModel):
 
 
 class TeamAssignmentConfiguration(RecordModel):
-    """How a team's issues are assigned to its members."""
-
-    assignment_method: str | None = field(
-        "How issues reach the members: routing, schedule, manual, pull_queue, or a newer method."
-    )
+    assignment_method: str | None = field("How: routing, schedule, manual, pull_queue or another.")
     only_assign_if_user_active: bool | None = field("Whether only members who are active are assigned issues.")
     override_existing_assignee: bool | None = field("Whether a new assignment replaces an earlier assignee.")
     team_schedule_id: str | None = field("The ID of the schedule from which the team assigns, if it has one.")
@@ -47,9 +39,7 @@ class TeamScheduleBlock(RecordModel):
     end_time: str | None = field(
         "When the block ends, as HH:MM in the schedule's time zone; on the next day where it is not after start_time."
     )
-    recurrence: str | None = field(
-        "How often the block repeats: weekly, biweekly, daily, or custom where these fields cannot express it."
-    )
+    recurrence: str | None = field("weekly, biweekly, daily, or custom where these fields cannot express it.")
     start_time: str | None = field("When the block begins, as HH:MM in the schedule's time zone.")
     team_id: str | None = field("The sub-team that receives issues during the block.")
     user_id: str | None = field("The member who receives issues during the block.")
@@ -57,31 +47,21 @@ class TeamScheduleBlock(RecordModel):
 
 
 class TeamSchedule(RecordModel):
-    """When the members of a team receive issues."""
-
     blocks: list[TeamScheduleBlock] | None = field("Who receives issues, and when.")
     id: str | None = field("The ID of the schedule.")
     timezone: str | None = field("The time zone of the hours in the blocks, by its IANA name.")
 
 
 class Team(RecordModel):
-    """A team of users, as emitted by the stream teams."""
-
     id: str = key("The ID of the team.")
-    assignment_configuration: TeamAssignmentConfiguration | None = field(
-        "How the team's issues are assigned to its members."
-    )
+    assignment_configuration: TeamAssignmentConfiguration | None = field("How members are assigned issues.")
     name: str | None = field("The name of the team.")
     schedule: TeamSchedule | None = field("When the members of the team receive issues.")
     users: list[MiniUser] | None = field("The users in the team.")
 
 
-class UserRole(RecordModel):
-    """A role of users, as emitted by the stream user_roles."""
-
+class UserRole(MiniRole):
     id: str = key("The ID of the role.")
-    name: str | None = field("The name of the role.")
-    slug: str | None = field("The slug of the role.")
 
 
 class Users(ListStream):
@@ -94,16 +74,12 @@ class Users(ListStream):
 
 
 class Teams(ListStream):
-    """Teams."""
-
     name = "teams"
     endpoint = get_all("/teams")
     model = Team
 
 
 class UserRoles(ListStream):
-    """Roles of users."""
-
     name = "user_roles"
     endpoint = get_all("/user-roles")
     model = UserRole

@@ -11,21 +11,7 @@ comments and images without alternative text leave nothing. An image's address i
 file links anew at every read, so the text of an unchanged message would differ. CSS is not interpreted: text
 hidden by a style is kept, because losing a customer's words is worse than keeping a mail's preview line.
 
-Why lxml (BSD-3-Clause, wheels for Python 3.10 to 3.14) and a layout of our own: measured on one core, Python
-3.11, microseconds for a mail of 0.8 KB with a list, a table and quotes, and for 1.5 KB of 12 paragraphs with
-links; seconds for 10 MB, and for 100,000 nested elements.
-
-| library | 0.8 KB | 1.5 KB | 10 MB | nested | why not |
-| --- | --- | --- | --- | --- | --- |
-| lxml 6.1 events and this layout | 126 | 155 | 1.3 | 0.2 | |
-| html-to-markdown 3.21, plain | 189 | 194 | 1.4 | text lost | drops link targets and quote marks |
-| resiliparse 2.0 | 110 | 111 | 0.4 | 0.1 | drops link targets and quote marks |
-| inscriptis 2.7 | 503 | 615 | 4.5 | text lost | quotes only indented; needs Python 3.11 |
-| markdownify 1.2 | 2024 | 3011 | > 30 | | Markdown escapes; slow |
-| selectolax 1.0, parsing alone | 38 | 43 | 0.4 | 34 | quadratic in the depth |
-
-lxml's event interface builds no tree, and the depth is unbounded. Version 6 is the first whose wheels hold libxml2
-2.14, which cuts HTML into tokens as browsers do. libxml2 searches all open elements for the one that an end tag closes,
+docs/architecture.md says why lxml is used. libxml2 searches all open elements for the one that an end tag closes,
 which takes quadratic time where many are open and many end tags close none of them. Such a text, which no mail program
 writes, is only stripped of its tags: without list markers, quote marks and targets of links.
 """

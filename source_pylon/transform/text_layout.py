@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 _Attributes = Mapping[str, str]
 _Handler = Callable[[_Attributes], None]
@@ -46,23 +47,23 @@ class Layout:
         self._starts: dict[str, _Handler] = {
             **dict.fromkeys(INVISIBLE, self._invisible_start),
             **dict.fromkeys(PREFORMATTED, self._preformatted_start),
-            **dict.fromkeys(PARAGRAPHS, self._paragraph_start),
-            **dict.fromkeys(LINES, self._line_start),
+            **dict.fromkeys(PARAGRAPHS, partial(self._block_start, 2)),
+            **dict.fromkeys(LINES, partial(self._block_start, 1)),
             **dict.fromkeys(("ul", "menu", "dir"), self._list_start),
             **dict.fromkeys(("td", "th"), self._cell_start),
-            "ol": self._numbered_start, "li": self._item_start, "dd": self._indent_start,
-            "tr": self._row_start, "br": self._line_break, "blockquote": self._quote_start,
+            "ol": self._numbered_start, "li": self._item_start, "dd": partial(self._indent_start, 1, "  "),
+            "tr": self._row_start, "br": self._line_break, "blockquote": partial(self._indent_start, 2, "> "),
             "a": self._link_start, "img": self._image,
         }  # fmt: skip
         self._ends: dict[str, Callable[[], None]] = {
             **dict.fromkeys(INVISIBLE, self._invisible_end),
             **dict.fromkeys(PREFORMATTED, self._preformatted_end),
-            **dict.fromkeys(PARAGRAPHS, self._paragraph_end),
-            **dict.fromkeys(LINES, self._line_end),
+            **dict.fromkeys(PARAGRAPHS, partial(self._ask_gap, 2)),
+            **dict.fromkeys(LINES, partial(self._ask_gap, 1)),
             **dict.fromkeys(("ul", "ol", "menu", "dir"), self._list_end),
             **dict.fromkeys(("td", "th"), self._cell_end),
-            "tr": self._row_end, "li": self._item_end, "dd": self._indent_end,
-            "blockquote": self._quote_end, "a": self._link_end,
+            "tr": self._row_end, "li": self._item_end, "dd": partial(self._indent_end, 1),
+            "blockquote": partial(self._indent_end, 2), "a": self._link_end,
         }  # fmt: skip
         self.reset(preformatted=False)
 
@@ -193,34 +194,16 @@ class Layout:
             self._gap += 1
             self._held.clear()
 
-    def _line_start(self, _: _Attributes) -> None:
+    def _block_start(self, lines: int, _: _Attributes) -> None:
         if not self._tight:
-            self._ask_gap(1)
+            self._ask_gap(lines)
 
-    def _line_end(self) -> None:
-        self._ask_gap(1)
+    def _indent_start(self, lines: int, prefix: str, _: _Attributes) -> None:
+        self._ask_gap(lines)
+        self._push_prefix(prefix)
 
-    def _paragraph_start(self, _: _Attributes) -> None:
-        if not self._tight:
-            self._ask_gap(2)
-
-    def _paragraph_end(self) -> None:
-        self._ask_gap(2)
-
-    def _quote_start(self, _: _Attributes) -> None:
-        self._ask_gap(2)
-        self._push_prefix("> ")
-
-    def _quote_end(self) -> None:
-        self._ask_gap(2)
-        self._pop_prefix()
-
-    def _indent_start(self, _: _Attributes) -> None:
-        self._ask_gap(1)
-        self._push_prefix("  ")
-
-    def _indent_end(self) -> None:
-        self._ask_gap(1)
+    def _indent_end(self, lines: int) -> None:
+        self._ask_gap(lines)
         self._pop_prefix()
 
     def _preformatted_start(self, _: _Attributes) -> None:
@@ -275,7 +258,7 @@ class Layout:
     # --- Tables
 
     def _row_start(self, attributes: _Attributes) -> None:
-        self._line_start(attributes)
+        self._block_start(1, attributes)
         self._rows.append(self._written)
 
     def _row_end(self) -> None:

@@ -107,7 +107,7 @@ class ChangeSearch:
 
     def _first_page(self, body: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
         answer = self._client.request(SEARCH, body={**body, "limit": self._max_issues})
-        return responses.items(SEARCH, answer), responses.next_cursor(SEARCH, answer) is None
+        return responses.items(answer), responses.next_cursor(answer) is None
 
     def _all_pages(self, body: dict[str, Any], window: TimeWindow) -> Iterator[ChangedIssues]:
         for page in self._client.pages(SEARCH, body=body):

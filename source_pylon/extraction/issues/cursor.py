@@ -43,13 +43,6 @@ class IssueCursor:
     unread_issues: tuple[str, ...] = ()
     """Ids of issues whose messages could not be read; the next sync tries them first."""
 
-    def covers(self, created: datetime | None) -> bool:
-        """Return whether the history read so far includes an issue created at that time."""
-        if self.history_complete:
-            return True
-        back_to = self.history_read_back_to
-        return back_to is not None and created is not None and created >= back_to
-
     def floor(self, start: datetime | None) -> datetime | None:
         """Return the creation time from which on issues belong to the stream; None for all of them.
 
@@ -147,11 +140,5 @@ def parse_issue_cursor(name: str, state: Mapping[str, Any], include_messages: bo
         logger.info(
             f"Stream {name}: Include Messages was switched on, so the history is read once more, with messages."
         )
-        return replace(
-            cursor,
-            history_read_back_to=None,
-            history_complete=False,
-            older_activity_read_until=None,
-            older_activity_complete=False,
-        )
+        return IssueCursor(until, latest_message_time=cursor.latest_message_time, unread_issues=cursor.unread_issues)
     return cursor

@@ -175,7 +175,7 @@ class IssueHistory:
     def newest_before(self, moment: datetime) -> datetime | None:
         """Return when the newest issue created before `moment` was created; None if there is none."""
         answer = self._client.request(SEARCH, body={"filter": _created_before(moment), "limit": 1})
-        issues = responses.items(SEARCH, answer)
+        issues = responses.items(answer)
         if not issues:
             return None
         created = parse(issues[0].get("created_at"))

@@ -92,10 +92,10 @@ class MessageReader:
     def is_gone(self, issue_id: str) -> bool:
         """Whether an issue that Pylon refuses by itself (400) was scrubbed: others can be read, or it is not found."""
         answer = self._client.request(SEARCH, body={"limit": _OTHERS_TO_TRY})
-        found = [str(issue.get("id")) for issue in responses.items(SEARCH, answer)]
+        found = [str(issue.get("id")) for issue in responses.items(answer)]
         if issue_id in found:
             return False
-        if responses.next_cursor(SEARCH, answer) is None:
+        if responses.next_cursor(answer) is None:
             return True
         for other in found:
             try:
@@ -132,4 +132,4 @@ class MessageReader:
         if self._readable:
             yield self._readable
         answer = self._client.request(SEARCH, body={"limit": _OTHERS_TO_TRY})
-        yield from (str(issue["id"]) for issue in responses.items(SEARCH, answer) if issue.get("id"))
+        yield from (str(issue["id"]) for issue in responses.items(answer) if issue.get("id"))

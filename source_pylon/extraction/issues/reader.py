@@ -250,4 +250,6 @@ def duration(minutes: float) -> str:
     """Return minutes in words."""
     if minutes < 1:
         return "less than a minute"
+    if minutes < 1.5:
+        return "about a minute"
     return f"about {minutes:.0f} minutes" if minutes < 100 else f"about {minutes / 60:.0f} hours"

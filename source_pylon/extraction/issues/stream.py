@@ -70,7 +70,7 @@ class IssueStream(Stream):
         body: Record = {"limit": 1}
         if self.issue_type:
             body["filter"] = {"field": "issue_type", "operator": "equals", "value": self.issue_type}
-        issues = responses.items(SEARCH, client.request(SEARCH, body=body))
+        issues = responses.items(client.request(SEARCH, body=body))
         for issue in issues[:1] if config.include_messages else ():
             try:
                 client.request(MESSAGES, str(issue.get("id")), query={"limit": 1})
