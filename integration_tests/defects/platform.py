@@ -246,7 +246,13 @@ DEFECTS = (
     Defect(
         "stream-twice-read-once",
         "a_catalog_that_names_a_stream_twice",
-        Edit(_SOURCE, "            raise _twice(stream.name)", "            continue"),
+        Edit(
+            _SOURCE,
+            "        if any(configured.stream is stream for configured in streams):\n",
+            "        if any(configured.stream is stream for configured in streams):\n"
+            "            continue\n"
+            "        if False:\n",
+        ),
     ),
     Defect(
         "incremental-without-a-cursor",
@@ -269,7 +275,7 @@ DEFECTS = (
             _SOURCE,
             "        streams.append(ConfiguredStream(",
             "        if item.cursor_field and item.cursor_field != [stream.cursor_field]:\n"
-            "            raise _twice(stream.name)\n"
+            "            raise ValueError(stream.name)\n"
             "        streams.append(ConfiguredStream(",
         ),
     ),
