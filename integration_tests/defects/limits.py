@@ -24,6 +24,7 @@ DEFECTS = (
         Edit(
             _PROGRESS, '        self._waits[endpoint.key] = (self._monotonic() + seconds, "before another try")\n', ""
         ),
+    ),
     Defect(
         "slow-answers-not-said",
         "an_answer_that_takes_long_is_waited_for",
@@ -42,6 +43,7 @@ DEFECTS = (
             "is_timed = _messages(self._context) and expected > self._done",
             "is_timed = False",
         ),
+    ),
     Defect(
         "states-invented",
         "before_there_is_anything_to_give",
@@ -50,6 +52,7 @@ DEFECTS = (
             "if not self._is_ended and self._is_resumable and self._state:",
             "if not self._is_ended:",
         ),
+    ),
     Defect(
         "no-estimates",
         "the_first_estimate_of_a_first_sync",
@@ -58,6 +61,7 @@ DEFECTS = (
             "        self._put_trace(AirbyteTraceMessage(TraceType.ESTIMATE,",
             "        (AirbyteTraceMessage(TraceType.ESTIMATE,",
         ),
+    ),
     Defect(
         "refusals-teach-nothing",
         "a_table_that_promises_too_much",
@@ -71,6 +75,7 @@ DEFECTS = (
             "        if self._full_since is None or self._places >= self._ceiling",
             "        if self._full_since or self._places >= 0",
         ),
+    ),
     Defect(
         "half-of-the-table-used",
         "the_right_table_is_used_whole",
@@ -84,6 +89,7 @@ DEFECTS = (
             "while moments and moments[0] + self._minute <= now:",
             "while moments and moments[0] + 0.9 * self._minute <= now:",
         ),
+    ),
     Defect(
         "burst-never-given-up",
         "a_burst_that_a_token_bucket_refuses",
@@ -102,6 +108,7 @@ DEFECTS = (
             "self._places = max(min(allowed, careful), self._places * _MAX_CUT, safe, 1.0)",
             "self._places = max(1.0, self._places * 0.01)",
         ),
+    ),
     Defect(
         "refusals-ignored-between-clients",
         "clients_that_share_a_limit",
@@ -123,6 +130,7 @@ DEFECTS = (
         Edit(
             _LIMIT, 'self._ceiling = float("inf") if share == 1 else float(self._table)', 'self._ceiling = float("inf")'
         ),
+    ),
     Defect(
         "share-never-regained",
         "a_share_comes_back_to_its_ceiling",
@@ -131,6 +139,7 @@ DEFECTS = (
             "        if self._full_since is None or self._places >= self._ceiling",
             "        if self._full_since or self._places >= 0",
         ),
+    ),
     Defect(
         "smaller-limit-not-said",
         "a_smaller_limit_than_published",
@@ -144,6 +153,7 @@ DEFECTS = (
             "        if self._full_since is None or self._places >= self._ceiling",
             "        if self._full_since or self._places >= 0",
         ),
+    ),
     Defect(
         "request-with-an-unknown-parameter",
         "every_request_has_only_what_the_sdk_declares",
