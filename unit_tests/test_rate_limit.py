@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -60,6 +61,7 @@ def test_the_right_table_is_used_whole_and_hardly_ever_exceeded(
     window: type[SlidingWindow | FixedWindow], limit: int
 ) -> None:
     outcome = simulate(window(limit), [AdaptiveLimit(limit, MINUTE)], 240)
+    assert outcome.used(0, 5) >= 0.97 * limit * 5
     assert outcome.used() >= 0.97 * limit * 240
     assert outcome.refused_share() <= 0.01
 
@@ -71,6 +73,26 @@ def test_a_token_bucket_is_used_whatever_burst_it_takes(burst: str, allowed: int
     outcome = simulate(server, [AdaptiveLimit(allowed, MINUTE)], 60, workers=50)
     assert outcome.used(10, 60) >= 0.9 * allowed * 50
     assert outcome.refused_share(since=10) <= 0.02
+    assert len(outcome.refused[0]) <= 2 * 60, "two refused calls a minute, however many calls are allowed"
+
+
+@pytest.mark.parametrize("burst", [1, 10])
+def test_a_burst_that_a_token_bucket_refuses_is_not_tried_after_the_next_pause(burst: int) -> None:
+    server, limit, now = TokenBucket(120, burst), AdaptiveLimit(120, MINUTE), 0.0
+    for _ in range(10):
+        answered = 0
+        while answered < 40:
+            if wait := limit.wait(now):
+                now += wait
+                continue
+            limit.send(now)
+            if wait := server.wait(now):
+                limit.refuse(now, float(math.ceil(wait)))
+            else:
+                limit.answer(now)
+                answered += 1
+        now += 5 * MINUTE
+    assert limit.refusals == 1
 
 
 def test_a_token_bucket_without_a_burst_is_used_where_latency_is_steady() -> None:

@@ -59,7 +59,7 @@ def _notes_as_messages() -> AbstractContextManager[object]:
 
 
 def _repeating() -> AbstractContextManager[object]:
-    return patch.object(Recipient, "_take", lambda _recipient, _listed: True)
+    return patch.object(Recipient, "take_change", lambda recipient, listed: recipient.stream.accepts(listed))
 
 
 @pytest.mark.parametrize(
