@@ -51,7 +51,7 @@ def _without_changes() -> AbstractContextManager[object]:
 
 
 def _changes_ahead_of_their_issues() -> AbstractContextManager[object]:
-    return patch.object(IssueCursor, "after_history", lambda cursor, _back_to: cursor.completed())
+    return patch.object(IssueCursor, "after_history", lambda cursor, **_: cursor.completed())
 
 
 def _notes_as_messages() -> AbstractContextManager[object]:
