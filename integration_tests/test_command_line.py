@@ -261,7 +261,10 @@ def test_a_misspelled_stream_is_told_with_the_one_that_was_meant() -> None:
 @pytest.mark.parametrize("form", ["output", "message", "catalog"])
 def test_a_read_takes_what_discover_prints_and_reads_all_of_its_streams(form: str, small: Sandbox) -> None:
     found = discover()
-    catalog = {**found.catalog, "streams": [s for s in found.catalog["streams"] if s["name"] in ("contacts", "users")]}
+    catalog = {
+        **found.catalog,
+        "streams": [s for s in found.catalog["streams"] if s["name"] in ("contacts", "accounts")],
+    }
     message = json.dumps({"type": "CATALOG", "catalog": catalog})
     content = {
         "output": "\n".join([line for line in found.text.splitlines() if '"CATALOG"' not in line] + [message, ""]),
@@ -272,7 +275,11 @@ def test_a_read_takes_what_discover_prints_and_reads_all_of_its_streams(form: st
         output = run(files.arguments("read"))
     assert output.code == 0, output.errors
     assert set(output.ids("contacts")) == expected(small, "contacts").keys()
-    assert output.statuses("users") == ["STARTED", "RUNNING", "COMPLETE"]
+    assert output.statuses("accounts") == ["STARTED", "RUNNING", "COMPLETE"]
+    with Files(config_for(small), content, output.state) as files:
+        second = run(files.arguments("read"))
+    assert set(second.ids("contacts")) == expected(small, "contacts").keys()
+    assert second.ids("accounts") == [], "it is read incrementally, because it can be"
 
 
 # --- states ---
@@ -363,7 +370,9 @@ SECRET = "pylon_api_5ecret7oken"
 
 @pytest.mark.parametrize("place", ["config", "catalog", "state"])
 def test_a_configuration_in_the_place_of_a_file_is_not_repeated(place: str, small: Sandbox) -> None:
-    pasted = json.dumps({"api_token": SECRET, "streams": [SECRET, {"stream": SECRET}], "sync_mode": SECRET})
+    # What has neither a dot nor a slash would not be taken for a path anyway.
+    fields = {"api_url": "https://api.usepylon.com", "streams": [SECRET, {"stream": SECRET}], "sync_mode": SECRET}
+    pasted = json.dumps({"api_token": SECRET, **fields})
     with Files(config_for(small), configured_catalog(["issues"]), []) as files:
         as_path = [pasted if one == files.path(place) else one for one in files.arguments("read")]
         outputs = [run(as_path)]

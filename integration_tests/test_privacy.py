@@ -14,7 +14,7 @@ from integration_tests.sandbox.faults import reset_in_body, status, transform, t
 from integration_tests.sandbox.text import PRIVATE
 from integration_tests.support.connector import Files, Output, complete, config_for, configured_catalog, launcher, read
 from integration_tests.support.expected import ago
-from integration_tests.support.faults import MESSAGES, SEARCH, hook
+from integration_tests.support.faults import LIST, MESSAGES, hook
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def test_no_private_message_and_no_token_is_written_at_debug_level(noted: Sandbo
 
 def test_nothing_leaks_where_private_messages_do_not_count_for_an_issues_times() -> None:
     with Sandbox(size=Size(issues=300), limits=None, private_in_record=False, private_counts=False) as sandbox:
+        issue = _issue(sandbox, NOTE, [{"html": NOTE, "private": True}])
         output = debug_read(sandbox)
+        assert _record(output, issue)["body_html"] is None
         assert output.code == 0
         assert_nothing_leaks(output, sandbox)
 
@@ -133,8 +135,9 @@ def test_a_note_does_not_leave_as_the_body_of_its_issue(way: str, noted: Sandbox
 def test_a_note_does_not_leave_as_the_body_of_an_issue_without_a_latest_message(noted: Sandbox) -> None:
     """Whether internal notes count for `latest_message_time` is not documented."""
     issue = _issue(noted, NOTE, [{"html": NOTE, "private": True}])
-    noted.faults.add(Fault(SEARCH, transform(partial(_change, issue, latest_message_time=None)), times=None))
+    listed = noted.faults.add(Fault(LIST, transform(partial(_change, issue, latest_message_time=None)), times=None))
     output = debug_read(noted)
+    assert listed.fired
     assert _record(output, issue)["body_html"] is None
     assert_nothing_leaks(output, noted)
 
@@ -162,7 +165,8 @@ def test_a_note_does_not_leave_as_the_body_where_its_messages_are_refused(noted:
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_messages_of_any_order_are_compared_with_the_body(order: int, noted: Sandbox) -> None:
-    issue = _issue(noted, NOTE, [{"html": "<p>Hello</p>"}, {"html": NOTE, "private": True}, {"html": "<p>Bye</p>"}])
+    notes = [{"html": "<p>Another note</p>", "private": True}, {"html": NOTE, "private": True}]
+    issue = _issue(noted, NOTE, [{"html": "<p>Hello</p>"}, *notes, {"html": "<p>Bye</p>"}])
     noted.faults.add(Fault(MESSAGES, transform(lambda answer: {**answer, "data": answer["data"][::order]}), times=None))
     output = debug_read(noted)
     record = _record(output, issue)
@@ -210,6 +214,14 @@ def test_the_body_and_the_attachments_that_public_messages_show_leave(noted: San
     output = debug_read(noted)
     record = _record(output, issue)
     assert (record["body_html"], record["attachment_urls"]) == (body, [IMAGE.format("own", 2)])
+    without_notes = {
+        one["id"]: one["body_html"]
+        for one in noted.expected("issues")
+        if one.get("body_html") and not any(message["is_private"] for message in noted.messages(one["id"]))
+    }
+    assert len(without_notes) > 50
+    records = {one["id"]: one for one in output.records("issues")}
+    assert {one: records[one]["body_html"] for one in without_notes} == without_notes
     assert_nothing_leaks(output, noted)
 
 

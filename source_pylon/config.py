@@ -209,8 +209,6 @@ class Config(BaseModel):
     @classmethod
     def load(cls, values: Any) -> "Config":
         """Return the configuration made of `values`; raises InvalidConfig with a text for the person who wrote it."""
-        if not isinstance(values, dict):
-            values = dict(values) if hasattr(values, "keys") else values
         try:
             return cls.model_validate(values)
         except ValidationError as error:

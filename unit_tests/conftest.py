@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 import requests_mock
+from hypothesis import Phase, settings
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+
+settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], database=None)
 
 
 class MockedPylon(requests_mock.Adapter):

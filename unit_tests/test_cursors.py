@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from source_pylon.api.errors import Unavailable
@@ -40,6 +40,10 @@ def test_a_cursor_that_is_written_and_read_is_the_same(moment: datetime) -> None
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "1998-12-31T23:59:59Z", "soon", "", None, 5, {}])
 def test_a_state_that_no_sync_can_have_written_is_no_cursor(value: object) -> None:
     assert parse_cursor(value) is None
+
+
+def test_a_state_may_be_as_old_as_1999() -> None:
+    assert parse_cursor("1999-01-01T00:00:00Z") == datetime(1999, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("state", [None, {}])
@@ -90,6 +94,8 @@ def test_a_cursor_ahead_by_what_whole_seconds_explain_is_kept() -> None:
 
 
 @given(moments, st.none() | moments)
+@example(NOW, NOW + SECOND)
+@example(NOW, NOW + DAY)
 def test_the_next_cursor_never_falls_behind_a_cursor_of_a_right_clock(
     horizon: datetime, cursor: datetime | None
 ) -> None:
@@ -100,6 +106,11 @@ def test_the_next_cursor_never_falls_behind_a_cursor_of_a_right_clock(
 
 
 @given(st.none() | moments, st.none() | moments, moments, lookbacks)
+@example(None, None, NOW, DAY)
+@example(NOW, None, NOW, DAY)
+@example(None, NOW, NOW, DAY)
+@example(NOW - DAY, NOW, NOW, timedelta(0))
+@example(NOW, NOW, NOW, DAY)
 def test_reading_begins_at_the_start_date_or_the_lookback_before_the_cursor(
     start: datetime | None, cursor: datetime | None, horizon: datetime, lookback: timedelta
 ) -> None:

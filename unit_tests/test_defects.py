@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from integration_tests.defects import page
+from integration_tests.defects.__main__ import time_limit
 from integration_tests.defects.catalog import DEFECTS, SAMPLE, proofs
 from integration_tests.defects.planted import PACKAGE, Edit
+from integration_tests.defects.results import Results
+from integration_tests.defects.scenarios import SECONDS, Outcome
 
 PAGE = page.PAGE.read_text(encoding="utf-8")
 
@@ -57,3 +60,27 @@ def test_the_sample_has_defects_of_every_kind() -> None:
         "integration_tests/faults/test_time.py",
         "integration_tests/test_privacy.py",
     }
+
+
+def test_an_interrupted_measurement_is_continued_with_the_last_result_of_each_defect(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    first = Results(file)
+    first.add_clean("test_a", Outcome("passed", "", 2.0))
+    first.add_planted("no-retries", Outcome("passed", "", 3.0))
+    first.add_planted("no-retries", Outcome("failed", "assert 1 == 2", 4.0))
+    again = Results(file)
+    assert again.clean == {"test_a": Outcome("passed", "", 2.0)}
+    assert again.planted == {"no-retries": Outcome("failed", "assert 1 == 2", 4.0)}
+    assert again.with_verdict("failed", ["no-retries", "never-run"]) == ["no-retries"]
+
+
+@pytest.mark.parametrize(("seconds", "limit"), [(0.5, 30), (12, 120), (60, SECONDS)])
+def test_a_test_counts_as_hung_after_ten_times_its_duration_within_bounds(seconds: float, limit: float) -> None:
+    assert time_limit(Outcome("passed", "", seconds)) == limit
+    assert time_limit(None) == SECONDS
+
+
+def test_a_test_that_ran_into_a_time_limit_is_told_from_one_that_noticed_something() -> None:
+    assert Outcome("failed", "Failed: Timeout (>30.0s) from pytest-timeout.", 30.0).is_hung
+    assert not Outcome("failed", "AssertionError: assert 3 == 4", 30.0).is_hung
+    assert not Outcome("passed", "", 1.0).is_hung

@@ -13,7 +13,7 @@ from source_pylon.extraction.issues.endpoints import LIST, SEARCH
 from source_pylon.extraction.stream import Stream
 from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
-from source_pylon.transform.truncation import MOST_BYTES
+from source_pylon.transform.truncation import MAX_LINE_BYTES
 
 ROOT = Path(__file__).parents[1]
 
@@ -157,7 +157,7 @@ def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
     assert "never comes closer to the present than 10 minutes" in text
     assert timing.rate_limit_patience == 3600
     assert "refuses every request for an hour counts as broken" in text
-    assert MOST_BYTES == 16_000_000
+    assert MAX_LINE_BYTES == 16_000_000
     assert "would exceed 16 MB" in text
     assert (LIST.page_size, SEARCH.page_size) == (20_000, 1000)
     assert "the list of issues (about 1,000 in one request)" in text

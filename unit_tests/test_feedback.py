@@ -10,7 +10,7 @@ import pytest
 
 from source_pylon.transform.clean import dump_line
 from source_pylon.transform.feedback import issue_record, message_records
-from source_pylon.transform.truncation import MOST_BYTES, issue_within, message_within
+from source_pylon.transform.truncation import MAX_LINE_BYTES, issue_within, message_within
 
 
 def message(number: int, html: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -122,12 +122,15 @@ def test_messages_are_in_the_order_of_their_times_however_these_are_written() ->
 
 @pytest.mark.parametrize("character", ["x", "é", "\u0001", '"', "💬"])
 def test_a_record_stays_below_what_destinations_take_and_says_that_it_was_cut(character: str) -> None:
-    messages = [message(number, f"<p>{character * 3_000_000}</p>") for number in range(1, 5)]
-    record = emitted({**ISSUE, "body_html": character * 1_000_000}, messages)
-    assert len(orjson.dumps(record)) <= MOST_BYTES
+    # 1.5 MB each as JSON: without their HTML, all messages fit.
+    text = character * (1_500_000 // (len(orjson.dumps(character)) - 2))
+    messages = [message(number, f"<p>{text}</p>") for number in range(1, 5)]
+    record = emitted({**ISSUE, "body_html": text}, messages)
+    assert len(orjson.dumps(record)) <= MAX_LINE_BYTES
     assert record["messages_truncated"] is True
-    assert all(one["message_html"] is None for one in record["messages"])
-    assert record["feedback_text"]
+    assert [one["message_html"] for one in record["messages"]] == [None] * 4
+    assert [one["text"] for one in record["messages"]] == [text] * 4
+    assert record["feedback_text"] == "\n\n".join([text] * 4)
 
 
 CONTACT = {"name": "Ada", "contact": {"id": "c", "email": "ada@a.example"}}
@@ -254,7 +257,7 @@ def test_a_field_that_is_too_large_by_itself_is_cut_and_named_and_the_messages_s
 ) -> None:
     given = {**ISSUE, **field}
     record = emitted(given, [message(1), message(2)])
-    assert len(line_of(record)) < MOST_BYTES
+    assert len(line_of(record)) < MAX_LINE_BYTES
     assert record["messages_truncated"] is True
     assert [one["text"] for one in record["messages"]] == ["1", "2"]
     assert record["feedback_text"] == "1\n\n2"
@@ -268,11 +271,11 @@ def test_a_field_that_is_too_large_by_itself_is_cut_and_named_and_the_messages_s
 
 def test_feedback_takes_the_room_to_the_last_byte() -> None:
     record = emitted(ISSUE, [message(1, f"<p>{'é' * 10_000_000}</p>")])
-    assert MOST_BYTES - 2_000 < len(line_of(record)) < MOST_BYTES
+    assert MAX_LINE_BYTES - 2_000 < len(line_of(record)) < MAX_LINE_BYTES
 
 
 def test_a_record_just_below_the_limit_is_whole() -> None:
-    room = MOST_BYTES - 1_000 - len(orjson.dumps(emitted({**ISSUE, "title": ""}, [])))
+    room = MAX_LINE_BYTES - 1_000 - len(orjson.dumps(emitted({**ISSUE, "title": ""}, [])))
     whole, cut = (emitted({**ISSUE, "title": "x" * (room + more)}, []) for more in (0, 1))
     # One byte of `true` for `false`: what is cut has room for one more.
     assert (whole["title"], whole["messages_truncated"]) == ("x" * room, False)
@@ -288,7 +291,7 @@ def test_a_cut_issue_without_messages_still_says_that_they_were_not_read() -> No
 def test_a_large_message_of_its_own_is_cut_as_well(field: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     messages = [{**message(1), **field}, message(2)]
     large, small = map(message_within, message_records(*issue_record(ISSUE, messages)))
-    assert len(line_of(large)) < MOST_BYTES
+    assert len(line_of(large)) < MAX_LINE_BYTES
     assert large["message_html"] is None
     assert small["message_html"] == "<p>2</p>"
     assert large["text"][:1] == ("x" if "message_html" in field else "1")

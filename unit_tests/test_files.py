@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from source_pylon.files import BadFile, read_catalog, read_json, read_states
+from source_pylon.source import SourcePylon
 
 STATE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "issues"}, "stream_state": {"updated_at": 1}}}
 
@@ -195,3 +196,13 @@ def test_what_is_no_catalog_is_refused_and_not_quoted(content: str, write: Any) 
 def test_a_broken_document_of_several_lines_is_told_by_its_place(write: Any) -> None:
     with pytest.raises(BadFile, match="line 3, column"):
         read_catalog(write('{\n "streams": [],\n "x" 1\n}'))
+
+
+def test_a_state_file_without_a_state_is_logged_because_everything_is_read_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "failed.jsonl"
+    path.write_text('{"type": "LOG", "log": {"level": "ERROR", "message": "Check failed"}}\n')
+    with caplog.at_level("INFO", logger="airbyte"):
+        assert SourcePylon.read_state(str(path)) == []
+    assert "holds no state, so every stream is read from its beginning" in caplog.text

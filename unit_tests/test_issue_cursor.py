@@ -147,6 +147,24 @@ def test_at_a_start_date_older_activity_is_read_from_it_on_until_all_of_it_is_co
     assert halfway.with_older_activity().changes_read_until == cursor.changes_read_until
 
 
+def test_older_activity_that_was_read_down_to_a_moment_stays_read_when_the_history_ends_there_again() -> None:
+    cursor = IssueCursor(NOW).at_start_date(START).with_older_activity()
+    assert cursor == IssueCursor(NOW, history_read_back_to=START, older_activity_complete=True)
+    assert cursor.after_history(START) == cursor
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        IssueCursor(NOW, history_read_back_to=START),
+        IssueCursor(NOW, history_read_back_to=START, older_activity_complete=True),
+        IssueCursor(NOW, history_read_back_to=START, older_activity_read_until=NOW),
+    ],
+)
+def test_once_the_whole_history_is_read_nothing_else_is_said_of_it(cursor: IssueCursor) -> None:
+    assert cursor.completed() == IssueCursor(NOW, history_complete=True)
+
+
 @pytest.mark.parametrize(
     ("cursor", "start", "floor"),
     [
@@ -201,6 +219,17 @@ def test_a_stream_of_one_type_takes_no_issue_of_another() -> None:
 )
 def test_a_start_date_goes_by_the_creation_and_the_latest_message(times: dict[str, Any], taken: bool) -> None:
     assert recipient(start=START).take_change(listed(**times)) is taken
+
+
+def test_a_start_date_that_moves_forward_leaves_issues_that_were_read_once_up_to_date() -> None:
+    stream = recipient(IssueCursor(NOW, history_read_back_to=START), start=START + 2 * DAY)
+    assert stream.take_change(listed(created_at=render(START)))
+    assert not stream.take_change(listed(id="2", created_at=render(START - SECOND)))
+
+
+@pytest.mark.parametrize("cursor", [None, IssueCursor(NOW)])
+def test_a_stream_knows_whether_an_earlier_sync_left_a_state(cursor: IssueCursor | None) -> None:
+    assert recipient(cursor).had_state is (cursor is not None)
 
 
 def test_only_an_issue_that_could_not_be_read_is_tried_again() -> None:
@@ -273,6 +302,13 @@ def test_the_states_latest_message_is_the_newest_emitted_and_never_later_than_th
     assert checkpoint.state["latest_message_time"] == render(NOW - DAY)
     stream.emitted(listed(latest_message_time="2222-01-01T00:00:00Z"))
     assert stream.checkpoint(cursor).state["latest_message_time"] == render(NOW)
+
+
+def test_the_latest_message_of_an_earlier_sync_stays_in_the_state() -> None:
+    cursor = IssueCursor(NOW, latest_message_time=NOW - DAY)
+    stream = recipient(cursor)
+    stream.emitted(listed(latest_message_time=render(NOW - 2 * DAY)))
+    assert stream.checkpoint(cursor).state["latest_message_time"] == render(NOW - DAY)
 
 
 def test_an_unread_issue_stays_in_the_state_until_it_is_emitted_or_gone() -> None:

@@ -87,8 +87,8 @@ def test_an_empty_list_down_to_the_start_date_costs_one_request() -> None:
     assert len(client.sent) == 1
 
 
-def test_a_last_page_without_issues_does_not_make_its_year_an_empty_one() -> None:
-    client = ScriptedClient([issue("1", NOW - DAY)], [], more=(0,))
+def test_a_last_page_without_an_issue_of_its_year_does_not_make_the_year_an_empty_one() -> None:
+    client = ScriptedClient([issue("1", NOW - DAY)], [issue("older", NOW - YEAR - SECOND)], more=(0,))
     assert read(IssueHistory(client, 1_000), NOW - YEAR - DAY) == ["1"]
     assert client.to(SEARCH) == []
 

@@ -106,6 +106,10 @@ SAME_NOTE = {
         '<img src="https://f.example/a.png?sig=1">',
         '<p><img src="https://f.example/a.png?sig=2"></p>',
     ),
+    "only an image that the note links to": (
+        '<img src="https://f.example/a.png?sig=1">',
+        "<p>Their contract: https://f.example/a.png?sig=2</p>",
+    ),
     "only a link": ("https://f.example/a.png?sig=1", "https://f.example/a.png?sig=2"),
     "a signature line that the body lacks": (NOTE, f"{NOTE}<p>-- <br>Ada, Customer Success</p>"),
     "a signature line that the note lacks": (f"{NOTE}<p>-- <br>Ada, Customer Success</p>", NOTE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks.rate_limiter import EvenClient, FixedWindow, SlidingWindow, TokenBucket, simulate
+from benchmarks.rate_limiter import EvenClient, FixedWindow, Outcome, SlidingWindow, TokenBucket, simulate
 from source_pylon.api.rate_limit import AdaptiveLimit, RateLimiter
 
 MINUTE = 60.0
@@ -60,6 +61,7 @@ def test_the_right_table_is_used_whole_and_hardly_ever_exceeded(
     window: type[SlidingWindow | FixedWindow], limit: int
 ) -> None:
     outcome = simulate(window(limit), [AdaptiveLimit(limit, MINUTE)], 240)
+    assert outcome.used(0, 5) >= 0.97 * limit * 5
     assert outcome.used() >= 0.97 * limit * 240
     assert outcome.refused_share() <= 0.01
 
@@ -71,6 +73,26 @@ def test_a_token_bucket_is_used_whatever_burst_it_takes(burst: str, allowed: int
     outcome = simulate(server, [AdaptiveLimit(allowed, MINUTE)], 60, workers=50)
     assert outcome.used(10, 60) >= 0.9 * allowed * 50
     assert outcome.refused_share(since=10) <= 0.02
+    assert len(outcome.refused[0]) <= 2 * 60, "two refused calls a minute, however many calls are allowed"
+
+
+@pytest.mark.parametrize("burst", [1, 10])
+def test_a_burst_that_a_token_bucket_refuses_is_not_tried_after_the_next_pause(burst: int) -> None:
+    server, limit, now = TokenBucket(120, burst), AdaptiveLimit(120, MINUTE), 0.0
+    for _ in range(10):
+        answered = 0
+        while answered < 40:
+            if wait := limit.wait(now):
+                now += wait
+                continue
+            limit.send(now)
+            if wait := server.wait(now):
+                limit.refuse(now, float(math.ceil(wait)))
+            else:
+                limit.answer(now)
+                answered += 1
+        now += 5 * MINUTE
+    assert limit.refusals == 1
 
 
 def test_a_token_bucket_without_a_burst_is_used_where_latency_is_steady() -> None:
@@ -174,9 +196,107 @@ def test_a_refusal_ends_the_burst_and_what_follows_is_spaced() -> None:
     moments = sent(limit, 10.0, since=0.3)
     assert moments[0] == pytest.approx(1.3)
     assert min(after - before for before, after in pairwise(moments)) >= 0.4
+    assert limit.learned is None, "the number of calls was not the cause"
+    assert len(sent(limit, 300.001, since=300)) == 1, "no burst after a pause either"
 
 
 # --- learning ---
+
+
+def refused(limit: AdaptiveLimit, now: float, wait: float) -> None:
+    limit.send(now)
+    limit.refuse(now, wait)
+
+
+@pytest.mark.parametrize(("table", "limit"), [(300, 291), (20, 19)])
+def test_a_refusal_that_nothing_explains_costs_three_percent_of_the_limit_or_one_call(table: int, limit: int) -> None:
+    window = AdaptiveLimit(table, MINUTE)
+    refused(window, 0.0, 1.0)
+    assert (window.limit, window.learned, window.refusals) == (limit, limit, 1)
+
+
+@pytest.mark.parametrize(("wait", "limit"), [(14.9, 291), (15.0, 75)])
+def test_a_quarter_of_a_minutes_wait_before_any_call_was_accepted_means_a_quarter_of_the_limit(
+    wait: float, limit: int
+) -> None:
+    window = AdaptiveLimit(300, MINUTE)
+    refused(window, 0.0, wait)
+    assert window.limit == limit
+
+
+def test_refusals_lower_the_limit_by_three_quarters_each_down_to_one_call_a_minute() -> None:
+    window = AdaptiveLimit(300, MINUTE)
+    limits = []
+    for number in range(5):
+        refused(window, number * 31.0, 30.0)
+        limits.append(window.limit)
+    assert limits == [75, 18, 4, 1, 1]
+
+
+def test_the_limit_does_not_fall_below_a_tenth_of_what_the_wait_means() -> None:
+    """Two seconds until the next call mean thirty calls a minute."""
+    window = AdaptiveLimit(300, MINUTE)
+    limits = []
+    for number in range(5):
+        window.send(number * 120.0)
+        window.answer(number * 120.0)
+        refused(window, number * 120.0 + 58, 2.0)
+        limits.append(window.limit)
+    assert limits == [75, 18, 4, 3, 3]
+
+
+def test_refusals_of_one_burst_are_counted_and_learned_from_once() -> None:
+    window = AdaptiveLimit(300, MINUTE)
+    for _ in range(3):
+        window.send(0.0)
+    for moment in (0.1, 0.2, 0.3):
+        window.refuse(moment, 30.0)
+    assert (window.limit, window.refusals) == (75, 3)
+
+
+def test_a_limit_that_holds_calls_back_for_a_minute_grows_in_steps_of_a_quarter_minute() -> None:
+    window = AdaptiveLimit(120, MINUTE)
+    now, grown = 0.0, [(0.0, window.limit)]
+    while now < 3.1 * MINUTE:
+        if wait := window.wait(now):
+            if window.limit != grown[-1][1]:
+                grown.append((now, window.limit))
+            now += wait
+            continue
+        window.send(now)
+        window.answer(now)
+    assert [limit for _, limit in grown] == [120, 162, 218, 295, 398, 538]
+    assert MINUTE <= grown[1][0] <= 2 * MINUTE + 1
+    assert all(15 <= after[0] - before[0] < 16 for before, after in pairwise(grown[1:]))
+
+
+def test_a_trial_teaches_the_limit_at_which_it_was_refused() -> None:
+    outcome = simulate(SlidingWindow(60), [AdaptiveLimit(20, MINUTE)], 5)
+    (window,) = outcome.limits
+    assert window.learned == window.limit
+    assert 54 <= window.limit <= 60
+
+
+def pauses(outcome: Outcome) -> list[float]:
+    """The minutes between trials, each of which ends with one refusal or a few in a row."""
+    (moments,) = outcome.refused
+    ends = [after for before, after in pairwise([float("-inf"), *moments]) if after - before > MINUTE]
+    return [round((after - before) / MINUTE) for before, after in pairwise(ends)]
+
+
+def test_each_trial_that_failed_doubles_the_pause_before_the_next_up_to_an_hour() -> None:
+    outcome = simulate(SlidingWindow(20), [AdaptiveLimit(20, MINUTE)], 360)
+    assert pauses(outcome) == [10, 20, 40, 60, 60, 60, 60]
+    assert outcome.refused[0][0] < 2 * MINUTE
+
+
+@pytest.mark.parametrize(("allowed", "minutes"), [(60, {5, 6}), (20, {5, 6, 10, 11})])
+def test_below_the_tables_limit_a_trial_follows_after_five_minutes_or_two_hundred_calls(
+    allowed: int, minutes: set[int]
+) -> None:
+    found = pauses(simulate(SlidingWindow(allowed), [AdaptiveLimit(300, MINUTE)], 60))
+    assert set(found[1:]) <= minutes
+    assert len(found) >= 5
 
 
 def test_a_refusal_far_below_the_limit_lowers_it_by_a_bounded_step() -> None:

@@ -145,7 +145,8 @@ def test_a_signal_while_the_connector_is_being_imported_ends_the_process_at_once
     # An import that sends the signal and then takes as long as the real ones do on a slow machine.
     (tmp_path / "airbyte_cdk.py").write_text(f"import os, time\nos.kill(os.getpid(), {int(sent)})\ntime.sleep(30)\n")
     script = "import sys; from source_pylon.run import run; sys.argv[1:] = ['check', '--config', 'c.json']; run()"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    path = filter(None, [str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH")])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
     # A container's process 1 ignores what has no handler; SIG_IGN stands for that.
     ignoring = f"import signal; signal.signal({int(sent)}, signal.SIG_IGN); {script}"
     began = time.monotonic()

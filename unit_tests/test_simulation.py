@@ -51,7 +51,7 @@ def _without_changes() -> AbstractContextManager[object]:
 
 
 def _changes_ahead_of_their_issues() -> AbstractContextManager[object]:
-    return patch.object(IssueCursor, "after_history", lambda cursor, _back_to: cursor.completed())
+    return patch.object(IssueCursor, "after_history", lambda cursor, **_: cursor.completed())
 
 
 def _notes_as_messages() -> AbstractContextManager[object]:
@@ -59,7 +59,7 @@ def _notes_as_messages() -> AbstractContextManager[object]:
 
 
 def _repeating() -> AbstractContextManager[object]:
-    return patch.object(Recipient, "_take", lambda _recipient, _listed: True)
+    return patch.object(Recipient, "take_change", lambda recipient, listed: recipient.stream.accepts(listed))
 
 
 @pytest.mark.parametrize(

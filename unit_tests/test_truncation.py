@@ -10,7 +10,7 @@ import pytest
 
 from source_pylon.transform.clean import dump_line, size
 from source_pylon.transform.feedback import issue_record, message_records
-from source_pylon.transform.truncation import MOST_BYTES, issue_within, message_within, record_within, shortened
+from source_pylon.transform.truncation import MAX_LINE_BYTES, issue_within, message_within, record_within, shortened
 
 ISSUE = {"id": "i", "created_at": "2026-01-01T00:00:00Z"}
 
@@ -46,7 +46,7 @@ def test_the_oldest_messages_are_left_out_first(megabytes: float, kept: list[str
     record = issue_within(issue_record(ISSUE, messages).record)
     assert [one["id"] for one in record["messages"]] == kept
     assert all(len(one["text"]) == int(megabytes * 200_000) for one in record["messages"])
-    assert length(record) < MOST_BYTES
+    assert length(record) < MAX_LINE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ def test_what_orjson_refuses_is_measured_and_cut_as_well(poison: Any, characters
     html = f"<p>{'x' * characters}{poison if isinstance(poison, str) else ''}</p>"
     issue = {**ISSUE, "odd": deep, "title": poison, "body_html": html}
     record = issue_within(issue_record(issue, [{**message(1, characters), "source": poison, "odd": deep}]).record)
-    assert length(record) < MOST_BYTES
+    assert length(record) < MAX_LINE_BYTES
     assert record["messages_truncated"] is (characters > 1_000)
-    assert length(record_within({**issue, "title": html}, "tasks")) < MOST_BYTES
+    assert length(record_within({**issue, "title": html}, "tasks")) < MAX_LINE_BYTES
 
 
 @pytest.mark.parametrize("value", ['é"\\\u0001💬' * 50_000, "x" * 65_536, "x" * 65_537, "\ud83d\ude00" * 40_000])
@@ -143,7 +143,7 @@ def test_making_a_large_record_takes_little_more_memory_than_what_it_adds() -> N
 
 # --- What is cut, to the byte -----------------------------------------------------------------------------------------
 
-LIMIT = MOST_BYTES - 1_000
+LIMIT = MAX_LINE_BYTES - 1_000
 """A record's own part of its line."""
 MB = 1_000_000
 
@@ -203,7 +203,7 @@ def test_the_body_is_cut_before_the_feedback_and_named_once(
     # Fields that are too large without any message are cut to half of the limit; everything else to the limit.
     if expected[1] == 1 * MB:
         own = {name: value for name, value in record.items() if name not in ("id", "messages", "feedback_text")}
-        assert len(orjson.dumps(own)) == MOST_BYTES // 2
+        assert len(orjson.dumps(own)) == MAX_LINE_BYTES // 2
     else:
         assert len(orjson.dumps(record)) == LIMIT
 
@@ -220,7 +220,7 @@ def test_a_message_loses_its_html_before_its_fields_and_its_fields_before_its_te
     record = message_within({**message, "source": "x" * 17 * MB})
     own = {name: value for name, value in record.items() if name not in ("id", "text")}
     assert (record["text"], record["id"]) == ("t" * 100, "m")
-    assert len(orjson.dumps(own)) == MOST_BYTES // 2
+    assert len(orjson.dumps(own)) == MAX_LINE_BYTES // 2
     assert "truncated: message_html, source\n" in caplog.text
 
     record = message_within({**message, "source": "x" * 9 * MB, "text": "t" * 9 * MB})

@@ -8,6 +8,7 @@ _CLIENT = "api/client.py"
 _ERRORS = "api/errors.py"
 _PAGES = "api/pagination.py"
 _READER = "extraction/issues/reader.py"
+_PASSES = "extraction/issues/passes.py"
 _MESSAGES = "extraction/issues/messages.py"
 
 DEFECTS = (
@@ -81,8 +82,8 @@ DEFECTS = (
         "a_token_rotated_in_the_middle",
         Edit(
             _READER,
-            "            yield from pages.flush()\n            if isinstance(result, _CursorUpdate):",
-            "            if isinstance(result, _CursorUpdate):",
+            "            yield from pages.flush()\n            if isinstance(result, CursorUpdate):",
+            "            if isinstance(result, CursorUpdate):",
         ),
     ),
     Defect(
@@ -161,8 +162,13 @@ DEFECTS = (
     ),
     Defect(
         "repeated-cursor-ends-the-list",
-        "a_list_that_does_not_end",
+        "a_page_that_gives_its_own_cursor",
         Edit(_PAGES, 'raise _endless(endpoint, "a cursor repeats")', "return"),
+    ),
+    Defect(
+        "repeated-page-ends-the-list",
+        "a_list_that_does_not_end",
+        Edit(_PAGES, 'raise _endless(endpoint, "a page has only records of earlier pages")', "return"),
     ),
     Defect(
         "restarted-list-repeats-records",
@@ -178,7 +184,7 @@ DEFECTS = (
         "issue-without-id-forgotten",
         "a_record_without_an_id_is_left_out",
         Edit(
-            _READER,
+            _PASSES,
             "                for recipient in recipients:\n                    recipient.missing_ids += 1\n",
             "",
         ),
@@ -341,6 +347,15 @@ DEFECTS = (
     Defect(
         "ignored-filters-trusted",
         "ignored_filters_are_noticed_and_harmless",
+        Edit(
+            "extraction/issues/changes.py",
+            'if not issue.get("id") or ListedIssue.of(issue).has_time_after(window.after)',
+            "if issue is not None",
+        ),
+    ),
+    Defect(
+        "ignored-filters-of-recordings-trusted",
+        "a_recording_search_that_ignores_its_filter",
         Edit(
             "extraction/search.py",
             "if moment is None or window.holds(moment)",

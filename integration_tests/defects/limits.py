@@ -92,12 +92,12 @@ DEFECTS = (
     ),
     Defect(
         "burst-never-given-up",
-        "a_token_bucket_is_used_whatever_burst",
+        "a_burst_that_a_token_bucket_refuses",
         Edit(_LIMIT, "            self._has_burst = False\n", "            pass\n"),
     ),
     Defect(
         "burst-after-each-refusal",
-        "a_token_bucket_without_a_burst",
+        "a_token_bucket_is_used_whatever_burst",
         Edit(_LIMIT, "        self._burst_left = 0.0\n", "        self._burst_left = self._burst_size\n"),
     ),
     Defect(
@@ -162,9 +162,7 @@ DEFECTS = (
     Defect(
         "limit-of-the-table-wrong",
         "the_whole_table_of_rate_limits",
-        Edit(
-            "api/endpoints.py", "return 120 if _is_slow(endpoint) else 300", "return 120 if _is_slow(endpoint) else 240"
-        ),
+        Edit("api/endpoints.py", "return 120 if is_slow else 300", "return 120 if is_slow else 240"),
     ),
     Defect(
         "rate-limit-percent-ignored",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from integration_tests.defects.planted import Defect, Edit
 
-_READER = "extraction/issues/reader.py"
+_PASSES = "extraction/issues/passes.py"
 _WINDOWS = "extraction/time_windows.py"
 
 DEFECTS = (
@@ -15,12 +15,12 @@ DEFECTS = (
     ),
     Defect(
         "horizon-moves-on",
-        "an_issue_that_moves_between_windows",
+        "what_changes_while_a_sync_runs_is_given",
         Edit("extraction/stream.py", "clock.earliest() - elapsed", "clock.earliest() - 0 * elapsed"),
     ),
     Defect(
         "changed-issue-twice",
-        "issues_that_keep_moving_forwards_and_backwards",
+        "an_issue_that_moves_between_windows",
         Edit(
             "extraction/issues/recipient.py",
             "        if identity in self._seen:\n            return False\n",
@@ -44,17 +44,22 @@ DEFECTS = (
     ),
     Defect(
         "second-of-the-state-taken-for-read",
-        "changes_in_the_seconds_after_a_state",
+        "a_machine_whose_clock_is_wrong_by_minutes",
         Edit(
             "extraction/stream.py",
             ".replace(microsecond=0) - timedelta(seconds=1)",
-            ".replace(microsecond=0) + timedelta(seconds=1)",
+            ".replace(microsecond=0) + timedelta(seconds=2)",
         ),
+    ),
+    Defect(
+        "seconds-after-a-state-skipped",
+        "changes_in_the_seconds_after_a_state",
+        Edit(_WINDOWS, "render((window.after - SECOND).replace(microsecond=0))", "render(window.after + 3 * SECOND)"),
     ),
     Defect(
         "state-in-the-middle-of-a-second",
         "a_second_with_more_issues_than_a_checkpoint_holds",
-        Edit(_READER, "return max(back_to, min(created) + SECOND) if created else None", "return min(created)"),
+        Edit(_PASSES, "return max(back_to, min(created) + SECOND) if created else None", "return min(created)"),
     ),
     Defect(
         "wrong-clock-trusted",
@@ -67,7 +72,7 @@ DEFECTS = (
     ),
     Defect(
         "clock-read-again",
-        "a_clock_that_jumps_while_a_sync_runs",
+        "a_clock_that_jumps_back_and_forth",
         Edit("api/clock.py", "self._began, self._began_at = now(), monotonic()", "self._now = now"),
         Edit(
             "api/clock.py",
@@ -103,11 +108,7 @@ DEFECTS = (
     Defect(
         "times-in-local-time",
         "syncs_across_leap_days",
-        Edit(
-            "extraction/issues/history.py",
-            '{"start_time": render(lower), "end_time": render(upper)',
-            '{"start_time": render(lower), "end_time": render(upper - timedelta(hours=1))',
-        ),
+        Edit("timestamps.py", "moment.astimezone(timezone.utc).replace", "moment.astimezone().replace"),
     ),
     Defect(
         "refused-range-ends-the-stream",
@@ -122,7 +123,7 @@ DEFECTS = (
         "issues-lookback-ignored",
         "issues_within_the_lookback_are_read_again",
         Edit(
-            _READER, "lookback = timedelta(days=self._context.config.issues_lookback_days)", "lookback = timedelta(0)"
+            _PASSES, "lookback = timedelta(days=self._context.config.issues_lookback_days)", "lookback = timedelta(0)"
         ),
     ),
     Defect(
@@ -159,13 +160,13 @@ DEFECTS = (
         "an_issue_is_found_in_a_gap_by_whichever_time",
         Edit(
             "extraction/issues/history.py",
-            "            if not found and (since is None or lower > since):\n",
-            "            if not found:\n                return\n            if since is None or lower > since:\n",
+            "                if newest is None:\n                    return\n",
+            "                if newest is None or newest > _OLDEST:\n                    return\n",
         ),
     ),
     Defect(
         "change-pass-skipped",
         "the_second_sync_gives_exactly_what_changed",
-        Edit(_READER, "        yield from self._change_pass()\n", ""),
+        Edit(_PASSES, "        yield from self._change_pass()\n", ""),
     ),
 )

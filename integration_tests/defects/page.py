@@ -58,7 +58,7 @@ def with_notices(text: str, noticed: Mapping[str, Collection[str]]) -> str:
             lines[number] = f"| {' | '.join(row.cells)} | {', '.join(f'`{name}`' for name in names)} |"
         elif line.startswith(("| Fault |", "| Promise |")):
             cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-            cells = [*cells[: 2 if cells[0] == "Fault" else 1], "Proven by", "Notices"]
+            cells = [*(cell for cell in cells if cell != "Notices"), "Notices"]
             lines[number] = f"| {' | '.join(cells)} |"
             lines[number + 1] = "| --- " * len(cells) + "|"
     return "\n".join(lines) + "\n"

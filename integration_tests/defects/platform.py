@@ -6,6 +6,7 @@ from integration_tests.defects.planted import Defect, Edit
 
 _RUNNER = "output/runner.py"
 _READER = "extraction/issues/reader.py"
+_PASSES = "extraction/issues/passes.py"
 _SOURCE = "source.py"
 _SIGNALS = "signals.py"
 
@@ -31,7 +32,7 @@ DEFECTS = (
     ),
     Defect(
         "what-was-read-is-dropped-by-sigterm",
-        "a_terminated_sync_writes_whole_lines",
+        "a_stopped_sync_writes_its_last_state",
         Edit(
             _RUNNER,
             "        self._queue.seal()\n        while not self._queue.is_empty():",
@@ -126,7 +127,7 @@ DEFECTS = (
         "state-of-a-fast-clock-trusted",
         "a_state_that_a_fast_clock_wrote",
         Edit(
-            _READER,
+            _PASSES,
             "min(recipient.cursor.changes_read_until, horizon) - lookback",
             "recipient.cursor.changes_read_until - lookback",
         ),
@@ -220,9 +221,15 @@ DEFECTS = (
         Edit("checks.py", "                warnings.append(error.user_message)\n", "                del error\n"),
     ),
     Defect(
-        "errors-shown-twice",
+        "wrong-token-told-by-each-stream",
         "a_wrong_token_is_told_once_at_the_terminal",
-        Edit("output/terminal.py", "if self._is_on and text not in self._shown:", "if self._is_on:"),
+        Edit(
+            _RUNNER,
+            "                self._unauthorized = self._unauthorized or error\n",
+            "                self._unauthorized = self._unauthorized or error\n"
+            "            for run in runs:\n"
+            "                run.fail(error)\n",
+        ),
     ),
     Defect(
         "errors-not-shown",
@@ -239,7 +246,13 @@ DEFECTS = (
     Defect(
         "stream-twice-read-once",
         "a_catalog_that_names_a_stream_twice",
-        Edit(_SOURCE, "            raise _twice(stream.name)", "            continue"),
+        Edit(
+            _SOURCE,
+            "        if any(configured.stream is stream for configured in streams):\n",
+            "        if any(configured.stream is stream for configured in streams):\n"
+            "            continue\n"
+            "        if False:\n",
+        ),
     ),
     Defect(
         "incremental-without-a-cursor",
@@ -262,7 +275,7 @@ DEFECTS = (
             _SOURCE,
             "        streams.append(ConfiguredStream(",
             "        if item.cursor_field and item.cursor_field != [stream.cursor_field]:\n"
-            "            raise _twice(stream.name)\n"
+            "            raise ValueError(stream.name)\n"
             "        streams.append(ConfiguredStream(",
         ),
     ),

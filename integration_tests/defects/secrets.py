@@ -58,6 +58,7 @@ DEFECTS = (
             "stack_trace=error.stack_trace and filter_secrets(error.stack_trace)",
             "stack_trace=error.stack_trace",
         ),
+        Edit("output/runner.py", ".as_sanitized_airbyte_message(", ".as_airbyte_message("),
     ),
     Defect(
         "private-messages-emitted",
@@ -82,7 +83,12 @@ DEFECTS = (
             "    if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH and",
             "    if isinstance(value, str) and",
         ),
-        Edit("output/entrypoint.py", "message=filter_secrets(error.message),", "message=error.message,"),
+        Edit(
+            "output/entrypoint.py",
+            "internal_message=error.internal_message and filter_secrets(error.internal_message)",
+            "internal_message=error.internal_message",
+        ),
+        Edit("output/runner.py", ".as_sanitized_airbyte_message(", ".as_airbyte_message("),
     ),
     Defect(
         "thread-of-notes-ignored",

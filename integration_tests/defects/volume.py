@@ -5,6 +5,7 @@ from __future__ import annotations
 from integration_tests.defects.planted import Defect, Edit
 
 _READER = "extraction/issues/reader.py"
+_PASSES = "extraction/issues/passes.py"
 _SIZES = "transform/truncation.py"
 
 DEFECTS = (
@@ -12,13 +13,13 @@ DEFECTS = (
         "page-of-a-list-lost",
         "two_hundred_thousand_issues",
         Edit(
-            _READER, "chunks = [page.issues[at : at + self._chunk]", "chunks = [page.issues[at : at + self._chunk - 1]"
+            _PASSES, "chunks = [page.issues[at : at + self._chunk]", "chunks = [page.issues[at : at + self._chunk - 1]"
         ),
     ),
     Defect(
         "state-in-the-middle-of-a-moment",
         "test_twenty_thousand_issues_of_one_moment",
-        Edit(_READER, "return max(back_to, min(created) + SECOND) if created else None", "return min(created)"),
+        Edit(_PASSES, "return max(back_to, min(created) + SECOND) if created else None", "return min(created)"),
     ),
     Defect(
         "state-before-the-end-of-a-listing",
@@ -30,8 +31,8 @@ DEFECTS = (
         "a_sync_stopped_amid_twenty_thousand_issues",
         Edit(
             _READER,
-            "            yield from pages.flush()\n            if isinstance(result, _CursorUpdate):",
-            "            if isinstance(result, _CursorUpdate):",
+            "            yield from pages.flush()\n            if isinstance(result, CursorUpdate):",
+            "            if isinstance(result, CursorUpdate):",
         ),
     ),
     Defect(
@@ -65,7 +66,7 @@ DEFECTS = (
     Defect(
         "no-size-limit",
         "a_record_that_is_too_large_is_given",
-        Edit("output/runner.py", "            if len(line) >= MOST_BYTES:", "            if not line:"),
+        Edit("output/runner.py", "            if len(line) >= MAX_LINE_BYTES:", "            if not line:"),
     ),
     Defect(
         "newest-messages-left-out",
@@ -101,6 +102,6 @@ DEFECTS = (
     Defect(
         "records-cut-early",
         "an_issue_just_below_16_mb_is_whole",
-        Edit(_SIZES, "MOST_BYTES = 16_000_000", "MOST_BYTES = 15_000_000"),
+        Edit(_SIZES, "MAX_LINE_BYTES = 16_000_000", "MAX_LINE_BYTES = 15_000_000"),
     ),
 )

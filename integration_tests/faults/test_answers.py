@@ -31,7 +31,7 @@ from integration_tests.support.assertions import (
     assert_synced,
 )
 from integration_tests.support.connector import ISSUE_STREAMS, STREAMS, Output
-from integration_tests.support.expected import ago, moment
+from integration_tests.support.expected import ago, expected, moment
 from integration_tests.support.fault_runs import check, fault_timing, read
 from integration_tests.support.faults import ISSUE, LIST, MESSAGES, SEARCH, Gate, hook, unfiltered_search
 
@@ -90,11 +90,12 @@ def test_server_errors_for_good_end_their_stream_alone_and_the_next_sync_complet
 ) -> None:
     pylon.faults.add(Fault(MESSAGES, status(code), times=None, after=40))
     gate = Gate()
-    pylon.faults.add(Fault(ACCOUNTS, gate.action))
+    waiting = pylon.faults.add(gate.fault(ACCOUNTS))
     run = read(pylon, ("issues", "accounts", "contacts"), on_write=gate.watch)
     assert_failed(run, "issues", kind="transient_error", says=["/messages", str(code)])
     for stream in ("accounts", "contacts"):
         assert run.ended(stream) == "COMPLETE"
+    assert waiting.fired
     assert run.ids("issues")
     recovers(pylon, run, "issues", "accounts", "contacts")
 
@@ -334,7 +335,8 @@ def test_nonsense_for_good_ends_its_stream_and_is_never_taken_for_an_empty_answe
     pylon.faults.add(Fault(LIST, NONSENSE[what], times=None, after=1))
     pylon.faults.add(Fault(ACCOUNTS, NONSENSE[what], times=None))
     run = read(pylon, ("issues", "accounts", "contacts"))
-    assert_failed(run, "issues", "accounts", kind="transient_error", says=["/"])
+    assert_failed(run, "issues", kind="transient_error", says=[LIST])
+    assert_failed(run, "accounts", kind="transient_error", says=[ACCOUNTS])
     assert run.ended("contacts") == "COMPLETE"
     recovers(pylon, run, "issues", "accounts", "contacts")
 
@@ -343,8 +345,9 @@ def test_nonsense_for_good_ends_its_stream_and_is_never_taken_for_an_empty_answe
 
 IRREGULAR: dict[str, tuple[str, Any]] = {
     "a lone surrogate": (r'"half an emoji: \ud83d"', "half an emoji: \ufffd"),
-    "an integer beyond 64 bits": (str(2**64), 2**64),
-    "a long negative integer": (str(-(2**90)), -(2**90)),
+    # Powers of two would equal the floats that a parser makes of them.
+    "an integer beyond 64 bits": (str(2**64 + 1), 2**64 + 1),
+    "a long negative integer": (str(-(2**90) - 1), -(2**90) - 1),
     "bytes that are not UTF-8": ("LATIN-1", "caf\ufffd"),
 }
 
@@ -385,8 +388,10 @@ def test_an_id_does_not_lead_to_another_path(pylon: Sandbox, id_: str) -> None:
     read(pylon)
     paths = [seen.path for seen in pylon.log if seen.method == "GET"]
     assert len(paths) > 100
-    # The sandbox shows slashes that arrive encoded as they are.
-    own = {"/issues", f"/issues/{id_}", f"/issues/{id_}/messages"}
+    own = {"/issues"}
+    if "/" in id_:
+        # The sandbox shows slashes that arrive encoded as they are. Dots alone are not even sent.
+        own |= {f"/issues/{id_}", f"/issues/{id_}/messages"}
     own |= {f"/issues/{one['id']}{suffix}" for one in pylon.expected("issues") for suffix in ("", "/messages")}
     assert set(paths) <= own
 
@@ -479,6 +484,23 @@ def test_a_list_that_does_not_end_is_left_with_an_error(pylon: Sandbox, what: st
     recovers(pylon, run, "accounts", "contacts")
 
 
+def test_a_page_that_gives_its_own_cursor_does_not_end_the_list(paged: Sandbox) -> None:
+    asked: list[str] = []
+
+    def has_cursor(seen: Any) -> bool:
+        asked.extend(seen.query.get("cursor", "").split())
+        return "cursor" in seen.query
+
+    own = transform(lambda answer: {**answer, "pagination": {"cursor": asked[-1], "has_next_page": True}})
+    fault = paged.faults.add(Fault(ACCOUNTS, own, times=None, when=has_cursor))
+    run = read(paged, ("accounts",))
+    assert fault.fired
+    # The page itself is kept; the one that would follow it is missing.
+    assert 1_000 < len(run.ids("accounts")) < 2_100
+    assert_failed(run, "accounts", says=["come to an end"])
+    recovers(paged, run, "accounts")
+
+
 @pytest.mark.parametrize("stream_and_endpoint", [("accounts", ACCOUNTS), ("issues", LIST)], ids=lambda pair: pair[1])
 def test_a_cursor_refused_halfway_begins_its_list_again_without_repeating_a_record(
     paged: Sandbox, stream_and_endpoint: tuple[str, str]
@@ -508,7 +530,7 @@ def test_a_record_on_two_neighbouring_pages_is_emitted_once(paged: Sandbox) -> N
         paged.faults.clear()
 
 
-@pytest.mark.parametrize("extra", [{}, {"name": "no id"}, {"id": None}, {"id": ""}], ids=str)
+@pytest.mark.parametrize("id_", [{}, {"id": None}, {"id": ""}, None], ids=str)
 @pytest.mark.parametrize("stream_and_endpoint", [
     ("issues", LIST),
     ("accounts", ACCOUNTS),
@@ -517,20 +539,27 @@ def test_a_record_on_two_neighbouring_pages_is_emitted_once(paged: Sandbox) -> N
     ("survey_responses", "GET /surveys/{id}/responses"),
 ], ids=lambda pair: pair[0])  # fmt: skip
 def test_a_record_without_an_id_is_left_out_and_ends_its_stream_incomplete_after_all_others(
-    pylon: Sandbox, stream_and_endpoint: tuple[str, str], extra: Record
+    pylon: Sandbox, stream_and_endpoint: tuple[str, str], id_: Record | None
 ) -> None:
     stream, endpoint = stream_and_endpoint
+    lost: list[str] = []
 
-    def add(answer: Record) -> Record:
-        data = list(answer.get("data", ()))
-        return {**answer, "data": [*data[: len(data) // 2], extra, *data[len(data) // 2 :]]}
+    def without_id(answer: Record) -> Record:
+        data = list(answer["data"])
+        place = len(data) // 2
+        lost.append(data[place]["id"])
+        rest = {name: value for name, value in data[place].items() if name != "id"}
+        data[place] = {} if id_ is None else {**rest, **id_}
+        return {**answer, "data": data}
 
-    fault = pylon.faults.add(Fault(endpoint, transform(add), times=1, after=1 if stream == "issues" else 0))
+    fault = pylon.faults.add(Fault(endpoint, transform(without_id), times=1, after=1 if stream == "issues" else 0))
     run = read(pylon, (stream,))
     assert fault.fired == 1
     assert_failed(run, stream, says=["without"])
-    assert_state_never_ahead(pylon, run)
-    assert_complete_and_fresh(pylon, run, streams=[stream])
+    assert set(run.ids(stream)) == expected(pylon, stream).keys() - set(lost)
+    # No state has passed it, so the next sync emits it.
+    later = recovers(pylon, run, stream)
+    assert set(lost) <= set(later.ids(stream))
 
 
 # --- fields ---

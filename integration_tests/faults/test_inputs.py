@@ -118,6 +118,7 @@ def test_a_state_that_a_fast_clock_wrote_hides_nothing_that_changes_after_it(ahe
         times = [time for value in runs[-1].states(stream)[-1].values() if (time := parse(value))]
         assert times
         assert max(times) < pylon.clock.now(), stream
+    assert_complete_and_fresh(pylon, *runs, streams=STREAMS)
     pylon.evolve(seed=2, n=60)
     runs.append(read(pylon, STREAMS, runs[-1].state, timing=QUICK))
     assert_green(runs[-1], *STREAMS)
@@ -203,6 +204,7 @@ def test_incremental_is_full_refresh_for_a_stream_that_has_no_cursor(pylon: Sand
     catalog["streams"][0] |= {"sync_mode": "incremental", "cursor_field": ["updated_at"]}
     first, _ = given(pylon, catalog=catalog)
     assert_synced(pylon, first, streams=["contacts"])
+    assert first.states("contacts") == [{"__ab_no_cursor_state_message": True}]
     pylon.evolve(seed=1, n=40)
     with Files(config_for(pylon), catalog, first.state) as files:
         assert_synced(pylon, run(files.arguments("read"), QUICK), streams=["contacts"])

@@ -182,10 +182,11 @@ def test_a_connection_reset_now_and_then_does_no_harm(pylon: Sandbox, where: str
 def test_connections_reset_for_good_end_their_stream_alone(pylon: Sandbox, where: str) -> None:
     pylon.faults.add(Fault(MESSAGES, BREAKS[where], times=None, after=40))
     gate = Gate()
-    pylon.faults.add(Fault("GET /accounts", gate.action))
+    waiting = pylon.faults.add(gate.fault("GET /accounts"))
     run = read(pylon, (*ISSUE_STREAMS, "accounts"), on_write=gate.watch)
     assert_failed(run, *ISSUE_STREAMS, kind="transient_error", says=["connection"])
     assert run.ended("accounts") == "COMPLETE"
+    assert waiting.fired
     assert run.ids("issues")
     recovers(pylon, run, *ISSUE_STREAMS, "accounts")
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.sandbox.faults import Action, Reply, Seen, delay
+from integration_tests.sandbox.faults import Action, Reply, Seen, delay, too_many
 
 SEARCH = "POST /issues/search"
 LIST = "GET /issues"
@@ -48,22 +48,20 @@ def unfiltered_search(pylon: Sandbox, page: int = 100) -> Action:
 
 
 class Gate:
-    """Holds answers back until a stream has ended INCOMPLETE: the streams that need them are still being read then."""
+    """Refuses requests until a stream has ended INCOMPLETE: the streams that need them are still being read then.
 
-    def __init__(self, seconds: float = 8.0) -> None:
+    With 429, because the sandbox answers one request after the other, so that none can be held back in it.
+    """
+
+    def __init__(self) -> None:
         self._opened = threading.Event()
-        self._seconds = seconds
 
     def watch(self, text: str) -> None:
         """Look at the output, as `on_write` of `read`."""
         if "INCOMPLETE" in text:
             self._opened.set()
 
-    @property
-    def action(self) -> Action:
-        """What a fault does to the answers to be held back."""
-        return Action(after=self._hold)
-
-    def _hold(self, reply: Reply) -> Reply:
-        self._opened.wait(self._seconds)
-        return reply
+    def fault(self, template: str) -> Fault:
+        """The fault for the requests to be refused."""
+        refusal = too_many({"X-Retry-After": "0.1"})
+        return Fault(template, refusal, times=None, when=lambda seen: not self._opened.is_set())

@@ -45,7 +45,7 @@ from source_pylon.output.lines import Output, batch
 from source_pylon.output.progress import Progress, ProgressSink
 from source_pylon.output.queue import OutputQueue
 from source_pylon.transform.clean import clean, dump_line, time_fields
-from source_pylon.transform.truncation import MOST_BYTES
+from source_pylon.transform.truncation import MAX_LINE_BYTES
 
 logger = logging.getLogger("airbyte")
 
@@ -240,7 +240,7 @@ class _StreamRun:
         size = 0
         for record in records:
             line = dump_line(self.name, clean(record, self._times), now, self.namespace)
-            if len(line) >= MOST_BYTES:
+            if len(line) >= MAX_LINE_BYTES:
                 line = dump_line(self.name, self.configured.stream.fit(dict(record)), now, self.namespace)
             lines.append(line)
             size += len(line)

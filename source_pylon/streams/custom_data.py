@@ -29,7 +29,7 @@ class SelectMetadata(RecordModel):
 
 class CustomField(RecordModel):
     object_type: str = key(
-        "account, issue, contact, task, project, meeting, opportunity or another. Set by the connector where missing."
+        "For account, issue, contact, task, project, meeting, opportunity or another. Set by the connector if missing."
     )
     id: str = key("The id of the custom field, unique only within its object_type.")
     created_at: Timestamp | None = field("When the custom field was created.")
@@ -42,7 +42,7 @@ class CustomField(RecordModel):
     select_metadata: SelectMetadata | None = field("The options, for select and multiselect fields.")
     slug: str | None = field("The slug of the custom field: its key in the custom_fields of records.")
     source: str | None = field("The source of the custom field.")
-    type: str | None = field("text, number, boolean, date, datetime, user, url, select, multiselect or another.")
+    type: str | None = field("Type: text, number, boolean, date, datetime, user, url, select, multiselect or another.")
     updated_at: Timestamp | None = field("When the custom field was last updated.")
 
 

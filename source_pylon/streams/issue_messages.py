@@ -71,7 +71,7 @@ class IssueMessage(Message):
         "when its issue was read. If others of its issue have a later time, it was deleted or became private."
     )
     latest_message_time: Timestamp | None = added(
-        "the issue's latest message, the stream's cursor; created_at without one."
+        "when the issue's latest message was sent, the stream's cursor; its created_at without one."
     )
 
 

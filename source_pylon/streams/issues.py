@@ -108,11 +108,11 @@ class Issue(RecordModel):
     slack: SlackInfo | None = field("The Slack message that the issue began with, for issues from Slack.")
     snoozed_until_time: Timestamp | None = field("The time the issue was snoozed until in RFC3339 format, if any.")
     source: str | None = field(
-        "slack, microsoft_teams, microsoft_teams_chat, chat_widget, customer_portal, email, manual, form, discord, "
-        "google_chat, whatsapp, sms, telegram, phone, or a newer source."
+        "Where it came in: slack, microsoft_teams, microsoft_teams_chat, chat_widget, customer_portal, email, manual, "
+        "form, discord, google_chat, whatsapp, sms, telegram, phone, or a newer source."
     )
     state: str | None = field(
-        "new, waiting_on_you, waiting_on_customer, on_hold, closed, or a custom status (see issue_statuses)."
+        "The state: new, waiting_on_you, waiting_on_customer, on_hold, closed, or a custom one (see issue_statuses)."
     )
     tags: list[str] | None = field("Tags associated with the issue.")
     team: MiniObject | None = field("The team to which the issue is assigned; id only.")

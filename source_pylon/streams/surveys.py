@@ -39,7 +39,9 @@ class SurveyResponse(RecordModel):
     submitted_at: Timestamp | None = field("When the response was submitted, the stream's cursor.")
     survey_id: str | None = field("The survey's ID. Set by the connector where the API leaves it out.")
     survey_instance_id: str | None = field("The ID of the single delivery of the survey that led to the response.")
-    survey_type: str | None = field("nps, csat, custom or another. Set by the connector where the API leaves it out.")
+    survey_type: str | None = field(
+        "The survey's type: nps, csat, custom or another. Set by the connector where the API leaves it out."
+    )
     survey_name: str | None = added("the name of the survey that was answered.")
     score: float | None = added("the answer to the first score question, as a number; null where there is none.")
     comment: str | None = added("the answer to the first comment question, as plain text; null where there is none.")

@@ -26,7 +26,7 @@ class User(RecordModel):
 
 
 class TeamAssignmentConfiguration(RecordModel):
-    assignment_method: str | None = field("How: routing, schedule, manual, pull_queue or another.")
+    assignment_method: str | None = field("How issues are assigned: routing, schedule, manual, pull_queue or another.")
     only_assign_if_user_active: bool | None = field("Whether only members who are active are assigned issues.")
     override_existing_assignee: bool | None = field("Whether a new assignment replaces an earlier assignee.")
     team_schedule_id: str | None = field("The ID of the schedule from which the team assigns, if it has one.")
@@ -39,7 +39,7 @@ class TeamScheduleBlock(RecordModel):
     end_time: str | None = field(
         "When the block ends, as HH:MM in the schedule's time zone; on the next day where it is not after start_time."
     )
-    recurrence: str | None = field("weekly, biweekly, daily, or custom where these fields cannot express it.")
+    recurrence: str | None = field("How often: weekly, biweekly, daily, or custom where these fields cannot say.")
     start_time: str | None = field("When the block begins, as HH:MM in the schedule's time zone.")
     team_id: str | None = field("The sub-team that receives issues during the block.")
     user_id: str | None = field("The member who receives issues during the block.")

@@ -137,7 +137,7 @@ def _conversation_columns(public: list[Record] | None) -> Record:
     times: dict[str | None, list[datetime]] = {"contact": [], "user": []}
     customer_messages = 0
     for message in public:
-        side = _author_columns(message)["author_type"]
+        _, side = _author(message)
         customer_messages += side == "contact"
         moment = parse(message.get("timestamp"))
         if side is not None and moment is not None:
@@ -148,12 +148,18 @@ def _conversation_columns(public: list[Record] | None) -> Record:
     )
 
 
-def _author_columns(message: Mapping[str, Any]) -> Record:
-    """Return the author of a message as flat columns. An author who is both contact and user counts as a contact."""
+def _author(message: Mapping[str, Any]) -> tuple[Record, str | None]:
+    """Return the author of a message, and whether that is a `contact` or a `user`; who is both counts as a contact."""
     author = message.get("author")
-    author = author if isinstance(author, dict) else {}
-    kind = next((kind for kind in ("contact", "user") if isinstance(author.get(kind), dict)), None)
-    person = author.get(kind) if kind else None
+    if not isinstance(author, dict):
+        return {}, None
+    return author, next((kind for kind in ("contact", "user") if isinstance(author.get(kind), dict)), None)
+
+
+def _author_columns(message: Mapping[str, Any]) -> Record:
+    """Return the author of a message as flat columns."""
+    author, kind = _author(message)
+    person = author[kind] if kind else None
     return {
         "author_id": _text_in(person, "id"),
         "author_email": _text_in(person, "email"),

@@ -31,7 +31,7 @@ _MARKUP = re.compile(r"<[A-Za-z/!?]")
 _AT_ONCE = 16_384
 """Characters that the parser gets at once. A text of 15 MB in one piece takes 260 MB for a moment, and the most that
 one piece can cost bounds the time per character."""
-_WORK_AT_LEAST = 10_000_000
+_MIN_WORK = 10_000_000
 _WORK_PER_CHARACTER = 64
 """How many comparisons of a tag with an open element the parser may do: about 3 ns each, so 0.03 s, and as much again
 as parsing usual HTML takes."""
@@ -57,7 +57,7 @@ class _Converter(threading.local):
             piece = html[start : start + _AT_ONCE]
             parser.feed(piece.encode("utf-8"))
             work += self._layout.depth * piece.count("<")
-            if work > _WORK_AT_LEAST + _WORK_PER_CHARACTER * start:
+            if work > _MIN_WORK + _WORK_PER_CHARACTER * start:
                 return stripped(html)
         text: str = parser.close()
         self._parser = parser

@@ -12,14 +12,14 @@ Record = dict[str, Any]
 
 logger = logging.getLogger("airbyte")
 
-MOST_BYTES = 16_000_000
+MAX_LINE_BYTES = 16_000_000
 """Airbyte's destinations set every field of a record beyond 20 MB to null; a record's line stays below this size."""
 
-_MOST_FOR_RECORD = MOST_BYTES - 1_000
+_MAX_RECORD_BYTES = MAX_LINE_BYTES - 1_000
 """The rest of the line is for the stream, the time of emission and the type."""
 
-_MOST_FOR_FIELDS = MOST_BYTES // 2
-_LEAST_WORTH_CUTTING = 1_000
+_MAX_FIELD_BYTES = MAX_LINE_BYTES // 2
+_MIN_WORTH_CUTTING = 1_000
 """Smaller values are not worth cutting: a list of very many small values is left out as a whole."""
 
 _TEXTS = ("body_html", "feedback_text")
@@ -43,7 +43,7 @@ def issue_within(record: Record) -> Record:
     cut = ["message_html"] if messages else []
     own = {name: value for name, value in record.items() if name not in ("id", "messages", "feedback_text")}
     if _excess(own) > 0:
-        cut += _lighten(record, own, _bytes(own) - _MOST_FOR_FIELDS)
+        cut += _lighten(record, own, _bytes(own) - _MAX_FIELD_BYTES)
     excess = _excess(record)
     given = len(messages)
     while messages and excess > 0:
@@ -74,7 +74,7 @@ def message_within(record: Record) -> Record:
     record["message_html"] = None
     own = {name: value for name, value in record.items() if name not in ("id", "text")}
     if _excess(own) > 0:
-        cut += _lighten(record, own, _bytes(own) - _MOST_FOR_FIELDS)
+        cut += _lighten(record, own, _bytes(own) - _MAX_FIELD_BYTES)
     cut += _shorten(record, ("text",))
     _say(f"Message {record.get('id')} of issue {record.get('issue_id')}", cut)
     return record
@@ -82,7 +82,7 @@ def message_within(record: Record) -> Record:
 
 def _say(what: str, cut: Iterable[str]) -> None:
     if names := ", ".join(dict.fromkeys(cut)):
-        logger.warning(f"{what} exceeded {MOST_BYTES // 1_000_000} MB; truncated: {names}")
+        logger.warning(f"{what} exceeded {MAX_LINE_BYTES // 1_000_000} MB; truncated: {names}")
 
 
 def _lighten(record: Record, names: Iterable[str], excess: int) -> list[str]:
@@ -107,7 +107,7 @@ def _lighter(value: Any, excess: int) -> Any:
     lighter: Any = value.copy()
     sizes = {key: _bytes(value[key]) for key in (value if isinstance(value, dict) else range(len(value)))}
     for key in sorted(sizes, key=lambda key: -sizes[key]):
-        if sizes[key] < _LEAST_WORTH_CUTTING:
+        if sizes[key] < _MIN_WORTH_CUTTING:
             break
         lighter[key] = _lighter(value[key], excess)
         excess -= sizes[key] - _bytes(lighter[key])
@@ -126,10 +126,10 @@ def _shorten(record: Record, names: Iterable[str]) -> list[str]:
     return cut
 
 
-def shortened(text: str, most: int) -> str:
-    """Return the longest beginning of `text` that takes at most `most` bytes as JSON, quotes included."""
+def shortened(text: str, max_bytes: int) -> str:
+    """Return the longest beginning of `text` that takes at most `max_bytes` bytes as JSON, quotes included."""
     text = clean_text(text)
-    remaining = most - 2
+    remaining = max_bytes - 2
     for start in range(0, len(text), PIECE):
         piece = text[start : start + PIECE]
         taken = len(orjson.dumps(piece)) - 2
@@ -153,7 +153,7 @@ def _beginning(text: str, max_bytes: int) -> str:
 
 
 def _excess(record: Record) -> int:
-    return _bytes(record) - _MOST_FOR_RECORD
+    return _bytes(record) - _MAX_RECORD_BYTES
 
 
 def _bytes(value: Any) -> int:

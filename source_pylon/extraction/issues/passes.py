@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from source_pylon.api import errors
 from source_pylon.extraction.issues.changes import ChangeSearch
@@ -116,7 +117,7 @@ class IssuePasses:
                 until = self._context.safe_horizon()
                 if part.window.until is not None:
                     until = min(until, part.window.until)
-                yield self._cursor_update(active, lambda cursor, until=until: cursor.after_changes(until))  # type: ignore[misc]
+                yield self._cursor_update(active, partial(IssueCursor.after_changes, until=until))
 
     def _changes_after(self) -> dict[Recipient, datetime]:
         lookback = timedelta(days=self._context.config.issues_lookback_days)
@@ -142,11 +143,11 @@ class IssuePasses:
                     back_to = _oldest(chunk, back_to)
                 # At the start date itself, the state has to say at once that older, active issues come next.
                 if back_to is not None and (start is None or back_to > start):
-                    yield self._cursor_update(wanting, lambda cursor, back_to=back_to: cursor.after_history(back_to))  # type: ignore[misc]
+                    yield self._cursor_update(wanting, partial(IssueCursor.after_history, back_to=back_to))
         if start is None:
             yield self._cursor_update(wanting, IssueCursor.completed)
         else:
-            yield self._cursor_update(wanting, lambda cursor: cursor.at_start_date(start))
+            yield self._cursor_update(wanting, partial(IssueCursor.at_start_date, floor=start))
 
     def _history_pages(self, wanting: Sequence[Recipient]) -> Iterator[HistoryPage]:
         """Yield the pages of the history, begun anew if an answer shows that this machine's clock is far behind."""
@@ -184,10 +185,7 @@ class IssuePasses:
                     yield from self._issues(older, active, Recipient.take_change)
                     until = part.window.until
                     if part.last and until is not None:
-                        yield self._cursor_update(
-                            active,
-                            lambda cursor, until=until: cursor.after_older_activity(until),  # type: ignore[misc]
-                        )
+                        yield self._cursor_update(active, partial(IssueCursor.after_older_activity, until=until))
             yield self._cursor_update(list(group), IssueCursor.with_older_activity)
 
     def _issues(
