@@ -27,7 +27,7 @@ RUN build-environment/bin/python -c "from poetry.core.masonry.api import build_w
 FROM ${BASE_IMAGE}
 # The same two as in metadata.yaml.
 LABEL io.airbyte.name="source-pylon" \
-      io.airbyte.version="0.1.0"
+      io.airbyte.version="0.2.0"
 COPY --from=builder /opt/source-pylon /opt/source-pylon
 WORKDIR /airbyte/integration_code
 # The base's user airbyte, by its number: Kubernetes can then tell that it is not root.
