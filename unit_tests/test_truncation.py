@@ -182,6 +182,21 @@ def test_no_more_messages_are_left_out_than_must_be(caplog: pytest.LogCaptureFix
     assert "truncated: message_html, the oldest 2 of 3 messages\n" in caplog.text
 
 
+@pytest.mark.parametrize(("beyond", "messages", "said"), [(0, 0, "the oldest 1 of 1 messages"), (1, 1, "title")])
+def test_fields_that_are_too_large_without_any_message_are_cut_to_half_and_the_messages_stay(
+    beyond: int, messages: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    title = padded({"id": "i", "messages_truncated": True}, "title", LIMIT + beyond)["title"]
+    # The id does not count among the fields that can be cut.
+    title += "x" * len('"id":"i",')
+    message = {"id": "m", "message_html": "<p>1</p>"}
+    record = issue_within({"id": "i", "messages": [message], "messages_truncated": False, "title": title})
+    assert len(record["messages"]) == messages
+    assert f"truncated: message_html, {said}\n" in caplog.text
+    own = {"messages_truncated": True, "title": record["title"]}
+    assert len(orjson.dumps(own)) == (MOST_BYTES // 2 if messages else LIMIT)
+
+
 @pytest.mark.parametrize(
     ("body", "feedback", "expected", "said"),
     [
