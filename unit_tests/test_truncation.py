@@ -163,6 +163,7 @@ def test_a_record_of_exactly_the_limit_is_whole_and_one_byte_more_is_cut(caplog:
         record_within(fitting[1], "tasks"),
         message_within(dict(fitting[2])),
     ] == fitting
+    assert record_within(fitting[1], "tasks") is fitting[1], "what fits is not copied"
     assert caplog.text == ""
     beyond = [{**record, "text": record["text"] + "x"} for record in fitting]
     assert issue_within(dict(beyond[0]))["messages"][0]["message_html"] is None
@@ -252,6 +253,26 @@ def test_the_largest_fields_of_a_record_are_cut_first_and_its_key_never(caplog: 
     assert len(orjson.dumps(record)) == LIMIT
     assert len(given["a"]) == 7 * MB, "the given record stays as it is"
     assert "of stream tasks exceeded 16 MB; truncated: a\n" in caplog.text
+
+
+@pytest.mark.parametrize("key", ["id", "slug"])
+def test_the_key_of_a_record_stays_though_it_is_its_largest_field(key: str) -> None:
+    given = {key: "x" * 9 * MB, "a": "a" * 8 * MB}
+    record = record_within(given, "tasks")
+    assert record[key] == given[key]
+    assert len(orjson.dumps(record)) == LIMIT
+
+
+@pytest.mark.parametrize(("beyond", "said"), [(0, "text"), (1, "source")])
+def test_fields_of_a_message_that_are_too_large_without_its_text_are_cut_to_half(
+    beyond: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = padded({"message_html": None}, "source", LIMIT + beyond)
+    record = message_within({"id": "m", "text": "words", **own})
+    assert record["text"] == ("words" if beyond else "")
+    kept = {"message_html": None, "source": record["source"]}
+    assert len(orjson.dumps(kept)) == (MOST_BYTES // 2 if beyond else LIMIT)
+    assert f"truncated: message_html, {said}\n" in caplog.text
 
 
 def test_as_many_fields_of_a_record_are_cut_as_must_be(caplog: pytest.LogCaptureFixture) -> None:
