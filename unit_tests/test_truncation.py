@@ -200,7 +200,7 @@ def test_fields_that_are_too_large_without_any_message_are_cut_to_half_and_the_m
     assert len(record["messages"]) == messages
     assert f"truncated: message_html, {said}\n" in caplog.text
     own = {"messages_truncated": True, "title": record["title"]}
-    assert len(orjson.dumps(own)) == (MOST_BYTES // 2 if messages else LIMIT)
+    assert len(orjson.dumps(own)) == (MAX_LINE_BYTES // 2 if messages else LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_fields_of_a_message_that_are_too_large_without_its_text_are_cut_to_half
     record = message_within({"id": "m", "text": "words", **own})
     assert record["text"] == ("words" if beyond else "")
     kept = {"message_html": None, "source": record["source"]}
-    assert len(orjson.dumps(kept)) == (MOST_BYTES // 2 if beyond else LIMIT)
+    assert len(orjson.dumps(kept)) == (MAX_LINE_BYTES // 2 if beyond else LIMIT)
     assert f"truncated: message_html, {said}\n" in caplog.text
 
 
