@@ -171,8 +171,9 @@ def test_a_record_of_exactly_the_limit_is_whole_and_one_byte_more_is_cut(caplog:
     assert message_within(dict(beyond[2]))["message_html"] is None
 
 
-def test_a_text_that_is_one_byte_too_long_loses_one_character() -> None:
-    issue = padded({"id": "i", "messages": None, "messages_truncated": True}, "feedback_text", LIMIT + 1)
+@pytest.mark.parametrize("messages", [None, []])
+def test_a_text_that_is_one_byte_too_long_loses_one_character(messages: Any) -> None:
+    issue = padded({"id": "i", "messages": messages, "messages_truncated": True}, "feedback_text", LIMIT + 1)
     assert issue_within(dict(issue)) == {**issue, "feedback_text": issue["feedback_text"][:-1]}
 
 
