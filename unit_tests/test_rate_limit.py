@@ -358,6 +358,18 @@ def test_threads_pass_a_limiter_only_as_its_limit_allows() -> None:
     assert passed.acquire(timeout=5)
 
 
+def test_a_refused_call_holds_back_the_others_for_as_long_as_pylon_asks() -> None:
+    clock = [0.0]
+    limiter = RateLimiter(AdaptiveLimit(100, MINUTE), monotonic=lambda: clock[0])
+    assert limiter.enter(timeout=0.0)
+    limiter.refuse(30.0)
+    assert limiter.limit.refusals == 1
+    clock[0] = 29.9
+    assert not limiter.enter(timeout=0.0)
+    clock[0] = 30.0
+    assert limiter.enter(timeout=0.0)
+
+
 def test_who_does_not_get_through_in_time_is_not_counted() -> None:
     limiter = RateLimiter(AdaptiveLimit(1, MINUTE))
     assert limiter.waiting_since is None
