@@ -373,11 +373,25 @@ def test_threads_pass_a_limiter_only_as_its_limit_allows() -> None:
     assert passed.acquire(timeout=5)
     assert passed.acquire(timeout=5)
     assert not passed.acquire(timeout=0.1)
+    assert limiter.waiting_since == 0.0
     limiter.leave()
     assert not passed.acquire(timeout=0.1)
     clock[0] = MINUTE + 1
     limiter.leave()
     assert passed.acquire(timeout=5)
+    assert limiter.waiting_since is None
+
+
+def test_a_refused_call_holds_back_the_others_for_as_long_as_pylon_asks() -> None:
+    clock = [0.0]
+    limiter = RateLimiter(AdaptiveLimit(100, MINUTE), monotonic=lambda: clock[0])
+    assert limiter.enter(timeout=0.0)
+    limiter.refuse(30.0)
+    assert limiter.limit.refusals == 1
+    clock[0] = 29.9
+    assert not limiter.enter(timeout=0.0)
+    clock[0] = 30.0
+    assert limiter.enter(timeout=0.0)
 
 
 def test_who_does_not_get_through_in_time_is_not_counted() -> None:

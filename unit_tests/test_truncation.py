@@ -171,8 +171,9 @@ def test_a_record_of_exactly_the_limit_is_whole_and_one_byte_more_is_cut(caplog:
     assert message_within(dict(beyond[2]))["message_html"] is None
 
 
-def test_a_text_that_is_one_byte_too_long_loses_one_character() -> None:
-    issue = padded({"id": "i", "messages": None, "messages_truncated": True}, "feedback_text", LIMIT + 1)
+@pytest.mark.parametrize("messages", [None, []])
+def test_a_text_that_is_one_byte_too_long_loses_one_character(messages: Any) -> None:
+    issue = padded({"id": "i", "messages": messages, "messages_truncated": True}, "feedback_text", LIMIT + 1)
     assert issue_within(dict(issue)) == {**issue, "feedback_text": issue["feedback_text"][:-1]}
 
 
@@ -251,8 +252,7 @@ def test_a_message_loses_its_html_before_its_fields_and_its_fields_before_its_te
 
 
 def test_the_largest_fields_of_a_record_are_cut_first_and_its_key_never(caplog: pytest.LogCaptureFixture) -> None:
-    longest = "a" * 7 * MB
-    given = {"id": "x" * 2 * MB, "slug": "y" * 2 * MB, "small": 7, "b": "b" * 6 * MB, "a": longest}
+    given: dict[str, Any] = {"id": "x" * 2 * MB, "slug": "y" * 2 * MB, "small": 7, "b": "b" * 6 * MB, "a": "a" * 7 * MB}
     record = record_within(given, "tasks")
     assert record == {**given, "a": "a" * len(record["a"])}
     assert list(record) == list(given)
