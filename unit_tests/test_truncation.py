@@ -252,7 +252,8 @@ def test_a_message_loses_its_html_before_its_fields_and_its_fields_before_its_te
 
 
 def test_the_largest_fields_of_a_record_are_cut_first_and_its_key_never(caplog: pytest.LogCaptureFixture) -> None:
-    given: dict[str, Any] = {"id": "x" * 2 * MB, "slug": "y" * 2 * MB, "small": 7, "b": "b" * 6 * MB, "a": "a" * 7 * MB}
+    longest = "a" * 7 * MB
+    given: dict[str, Any] = {"id": "x" * 2 * MB, "slug": "y" * 2 * MB, "small": 7, "b": "b" * 6 * MB, "a": longest}
     record = record_within(given, "tasks")
     assert record == {**given, "a": "a" * len(record["a"])}
     assert list(record) == list(given)
