@@ -336,7 +336,7 @@ def test_an_unread_issue_stays_in_the_state_until_it_is_emitted_or_gone() -> Non
 @pytest.mark.parametrize(
     ("count", "named"),
     [
-        (1, "1 issues could not be read: 0. Everything else"),
+        (1, "1 issue could not be read: 0. Everything else"),
         (5, "5 issues could not be read: 0, 1, 2, 3, 4. Everything else"),
         (6, "6 issues could not be read: 0, 1, 2, 3, 4 and 1 more. Everything else"),
         (7, "7 issues could not be read: 0, 1, 2, 3, 4 and 2 more. Everything else"),
