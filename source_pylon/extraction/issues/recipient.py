@@ -127,6 +127,6 @@ class Recipient:
         reason = next((error for error in self.unread.values() if error is not None), None)
         return InvalidResponse(
             f"The messages of {count} could not be read: {ids}{more}. Everything else was read; the next "
-            f"sync tries what is missing first. {reason.user_message if reason else ''}".rstrip(),
+            f"sync tries these issues first. {reason.user_message if reason else ''}".rstrip(),
             reason.detail if reason else "",
         )
