@@ -73,6 +73,7 @@ def test_after_a_state_of_version_0_1_0_changes_go_on_from_the_earlier_time_and_
     with caplog.at_level(logging.INFO, "airbyte"):
         assert parse_issue_cursor("issues", state, True) == IssueCursor(NOW - DAY)
     assert "0.1.0" in caplog.text
+    assert parse_issue_cursor("issues", state, False) == IssueCursor(NOW - DAY, include_messages=False)
 
 
 @pytest.mark.parametrize(
@@ -83,11 +84,15 @@ def test_after_a_state_of_version_0_1_0_changes_go_on_from_the_earlier_time_and_
         {"history_read_back_to": START, "older_activity_read_until": NOW - DAY},
     ],
 )
-def test_messages_that_are_switched_on_again_are_read_with_the_whole_history(position: dict[str, Any]) -> None:
+def test_messages_that_are_switched_on_again_are_read_with_the_whole_history(
+    position: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     state = IssueCursor(NOW, include_messages=False, **position).as_state()
-    cursor = parse_issue_cursor("issues", state, True)
-    assert cursor == IssueCursor(NOW, latest_message_time=NOW)
-    assert parse_issue_cursor("issues", state, False) != cursor
+    with caplog.at_level(logging.INFO, "airbyte"):
+        assert parse_issue_cursor("issues", state, False) != IssueCursor(NOW, latest_message_time=NOW)
+        assert caplog.text == ""
+        assert parse_issue_cursor("issues", state, True) == IssueCursor(NOW, latest_message_time=NOW)
+    assert "Stream issues: Include Messages was switched on, so the history is read once more" in caplog.text
 
 
 def test_the_list_of_unread_issues_in_a_state_is_bounded() -> None:
@@ -285,7 +290,7 @@ def test_a_state_ahead_of_the_horizon_is_moved_back_with_the_first_move() -> Non
 
 def test_the_state_passes_no_issue_that_came_without_its_id() -> None:
     stream = recipient(IssueCursor(NOW - DAY, history_complete=True))
-    stream.missing_ids = 3
+    stream.missing_ids += 3
     assert stream.advance(lambda cursor: cursor.after_changes(NOW), NOW) is None
     failure = stream.failure()
     assert isinstance(failure, InvalidResponse)
@@ -331,7 +336,7 @@ def test_an_unread_issue_stays_in_the_state_until_it_is_emitted_or_gone() -> Non
 @pytest.mark.parametrize(
     ("count", "named"),
     [
-        (1, "1 issues could not be read: 0. Everything else"),
+        (1, "1 issue could not be read: 0. Everything else"),
         (5, "5 issues could not be read: 0, 1, 2, 3, 4. Everything else"),
         (6, "6 issues could not be read: 0, 1, 2, 3, 4 and 1 more. Everything else"),
         (7, "7 issues could not be read: 0, 1, 2, 3, 4 and 2 more. Everything else"),

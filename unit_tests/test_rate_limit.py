@@ -245,6 +245,17 @@ def test_the_limit_does_not_fall_below_a_tenth_of_what_the_wait_means() -> None:
     assert limits == [75, 18, 4, 3, 3]
 
 
+def test_the_calls_accepted_and_the_wait_for_the_next_one_give_the_rate_that_pylon_allows() -> None:
+    """Ten calls were accepted at once, and the next one is twenty seconds later; waits are rounded up by a second."""
+    window = AdaptiveLimit(100, MINUTE)
+    for _ in range(11):
+        window.send(100.0)
+    for _ in range(10):
+        window.answer(100.0)
+    window.refuse(110.0, 11.0)
+    assert window.limit == 30
+
+
 def test_refusals_of_one_burst_are_counted_and_learned_from_once() -> None:
     window = AdaptiveLimit(300, MINUTE)
     for _ in range(3):
@@ -336,6 +347,18 @@ def test_a_call_holds_its_place_until_a_minute_after_its_answer() -> None:
     assert window.wait(110.0) == 0
 
 
+def test_every_call_on_its_way_holds_a_place() -> None:
+    window = AdaptiveLimit(2, MINUTE)
+    window.send(0.0)
+    window.send(0.0)
+    assert window.wait(50.0) == float("inf")
+
+
+@pytest.mark.parametrize(("table", "share", "limit"), [(300, 1.0, 300), (300, 0.5, 150), (20, 0.01, 1)])
+def test_a_share_of_the_table_is_one_call_at_least(table: int, share: float, limit: int) -> None:
+    assert AdaptiveLimit(table, MINUTE, share).limit == limit
+
+
 def test_threads_pass_a_limiter_only_as_its_limit_allows() -> None:
     clock = [0.0]
     limiter = RateLimiter(AdaptiveLimit(2, MINUTE), monotonic=lambda: clock[0])
@@ -350,15 +373,30 @@ def test_threads_pass_a_limiter_only_as_its_limit_allows() -> None:
     assert passed.acquire(timeout=5)
     assert passed.acquire(timeout=5)
     assert not passed.acquire(timeout=0.1)
+    assert limiter.waiting_since == 0.0
     limiter.leave()
     assert not passed.acquire(timeout=0.1)
     clock[0] = MINUTE + 1
     limiter.leave()
     assert passed.acquire(timeout=5)
+    assert limiter.waiting_since is None
+
+
+def test_a_refused_call_holds_back_the_others_for_as_long_as_pylon_asks() -> None:
+    clock = [0.0]
+    limiter = RateLimiter(AdaptiveLimit(100, MINUTE), monotonic=lambda: clock[0])
+    assert limiter.enter(timeout=0.0)
+    limiter.refuse(30.0)
+    assert limiter.limit.refusals == 1
+    clock[0] = 29.9
+    assert not limiter.enter(timeout=0.0)
+    clock[0] = 30.0
+    assert limiter.enter(timeout=0.0)
 
 
 def test_who_does_not_get_through_in_time_is_not_counted() -> None:
     limiter = RateLimiter(AdaptiveLimit(1, MINUTE))
+    assert limiter.waiting_since is None
     assert limiter.enter(timeout=0.0)
     began = time.monotonic()
     assert not limiter.enter(timeout=0.05)

@@ -163,11 +163,18 @@ def test_a_record_of_exactly_the_limit_is_whole_and_one_byte_more_is_cut(caplog:
         record_within(fitting[1], "tasks"),
         message_within(dict(fitting[2])),
     ] == fitting
+    assert record_within(fitting[1], "tasks") is fitting[1], "what fits is not copied"
     assert caplog.text == ""
     beyond = [{**record, "text": record["text"] + "x"} for record in fitting]
     assert issue_within(dict(beyond[0]))["messages"][0]["message_html"] is None
     assert len(orjson.dumps(record_within(beyond[1], "tasks"))) == LIMIT
     assert message_within(dict(beyond[2]))["message_html"] is None
+
+
+@pytest.mark.parametrize("messages", [None, []])
+def test_a_text_that_is_one_byte_too_long_loses_one_character(messages: Any) -> None:
+    issue = padded({"id": "i", "messages": messages, "messages_truncated": True}, "feedback_text", LIMIT + 1)
+    assert issue_within(dict(issue)) == {**issue, "feedback_text": issue["feedback_text"][:-1]}
 
 
 def test_no_more_messages_are_left_out_than_must_be(caplog: pytest.LogCaptureFixture) -> None:
@@ -180,6 +187,21 @@ def test_no_more_messages_are_left_out_than_must_be(caplog: pytest.LogCaptureFix
     record = issue_within(padded(issue, "title", LIMIT + oldest + 1))
     assert [one["id"] for one in record["messages"]] == ["3"]
     assert "truncated: message_html, the oldest 2 of 3 messages\n" in caplog.text
+
+
+@pytest.mark.parametrize(("beyond", "messages", "said"), [(0, 0, "the oldest 1 of 1 messages"), (1, 1, "title")])
+def test_fields_that_are_too_large_without_any_message_are_cut_to_half_and_the_messages_stay(
+    beyond: int, messages: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    title = padded({"id": "i", "messages_truncated": True}, "title", LIMIT + beyond)["title"]
+    # The id does not count among the fields that can be cut.
+    title += "x" * len('"id":"i",')
+    message = {"id": "m", "message_html": "<p>1</p>"}
+    record = issue_within({"id": "i", "messages": [message], "messages_truncated": False, "title": title})
+    assert len(record["messages"]) == messages
+    assert f"truncated: message_html, {said}\n" in caplog.text
+    own = {"messages_truncated": True, "title": record["title"]}
+    assert len(orjson.dumps(own)) == (MAX_LINE_BYTES // 2 if messages else LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -231,13 +253,33 @@ def test_a_message_loses_its_html_before_its_fields_and_its_fields_before_its_te
 
 def test_the_largest_fields_of_a_record_are_cut_first_and_its_key_never(caplog: pytest.LogCaptureFixture) -> None:
     longest = "a" * 7 * MB
-    given = {"id": "x" * 2 * MB, "slug": "y" * 2 * MB, "small": 7, "b": "b" * 6 * MB, "a": longest}
+    given: dict[str, Any] = {"id": "x" * 2 * MB, "slug": "y" * 2 * MB, "small": 7, "b": "b" * 6 * MB, "a": longest}
     record = record_within(given, "tasks")
     assert record == {**given, "a": "a" * len(record["a"])}
     assert list(record) == list(given)
     assert len(orjson.dumps(record)) == LIMIT
     assert given["a"] is longest, "the given record stays as it is"
     assert "of stream tasks exceeded 16 MB; truncated: a\n" in caplog.text
+
+
+@pytest.mark.parametrize("key", ["id", "slug"])
+def test_the_key_of_a_record_stays_though_it_is_its_largest_field(key: str) -> None:
+    given = {key: "x" * 9 * MB, "a": "a" * 8 * MB}
+    record = record_within(given, "tasks")
+    assert record[key] == given[key]
+    assert len(orjson.dumps(record)) == LIMIT
+
+
+@pytest.mark.parametrize(("beyond", "said"), [(0, "text"), (1, "source")])
+def test_fields_of_a_message_that_are_too_large_without_its_text_are_cut_to_half(
+    beyond: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = padded({"message_html": None}, "source", LIMIT + beyond)
+    record = message_within({"id": "m", "text": "words", **own})
+    assert record["text"] == ("words" if beyond else "")
+    kept = {"message_html": None, "source": record["source"]}
+    assert len(orjson.dumps(kept)) == (MAX_LINE_BYTES // 2 if beyond else LIMIT)
+    assert f"truncated: message_html, {said}\n" in caplog.text
 
 
 def test_as_many_fields_of_a_record_are_cut_as_must_be(caplog: pytest.LogCaptureFixture) -> None:

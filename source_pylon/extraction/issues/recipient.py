@@ -121,11 +121,12 @@ class Recipient:
             return missing_primary_key(self.missing_ids)
         if not self.unread:
             return None
+        count = "1 issue" if len(self.unread) == 1 else f"{len(self.unread)} issues"
         ids = ", ".join(list(self.unread)[:5])
         more = f" and {len(self.unread) - 5} more" if len(self.unread) > 5 else ""
         reason = next((error for error in self.unread.values() if error is not None), None)
         return InvalidResponse(
-            f"The messages of {len(self.unread)} issues could not be read: {ids}{more}. Everything else was read; the "
-            f"next sync tries these issues first. {reason.user_message if reason else ''}".rstrip(),
+            f"The messages of {count} could not be read: {ids}{more}. Everything else was read; the next "
+            f"sync tries these issues first. {reason.user_message if reason else ''}".rstrip(),
             reason.detail if reason else "",
         )
