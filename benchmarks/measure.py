@@ -19,7 +19,7 @@ from typing import IO, Any
 ROOT = Path(__file__).absolute().parent.parent
 CONNECTOR = (sys.executable, "-m", "benchmarks.launch")
 BASELINE = (sys.executable, "-m", "benchmarks.baseline")
-LOW_CODE = (sys.executable, "-m", "benchmarks.low_code")
+LOW_CODE = (sys.executable, "-m", "benchmarks.low_code", str(ROOT / "benchmarks" / "low_code" / "manifest.yaml"))
 
 _CHUNK = 1 << 16
 

@@ -1,24 +1,24 @@
-"""Runs the manifest: python -m benchmarks.low_code read --config config.json --catalog catalog.json."""
+"""Runs a manifest of the low-code engine: python -m benchmarks.low_code MANIFEST read --config ... --catalog ..."""
 
 import sys
-from pathlib import Path
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint, launch
 from airbyte_cdk.sources.declarative.yaml_declarative_source import YamlDeclarativeSource
 
 
-def main(arguments: list[str]) -> None:
-    """Does what Airbyte's runner for manifests does."""
-    catalog_path = AirbyteEntrypoint.extract_catalog(arguments)
-    config_path = AirbyteEntrypoint.extract_config(arguments)
+def main(manifest: str, arguments: list[str]) -> None:
+    """Does what Airbyte's runner for manifests does; `manifest` is an absolute path."""
+    config = AirbyteEntrypoint.extract_config(arguments)
+    catalog = AirbyteEntrypoint.extract_catalog(arguments)
+    state = AirbyteEntrypoint.extract_state(arguments)
     source = YamlDeclarativeSource(
-        str(Path(__file__).parent / "manifest.yaml"),
-        catalog=YamlDeclarativeSource.read_catalog(catalog_path) if catalog_path else None,
-        config=YamlDeclarativeSource.read_config(config_path) if config_path else None,
-        state=[],
+        manifest,
+        config=YamlDeclarativeSource.read_config(config) if config else None,
+        catalog=YamlDeclarativeSource.read_catalog(catalog) if catalog else None,
+        state=YamlDeclarativeSource.read_state(state) if state else [],
     )
     launch(source, arguments)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1], sys.argv[2:])

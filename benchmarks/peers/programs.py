@@ -47,7 +47,8 @@ def low_code_runs(pylon: Pylon, kind: str, folder: Path, previous: Run | None) -
     config = {**pylon.config, "start_date": f"{start:%Y-%m-%dT%H:%M:%SZ}"}
     streams = ["issues", "issue_messages"] if kind == "issues" else [kind]
     with files(config, streams, _states(previous)) as arguments:
-        return _writes([sys.executable, "-m", "benchmarks.peers.low_code", *arguments], folder)
+        manifest = str(ROOT / "benchmarks" / "peers" / "low_code.yaml")
+        return _writes([sys.executable, "-m", "benchmarks.low_code", manifest, *arguments], folder)
 
 
 def bare_runs(pylon: Pylon, kind: str, folder: Path, previous: Run | None) -> Run:
