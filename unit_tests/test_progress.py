@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,6 +22,10 @@ class RecordingSink(ProgressSink):
     def __init__(self) -> None:
         self.limited: list[str] = []
         self.estimates: dict[str, int] = {}
+        self.repeats = 0
+
+    def repeat_states(self) -> None:
+        self.repeats += 1
 
     def rate_limited(self, stream: str) -> None:
         self.limited.append(stream)
@@ -39,13 +42,13 @@ class Clock:
         self.sink = RecordingSink()
         self.progress = Progress(Timing(), self.sink, monotonic=lambda: self.now)
         self.progress.begin({"issues": [SEARCH], "tickets": [SEARCH], "accounts": [ACCOUNTS]})
+        # The tests report at their own times, not when a thread does.
+        self.progress.end()
 
 
 @pytest.fixture
-def clock() -> Iterator[Clock]:
-    made = Clock()
-    yield made
-    made.progress.end()
+def clock() -> Clock:
+    return Clock()
 
 
 def test_a_line_counts_records_and_names_the_streams_that_are_still_read(clock: Clock) -> None:
@@ -142,3 +145,34 @@ def test_a_learned_limit_and_a_retry_are_logged(clock: Clock, caplog: Any) -> No
 def test_an_estimate_goes_to_airbyte(clock: Clock) -> None:
     clock.progress.estimate("issues", 5_000)
     assert clock.sink.estimates == {"issues": 5_000}
+
+
+def reports(clock: Clock, seconds: int) -> list[int]:
+    """Let time pass, with a report every second, and return the seconds in which states were repeated."""
+    repeated = []
+    for second in range(1, seconds + 1):
+        clock.now += 1
+        before = clock.sink.repeats
+        clock.progress.report()
+        if clock.sink.repeats > before:
+            repeated.append(second)
+    return repeated
+
+
+def test_a_line_is_logged_every_minute(clock: Clock, caplog: Any) -> None:
+    with caplog.at_level(logging.INFO, logger="airbyte"):
+        reports(clock, 200)
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("After ")]
+    assert [line.partition(":")[0] for line in lines] == ["After 60 s", "After 120 s", "After 180 s"]
+
+
+def test_states_are_repeated_every_five_minutes_without_a_sign(clock: Clock) -> None:
+    assert reports(clock, 1_000) == [300, 600, 900]
+
+
+def test_a_record_or_a_state_is_a_sign(clock: Clock) -> None:
+    assert reports(clock, 250) == []
+    clock.progress.records("issues", 1)
+    assert reports(clock, 290) == []
+    clock.progress.checkpoint()
+    assert reports(clock, 310) == [300]

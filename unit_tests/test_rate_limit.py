@@ -400,7 +400,7 @@ def test_who_does_not_get_through_in_time_is_not_counted() -> None:
     assert limiter.enter(timeout=0.0)
     began = time.monotonic()
     assert not limiter.enter(timeout=0.05)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < MINUTE / 3
     assert limiter.waiting_since is None
     holder = threading.Thread(target=limiter.enter, args=(0.5,))
     holder.start()

@@ -16,7 +16,7 @@ DEFECTS = (
     Defect(
         "no-states-in-silence",
         "a_storm_of_refusals_is_waited_out",
-        Edit(_PROGRESS, "                self.sink.repeat_states()", "                pass"),
+        Edit(_PROGRESS, "            self.sink.repeat_states()", "            pass"),
     ),
     Defect(
         "retries-not-said",

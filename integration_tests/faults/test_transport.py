@@ -86,7 +86,7 @@ def recovers(pylon: Sandbox, failed: Output, *streams: str) -> Output:
 
 @contextmanager
 def takes_at_most(seconds: float) -> Iterator[None]:
-    """Fails where the block takes longer."""
+    """Fails where the block takes longer: several times what it needs, and less than the wait that it catches."""
     began = time.monotonic()
     yield
     assert time.monotonic() - began < seconds
@@ -97,7 +97,7 @@ def takes_at_most(seconds: float) -> Iterator[None]:
 
 def test_a_refused_connection_ends_the_sync_with_what_to_check(pylon: Sandbox) -> None:
     nobody = f"http://127.0.0.1:{closed_port()}"
-    with takes_at_most(10):
+    with takes_at_most(20):
         run = read(pylon, STREAMS, api_url=nobody)
         result = check(pylon, api_url=nobody)
     assert_failed(run, *STREAMS, kind="transient_error", says=["no connection to", nobody, "firewall"])
@@ -256,7 +256,7 @@ def test_a_body_that_drips_beyond_the_deadline_ends_with_an_error_at_the_deadlin
     if size:
         pylon.faults.add(Fault(ACCOUNTS, padded(size), times=None))
     pylon.faults.add(Fault(ACCOUNTS, slow(2_000), times=None))
-    with takes_at_most(6):
+    with takes_at_most(30):
         run = read(pylon, ("accounts", "contacts"), timing=fault_timing(answer_deadline=0.4, retry_attempts=2))
     assert_failed(run, "accounts", kind="transient_error", says=["took too long to arrive"])
     assert run.ended("contacts") == "COMPLETE"
@@ -588,7 +588,7 @@ def test_a_setting_of_the_environment_that_cannot_be_used_is_named_at_once(
     pylon: Sandbox, name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
-    with takes_at_most(10):
+    with takes_at_most(20):
         run = read(pylon, ("issues", "accounts"), api_url="https://api.pylon.example", debug=True)
         result = check(pylon, api_url="https://api.pylon.example")
     assert_failed(run, "issues", "accounts", kind="config_error", says=[says])
@@ -669,7 +669,7 @@ class Endless:
 
 @pytest.mark.parametrize("what", ENDLESS)
 def test_an_answer_that_never_ends_is_left_at_the_deadline(pylon: Sandbox, what: str) -> None:
-    with Endless(*ENDLESS[what]) as server, takes_at_most(8):
+    with Endless(*ENDLESS[what]) as server, takes_at_most(30):
         run = read(pylon, ("accounts",), timing=fault_timing(answer_deadline=0.6, retry_attempts=2), api_url=server.url)
     assert_failed(run, "accounts", kind="transient_error", says=["took too long to arrive"])
     recovers(pylon, run, "accounts")
@@ -682,7 +682,7 @@ def test_an_answer_that_never_ends_over_tls_is_left_at_the_deadline(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with Endless(*ENDLESS["headers that drip"], context) as server, takes_at_most(8):
+    with Endless(*ENDLESS["headers that drip"], context) as server, takes_at_most(30):
         run = read(pylon, ("accounts",), timing=fault_timing(answer_deadline=0.6, retry_attempts=2), api_url=server.url)
     assert_failed(run, "accounts", kind="transient_error", says=["took too long to arrive"])
 
@@ -711,7 +711,7 @@ def test_check_gives_up_after_a_minute_in_all(pylon: Sandbox, what: str) -> None
     }[what]
     pylon.faults.add(Fault("*", action, times=None))
     # A minute is scaled to a second and a half.
-    with takes_at_most(6):
+    with takes_at_most(15):
         result = check(
             pylon, fault_timing(time_limit_of_check=1.5, read_timeout_of_check=20.0, longest_rate_limit_wait=60.0)
         )

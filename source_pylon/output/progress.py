@@ -56,7 +56,8 @@ class Progress(Observer):
         self._refusal_logged: dict[str, float] = {}
         self._waits: dict[str, tuple[float, str]] = {}
         self._stop = threading.Event()
-        self._started = self._last_sign = monotonic()
+        self._started = self._logged = self._last_sign = monotonic()
+        self._total_reported = 0
         self._reading: Callable[[], ReadingProgress] = lambda: ReadingProgress("", "")
         self.waiting_endpoints: Callable[[], Iterable[str]] = tuple
         """Returns the endpoints whose requests the client holds back now to keep their rate limit."""
@@ -146,6 +147,20 @@ class Progress(Observer):
         second = [f"{self._total():,} records in {self._elapsed()}", reading.done, self._counts()]
         return first[:1].upper() + first[1:], "; ".join(filter(None, second))
 
+    def report(self) -> None:
+        """Log a line and repeat the states if it is time to; a thread calls this every second."""
+        # The CDK's print buffer only empties when the next message is written, which may be minutes away.
+        self.sink.flush()
+        now = self._monotonic()
+        if (total := self._total()) != self._total_reported:
+            self._total_reported, self._last_sign = total, now
+        if now - self._logged >= self._timing.heartbeat:
+            self._logged = now
+            logger.info(f"After {self.line()}.")
+        if now - self._last_sign >= self._timing.max_silence:
+            self._last_sign = now
+            self.sink.repeat_states()
+
     def _elapsed(self) -> str:
         return f"{self._monotonic() - self._started:.0f} s"
 
@@ -172,21 +187,9 @@ class Progress(Observer):
 
     def _report(self) -> None:
         bars = self._bars()
-        logged = self._monotonic()
-        seen = 0
         while not self._stop.wait(min(_TICK, self._timing.heartbeat)):
-            # The CDK's print buffer only empties when the next message is written, which may be minutes away.
-            self.sink.flush()
+            self.report()
             self._show(bars)
-            now = self._monotonic()
-            if (total := self._total()) != seen:
-                seen, self._last_sign = total, now
-            if now - logged >= self._timing.heartbeat:
-                logged = now
-                logger.info(f"After {self.line()}.")
-            if now - self._last_sign >= self._timing.max_silence:
-                self._last_sign = now
-                self.sink.repeat_states()
         self._show(bars)
         for bar in bars:
             bar.close()
