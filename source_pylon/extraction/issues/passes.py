@@ -95,19 +95,26 @@ class IssuePasses:
                     if issue_id in recipient.unread:
                         recipient.keep_unread(issue_id, error)
                 continue
-            if not isinstance(issue, dict) or not issue.get("id"):
-                for recipient in self._recipients:
-                    if issue_id in recipient.unread:
-                        recipient.keep_unread(issue_id, _no_issue())
-                continue
-            # Pylon may answer with the issue that it was merged into, which has the messages of both.
-            is_merged = str(issue["id"]) != issue_id
+            yield from self._retried(issue_id, issue)
+
+    def _retried(self, issue_id: str, issue: object) -> Iterator[WantedIssue]:
+        """Yield what Pylon answered for an issue that earlier syncs could not read."""
+        if not isinstance(issue, dict) or not issue.get("id"):
             for recipient in self._recipients:
-                if is_merged or not recipient.stream.accepts(ListedIssue.of(issue)):
-                    # Merged, or its type was changed in the meantime.
-                    recipient.forget(issue_id)
-            takes = Recipient.take_change if is_merged else Recipient.take_retry
-            yield from self._issues([issue], self._recipients, takes)
+                if issue_id in recipient.unread:
+                    recipient.keep_unread(issue_id, _no_issue())
+            return
+        # Pylon may answer with the issue that it was merged into, which has the messages of both.
+        is_merged = str(issue["id"]) != issue_id
+        merged_for = [recipient for recipient in self._recipients if issue_id in recipient.unread]
+        for recipient in self._recipients:
+            if is_merged or not recipient.stream.accepts(ListedIssue.of(issue)):
+                # Merged, or its type was changed in the meantime.
+                recipient.forget(issue_id)
+        if is_merged:
+            yield from self._issues([issue], merged_for, Recipient.take_change)
+        else:
+            yield from self._issues([issue], self._recipients, Recipient.take_retry)
 
     def _change_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
         """Yield issues that were created, updated, or got a message since the state, oldest window first."""
