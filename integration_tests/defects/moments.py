@@ -127,6 +127,26 @@ DEFECTS = (
         ),
     ),
     Defect(
+        "earlier-start-date-ignored",
+        "moved_back_brings_what_lies_before",
+        Edit("extraction/stream.py", "(since is None or since < read_since):", "since is read_since:"),
+    ),
+    Defect(
+        "later-start-date-kept",
+        "moved_forward_reads_nothing_again",
+        Edit("extraction/stream.py", "                since = read_since\n", "                pass\n"),
+    ),
+    Defect(
+        "merged-issue-tried-for-ever",
+        "could_not_be_read_and_was_merged",
+        Edit(_PASSES, 'is_merged = str(issue["id"]) != issue_id', "is_merged = False"),
+    ),
+    Defect(
+        "answer-without-an-issue-not-said",
+        "pylon_answers_with_nothing",
+        Edit(_PASSES, "recipient.keep_unread(issue_id, _no_issue())", "pass"),
+    ),
+    Defect(
         "record-at-the-start-date-lost",
         "a_record_exactly_at_the_start_date",
         Edit("extraction/cursors.py", "after_start = start - TICK if start else None", "after_start = start"),

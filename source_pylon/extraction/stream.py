@@ -5,9 +5,10 @@ Nothing here knows threads, Airbyte messages or standard output: `output/runner.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,14 +18,26 @@ from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.config import Config
-from source_pylon.extraction.cursors import is_in_future, lookback_start, next_cursor, read_cursor, warn_future_state
+from source_pylon.extraction.cursors import (
+    is_in_future,
+    lookback_start,
+    next_cursor,
+    parse_cursor,
+    read_cursor,
+    warn_future_state,
+)
 from source_pylon.extraction.prefetch import Threads, Turn
 from source_pylon.timestamps import render
 from source_pylon.timing import Timing
 from source_pylon.transform.truncation import record_within
 
+logger = logging.getLogger("airbyte")
+
 Record = dict[str, Any]
 State = dict[str, Any]
+
+START_DATE = "start_date"
+"""The key in a state for the date from which on a stream was read."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +170,11 @@ class Stream(ABC):
 
 
 class EndpointStream(Stream):
-    """A stream of what one endpoint returns. With a cursor field, its state is the time up to which it was read."""
+    """A stream of what one endpoint returns. With a cursor field, its state is the time up to which it was read.
+
+    A stream that begins at a start date also keeps the date from which on it was read; a state without one covers
+    everything. If the configured date is moved back, the stream is read again from there.
+    """
 
     endpoint: ClassVar[Endpoint]
     begins_at_start_date: ClassVar[bool] = False
@@ -182,11 +199,22 @@ class EndpointStream(Stream):
         if cursor is not None and is_in_future(context, cursor):
             warn_future_state(self.name, cursor)
             return
+        since = context.config.start if self.begins_at_start_date else None
+        if cursor is not None and self.begins_at_start_date:
+            read_since = parse_cursor((state or {}).get(START_DATE))
+            if read_since is not None and (since is None or since < read_since):
+                logger.info(f"Stream {self.name}: the start date was moved back, so everything since it is read again.")
+                cursor = None
+            else:
+                since = read_since
+        covered = {START_DATE: render(since)} if since else {}
         guard = KeyGuard(self.primary_key)
-        yield from self.events(context, guard, cursor)
+        for event in self.events(context, guard, cursor):
+            yield replace(event, state={**event.state, **covered}) if isinstance(event, Checkpoint) else event
         guard.raise_if_missing()
         if self.cursor_field:
-            yield Checkpoint(self.name, {self.cursor_field: render(next_cursor(context.safe_horizon(), cursor))})
+            reached = render(next_cursor(context.safe_horizon(), cursor))
+            yield Checkpoint(self.name, {self.cursor_field: reached, **covered})
 
     def read_after(self, context: SyncContext, cursor: datetime | None) -> datetime | None:
         """Return the time after which to read, with lookback and start date; None for everything."""

@@ -95,12 +95,26 @@ class IssuePasses:
                     if issue_id in recipient.unread:
                         recipient.keep_unread(issue_id, error)
                 continue
-            if isinstance(issue, dict) and issue.get("id"):
-                for recipient in self._recipients:
-                    if not recipient.stream.accepts(ListedIssue.of(issue)):
-                        # Its type was changed in the meantime.
-                        recipient.forget(issue_id)
-                yield from self._issues([issue], self._recipients, Recipient.take_retry)
+            yield from self._retried(issue_id, issue)
+
+    def _retried(self, issue_id: str, issue: object) -> Iterator[WantedIssue]:
+        """Yield what Pylon answered for an issue that earlier syncs could not read."""
+        if not isinstance(issue, dict) or not issue.get("id"):
+            for recipient in self._recipients:
+                if issue_id in recipient.unread:
+                    recipient.keep_unread(issue_id, _no_issue())
+            return
+        # Pylon may answer with the issue that it was merged into, which has the messages of both.
+        is_merged = str(issue["id"]) != issue_id
+        merged_for = [recipient for recipient in self._recipients if issue_id in recipient.unread]
+        for recipient in self._recipients:
+            if is_merged or not recipient.stream.accepts(ListedIssue.of(issue)):
+                # Merged, or its type was changed in the meantime.
+                recipient.forget(issue_id)
+        if is_merged:
+            yield from self._issues([issue], merged_for, Recipient.take_change)
+        else:
+            yield from self._issues([issue], self._recipients, Recipient.take_retry)
 
     def _change_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
         """Yield issues that were created, updated, or got a message since the state, oldest window first."""
@@ -211,6 +225,12 @@ class IssuePasses:
         horizon = self._context.safe_horizon()
         moved = [(recipient, recipient.advance(change, horizon)) for recipient in recipients]
         return CursorUpdate([(recipient, cursor) for recipient, cursor in moved if cursor is not None])
+
+
+def _no_issue() -> errors.InvalidResponse:
+    return errors.InvalidResponse(
+        f"{ISSUE.key} returned no issue. If this happens again, report it to Pylon's support.", ISSUE.key
+    )
 
 
 def _oldest(issues: Sequence[Record], back_to: datetime) -> datetime | None:
