@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 
@@ -184,6 +184,50 @@ def test_a_pause_earns_a_burst_again() -> None:
     assert 25 <= len(moments) <= 32
 
 
+def spaced_at_twenty_a_minute(until: float) -> AdaptiveLimit:
+    """A limit of 20 whose burst of 5 was used up at once, so that the other calls leave every four seconds."""
+    limit = AdaptiveLimit(20, MINUTE)
+    moments = sent(limit, until)
+    assert sum(moment == 0 for moment in moments) == 6
+    assert moments[-1] - moments[-2] == pytest.approx(4)
+    return limit
+
+
+def test_a_pause_refills_the_burst_by_the_calls_that_it_left_unused() -> None:
+    limit = spaced_at_twenty_a_minute(until=22.0)
+    assert len(sent(limit, 36.001, since=36.0)) == 4, "the call that was due at 24, and three for twelve seconds"
+
+
+def test_calls_that_are_late_by_one_interval_are_caught_up_without_a_burst() -> None:
+    limit = spaced_at_twenty_a_minute(until=22.0)
+    assert len(sent(limit, 28.001, since=28.0)) == 2
+
+
+def use_up_and_answer_after_a_minute(limit: AdaptiveLimit) -> None:
+    """Send as many calls as are allowed at once, so that the next one waits for an answer, and then answer them all."""
+    now = 0.0
+    while (wait := limit.wait(now)) < math.inf:
+        now += wait
+        if not wait:
+            limit.send(now)
+    assert now < MINUTE
+    for _ in range(limit.limit):
+        limit.answer(MINUTE)
+
+
+def test_waiting_for_a_place_is_not_a_pause_that_refills_the_burst() -> None:
+    limit = AdaptiveLimit(20, MINUTE, 0.999)
+    use_up_and_answer_after_a_minute(limit)
+    assert limit.wait(MINUTE) == MINUTE
+    assert len(sent(limit, 2 * MINUTE + 0.001, since=2 * MINUTE)) == 1
+
+
+def test_a_pause_refills_the_burst_after_calls_have_waited_for_an_answer() -> None:
+    limit = AdaptiveLimit(20, MINUTE, 0.999)
+    use_up_and_answer_after_a_minute(limit)
+    assert len(sent(limit, 300.001, since=300)) == 5
+
+
 def test_a_refusal_ends_the_burst_and_what_follows_is_spaced() -> None:
     limit = AdaptiveLimit(120, MINUTE)
     for _ in range(12):
@@ -215,6 +259,15 @@ def test_a_refusal_that_nothing_explains_costs_three_percent_of_the_limit_or_one
     assert (window.limit, window.learned, window.refusals) == (limit, limit, 1)
 
 
+def test_each_refusal_that_nothing_explains_costs_a_small_limit_one_call() -> None:
+    window = AdaptiveLimit(10, MINUTE)
+    limits = []
+    for number in range(3):
+        refused(window, number * 10 * MINUTE, 1.0)
+        limits.append(window.limit)
+    assert limits == [9, 8, 7]
+
+
 @pytest.mark.parametrize(("wait", "limit"), [(14.9, 291), (15.0, 75)])
 def test_a_quarter_of_a_minutes_wait_before_any_call_was_accepted_means_a_quarter_of_the_limit(
     wait: float, limit: int
@@ -228,7 +281,7 @@ def test_refusals_lower_the_limit_by_three_quarters_each_down_to_one_call_a_minu
     window = AdaptiveLimit(300, MINUTE)
     limits = []
     for number in range(5):
-        refused(window, number * 31.0, 30.0)
+        refused(window, number * 30.0, 30.0)
         limits.append(window.limit)
     assert limits == [75, 18, 4, 1, 1]
 
@@ -281,6 +334,51 @@ def test_a_limit_that_holds_calls_back_for_a_minute_grows_in_steps_of_a_quarter_
     assert all(15 <= after[0] - before[0] < 16 for before, after in pairwise(grown[1:]))
 
 
+def limits_of_calls_answered_late(limit: AdaptiveLimit, until: float) -> list[int]:
+    """The limits that follow each other while another call always waits, and each is answered after a second."""
+    now, limits = 0.0, [limit.limit]
+    answers: list[float] = []
+    while now < until:
+        while answers and answers[0] <= now:
+            limit.answer(answers.pop(0))
+        wait = limit.wait(now)
+        if limit.limit != limits[-1]:
+            limits.append(limit.limit)
+        if not wait:
+            limit.send(now)
+            answers.append(now + 1)
+            continue
+        now = min(now + wait, *answers[:1], until)
+    return limits
+
+
+def test_a_limit_of_one_call_grows_by_one_call_in_each_step() -> None:
+    limits = limits_of_calls_answered_late(AdaptiveLimit(1, MINUTE), 5 * MINUTE)
+    assert limits[:4] == [1, 2, 3, 4]
+
+
+def test_a_refusal_in_a_trial_that_shows_a_much_lower_rate_lowers_the_limit_below_the_one_before() -> None:
+    window, now, accepted = AdaptiveLimit(20, MINUTE), 0.0, []
+    while window.limit == 20:
+        now += window.wait(now)
+        window.send(now)
+        window.answer(now)
+        accepted.append(now)
+    now += 40
+    refused(window, now, 59.0)
+    last_minute = sum(moment > now - MINUTE for moment in accepted)
+    assert last_minute < 0.95 * 20
+    assert window.limit == window.learned == last_minute
+
+
+def test_a_share_at_its_ceiling_is_not_on_trial_so_a_refusal_lowers_it() -> None:
+    window = AdaptiveLimit(120, MINUTE, 0.999)
+    sent(window, 5 * MINUTE)
+    assert window.limit == 119
+    refused(window, 5 * MINUTE, 1.0)
+    assert window.limit == 115
+
+
 def test_a_trial_teaches_the_limit_at_which_it_was_refused() -> None:
     outcome = simulate(SlidingWindow(60), [AdaptiveLimit(20, MINUTE)], 5)
     (window,) = outcome.limits
@@ -299,6 +397,11 @@ def test_each_trial_that_failed_doubles_the_pause_before_the_next_up_to_an_hour(
     outcome = simulate(SlidingWindow(20), [AdaptiveLimit(20, MINUTE)], 360)
     assert pauses(outcome) == [10, 20, 40, 60, 60, 60, 60]
     assert outcome.refused[0][0] < 2 * MINUTE
+
+
+def test_after_a_trial_that_raised_the_limit_the_next_one_follows_in_five_minutes() -> None:
+    outcome = simulate(SlidingWindow(60), [AdaptiveLimit(20, MINUTE)], 60)
+    assert pauses(outcome)[:3] == [5, 10, 20]
 
 
 @pytest.mark.parametrize(("allowed", "minutes"), [(60, {5, 6}), (20, {5, 6, 10, 11})])
@@ -408,3 +511,26 @@ def test_who_does_not_get_through_in_time_is_not_counted() -> None:
     holder.join()
     limiter.leave()
     assert limiter.limit.wait(time.monotonic()) > MINUTE - 1
+
+
+def test_who_waits_behind_another_thread_gives_up_when_its_own_time_is_over() -> None:
+    limiter = RateLimiter(AdaptiveLimit(1, MINUTE), monotonic=lambda: 0.0)
+    assert limiter.enter()
+    holder = threading.Thread(target=limiter.enter, daemon=True)
+    holder.start()
+    while limiter.waiting_since is None:
+        time.sleep(0.001)
+    through: list[bool] = []
+    waiter = threading.Thread(target=lambda: through.append(limiter.enter(timeout=0.01)), daemon=True)
+    waiter.start()
+    waiter.join(timeout=30)
+    assert through == [False]
+    assert holder.is_alive()
+
+
+def test_a_place_that_becomes_free_within_the_timeout_is_taken() -> None:
+    readings = count()
+    limiter = RateLimiter(AdaptiveLimit(1, 0.05), monotonic=lambda: next(readings) / 100)
+    assert limiter.enter()
+    limiter.leave()
+    assert limiter.enter(timeout=0.9)

@@ -5,6 +5,7 @@ minute apart and be refused; it cannot change its limits; and a refusal without 
 every thread.
 """
 
+import math
 import threading
 import time
 from collections import deque
@@ -66,7 +67,7 @@ class AdaptiveLimit:
         self._table = max(1, int(table * share))
         self._share = share
         self._minute = minute
-        self._ceiling = float("inf") if share == 1 else float(self._table)
+        self._ceiling = math.inf if share == 1 else float(self._table)
         self._places = float(self._table)
         self.refusals = 0
         """The number of refused calls."""
@@ -75,18 +76,18 @@ class AdaptiveLimit:
 
         self._answered: deque[float] = deque()
         self._in_flight = 0
-        self._blocked_until = float("-inf")
+        self._blocked_until = -math.inf
 
-        self._next_at = float("-inf")
+        self._next_at = -math.inf
         self._has_burst = True
         self._burst_left = self._burst_size
         self._bursts: deque[float] = deque()
-        self._held_until = float("-inf")
+        self._held_until = -math.inf
 
         self._full_since: float | None = None
         self._accepted_since = 0
         self._before_trial: float | None = None
-        self._next_trial = float("-inf")
+        self._next_trial = -math.inf
         self._failed_trials = 0
         self._accepted_since_trial = 0
 
@@ -105,7 +106,7 @@ class AdaptiveLimit:
         """Return the seconds until a call may be sent; infinity until a call in flight is answered."""
         seconds = self._seconds_to_wait(now)
         if seconds > 0:
-            self._held_until = now + (seconds if seconds < float("inf") else 0.0)
+            self._held_until = now + (seconds if seconds < math.inf else 0.0)
             if self._full_since is None and now >= self._blocked_until:
                 self._full_since, self._accepted_since = now, 0
         return seconds
@@ -116,7 +117,7 @@ class AdaptiveLimit:
         self._forget(now)
         self._grow(now)
         if self._in_flight + len(self._answered) >= self.limit:
-            return self._answered[0] + self._minute - now if self._answered else float("inf")
+            return self._answered[0] + self._minute - now if self._answered else math.inf
         if now < self._next_at and self._burst_left < 1:
             return self._next_at - now
         return 0.0
@@ -205,10 +206,10 @@ class AdaptiveLimit:
         """Return the calls per minute that Pylon allows, as shown by a refusal: the calls that it accepted, divided by
         the time until it accepts the next one. Infinite if that time is too short to tell."""
         if not self._answered:
-            return float("inf") if wait < self._minute / 4 else self._places * _MAX_CUT
+            return math.inf if wait < self._minute / 4 else self._places * _MAX_CUT
         # Waits are rounded up to a whole second.
         span = min(self._minute, now - self._answered[0] + wait - self._minute / 60)
-        return len(self._answered) * self._minute / span if span > 0 else float("inf")
+        return len(self._answered) * self._minute / span if span > 0 else math.inf
 
     def _grow(self, now: float) -> None:
         if self._full_since is None or self._places >= self._ceiling or now < self._next_trial:
@@ -243,7 +244,7 @@ class RateLimiter:
         self.waiting_since: float | None = None
         """When the call that is waiting now began to wait (monotonic); None if none is waiting."""
 
-    def enter(self, timeout: float = float("inf")) -> bool:
+    def enter(self, timeout: float = math.inf) -> bool:
         """Block until a call may be sent, and count it as sent. Each must be followed by `leave` or `refuse`.
 
         Returns False, with nothing counted, if that takes longer than `timeout` seconds.
@@ -251,7 +252,7 @@ class RateLimiter:
         until = self._monotonic() + timeout
         # One thread at a time waits for the limit, the others for that thread; otherwise all of them would wake up
         # for each call.
-        if not self._turn.acquire(timeout=-1 if timeout == float("inf") else max(0.0, timeout)):
+        if not self._turn.acquire(timeout=min(max(0.0, timeout), threading.TIMEOUT_MAX)):
             return False
         try:
             with self._condition:
@@ -262,8 +263,7 @@ class RateLimiter:
                         return False
                     if self.waiting_since is None:
                         self.waiting_since = self._monotonic()
-                    wait = min(wait, left)
-                    self._condition.wait(None if wait == float("inf") else wait)
+                    self._condition.wait(min(wait, left, threading.TIMEOUT_MAX))
                 self.waiting_since = None
                 self.limit.send(self._monotonic())
                 return True
