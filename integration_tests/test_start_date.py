@@ -24,7 +24,7 @@ def start() -> datetime:
 
 def add_one_of_each(pylon: Sandbox, at: datetime) -> dict[str, str]:
     """Adds a record of each stream whose cursor is this moment; gives their ids."""
-    survey = pylon.store.add_survey(at=ago(days=30))
+    survey = pylon.store.add("surveys", type="csat", at=ago(days=30))
     issue = pylon.store.add_issue(at=at)
     pylon.store.add_message(issue, at=at)
     return {
