@@ -165,7 +165,7 @@ class IssueReader:
         """Log once in a sync that Pylon contradicts itself, or does not say, whether a message is private."""
         if self._warned_of_contradiction:
             return
-        if any(privacy.contradicts_itself(message) or "is_private" not in message for message in messages or ()):
+        if any(map(privacy.is_unclear, messages or ())):
             self._warned_of_contradiction = True
             logger.warning(
                 "Pylon sent messages that do not say clearly whether they are private (no is_private, or public with "
