@@ -4,9 +4,9 @@ Everything here takes plain records as the API gives them and returns new ones; 
 as they are and contribute nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from source_pylon.timestamps import EPOCH, parse, render
 from source_pylon.transform import privacy
@@ -18,21 +18,13 @@ Record = dict[str, Any]
 _PARAGRAPH = "\n\n"
 
 
-class IssueRecord(NamedTuple):
-    """An issue as emitted, and its public messages."""
-
-    record: Record
-    public_messages: list[Record] | None
-    """All of them, oldest first, each with its `text`. None where they were not read."""
-
-
 def issue_record(
     issue: Record,
     messages: list[Record] | None,
     *,
     trust_issue_body: bool = False,
     read_at: datetime | None = None,
-) -> IssueRecord:
+) -> Record:
     """Make the record of an issue, with its public messages, feedback text, and flat columns.
 
     `messages` are all messages of the issue, internal notes included; None where they were not read. `read_at` is when
@@ -56,16 +48,16 @@ def issue_record(
     _add_feedback(record, public)
     _add_columns(record, public)
     record["issue_read_at"] = None if read_at is None else render(read_at)
-    return IssueRecord(record, public)
+    return record
 
 
-def message_records(issue: Record, public: Iterable[Record] | None) -> Iterator[Record]:
+def message_records(issue: Record) -> Iterator[Record]:
     """Yield the public messages of an issue as records of their own that name their issue.
 
-    `issue` is the record that `issue_record` made, `public` the messages that it gave. `issue_read_at` is the same for
-    all messages of one reading: a row that the issue's latest reading did not give is of a message that was deleted.
+    `issue` is the record that `issue_record` made. `issue_read_at` is the same for all messages of one reading: a row
+    that the issue's latest reading did not give is of a message that was deleted.
     """
-    for message in public or ():
+    for message in issue.get("messages") or ():
         yield {
             **message,
             **_author_columns(message),

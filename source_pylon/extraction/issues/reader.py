@@ -39,11 +39,10 @@ _MAX_BYTES_PER_PAGE = 1_000_000
 
 @dataclass(frozen=True)
 class _Finished:
-    """An issue with its record and public messages, or with the error that prevented reading them."""
+    """An issue with its record, or with the error that prevented reading its messages; neither if it was deleted."""
 
     issue: WantedIssue
     record: Record | None = None
-    public_messages: Sequence[Record] = ()
     weight: int = 0
     error: errors.PylonError | None = None
 
@@ -155,11 +154,11 @@ class IssueReader:
                 return _Finished(work, error=error)
         self._warn_of_contradictions(messages)
         config = self._context.config
-        record, public = feedback.issue_record(
+        record = feedback.issue_record(
             work.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
         )
         turn.weight = feedback.weight(record)
-        return _Finished(work, record, public or (), turn.weight)
+        return _Finished(work, record, turn.weight)
 
     def _warn_of_contradictions(self, messages: Iterable[Record] | None) -> None:
         """Log once in a sync that Pylon contradicts itself, or does not say, whether a message is private."""
@@ -193,7 +192,7 @@ class IssueReader:
             return
         for recipient in recipients:
             recipient.emitted(listed)
-            records = recipient.stream.records(finished.record, finished.public_messages)
+            records = recipient.stream.records(finished.record)
             named = [record for record in records if record.get("id")]
             recipient.missing_ids += len(records) - len(named)
             yield from pages.add(recipient.stream.name, named, finished.weight)

@@ -57,7 +57,7 @@ class IssueStream(Stream):
     def check_config(self, config: Config) -> None:
         """Raise DisabledByConfig if the stream needs an option that is switched off."""
 
-    def records(self, issue: Record, public_messages: Sequence[Record]) -> list[Record]:
+    def records(self, issue: Record) -> list[Record]:
         """Return the records that the stream emits of a finished issue: the issue itself."""
         return [issue]
 
