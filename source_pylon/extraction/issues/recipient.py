@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.extraction.cursors import clamp_cursor
 from source_pylon.extraction.issues.cursor import MAX_UNREAD_ISSUES, IssueCursor
 from source_pylon.extraction.issues.listed import ListedIssue
-from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.extraction.stream import Checkpoint, missing_primary_key
+
+if TYPE_CHECKING:
+    from source_pylon.extraction.issues.stream import IssueStream
 
 
 class Recipient:
