@@ -11,7 +11,7 @@ from functools import partial
 from source_pylon.api import errors
 from source_pylon.api.endpoints import ISSUE, ISSUE_LIST
 from source_pylon.extraction.issues.changes import ChangeSearch
-from source_pylon.extraction.issues.cursor import IssueCursor
+from source_pylon.extraction.issues.cursor import BEGINNING, END, IssueCursor
 from source_pylon.extraction.issues.history import HistoryPage, IssueHistory
 from source_pylon.extraction.issues.listed import ListedIssue
 from source_pylon.extraction.issues.messages import MessageReader
@@ -145,7 +145,7 @@ class IssuePasses:
                 if back_to is not None and (start is None or back_to > start):
                     yield self._cursor_update(recipients, partial(IssueCursor.after_history, back_to=back_to))
         if start is None:
-            yield self._cursor_update(recipients, IssueCursor.completed)
+            yield self._cursor_update(recipients, partial(IssueCursor.after_history, back_to=BEGINNING))
         else:
             yield self._cursor_update(recipients, partial(IssueCursor.at_start_date, floor=start))
 
@@ -186,7 +186,7 @@ class IssuePasses:
                         yield from self._wanted(older, active, Recipient.take_change)
                     if window.until is not None:
                         yield self._cursor_update(active, partial(IssueCursor.after_older_activity, until=window.until))
-            yield self._cursor_update(list(group), IssueCursor.with_older_activity)
+            yield self._cursor_update(group, partial(IssueCursor.after_older_activity, until=END))
 
     def _wanted(
         self,
