@@ -214,7 +214,9 @@ def configured_catalog(streams: Iterable[str] = STREAMS, full_refresh: Iterable[
     refreshed = set(full_refresh)
 
     def entry(name: str) -> Record:
-        stream = deepcopy(_discovered()[name])
+        # A catalog may name a stream that no longer exists.
+        unknown = {"name": name, "json_schema": {"type": "object"}, "supported_sync_modes": ["full_refresh"]}
+        stream = deepcopy(_discovered().get(name, unknown))
         incremental = "incremental" in stream["supported_sync_modes"] and name not in refreshed
         return {
             "stream": stream,

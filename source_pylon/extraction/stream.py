@@ -5,6 +5,7 @@ Nothing here knows threads, Airbyte messages or standard output: `output/runner.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from source_pylon.extraction.prefetch import Threads, Turn
 from source_pylon.timestamps import render
 from source_pylon.timing import Timing
 from source_pylon.transform.truncation import record_within
+
+logger = logging.getLogger("airbyte")
 
 Record = dict[str, Any]
 State = dict[str, Any]
@@ -96,6 +99,13 @@ class SyncContext:
 
     def __post_init__(self) -> None:
         self.started_at = self.client.now()
+        self._warnings: set[str] = set()
+
+    def warn_once(self, text: str) -> None:
+        """Log a warning, unless this sync has logged the same one."""
+        if text not in self._warnings:
+            self._warnings.add(text)
+            logger.warning(text)
 
     def safe_horizon(self) -> datetime:
         """Return the latest time that a state of this sync may claim to cover, in whole seconds.
@@ -118,8 +128,8 @@ class Stream(ABC):
     cursor_field: ClassVar[str | None] = None
     group: ClassVar[str | None] = None
     """Streams with the same group are read together; None for a stream that is read by itself."""
-    suggested: ClassVar[bool] = False
-    """Whether most users want it; `check` requests one of its records."""
+    checked: ClassVar[bool] = False
+    """Whether `check` requests one of its records."""
 
     @property
     @abstractmethod

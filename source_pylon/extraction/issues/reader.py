@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -96,7 +96,6 @@ class IssueReader:
         self._passes = IssuePasses(context, recipients, self._messages, self._messages_per_minute, self._estimate)
         self._done = self._deleted = self._expected = 0
         self._failures_in_a_row = 0
-        self._warned_of_contradiction = False
 
     def read(self) -> Iterator[Event]:
         """Read everything that the recipients have not read yet."""
@@ -141,24 +140,17 @@ class IssueReader:
                 return _Finished(work)
             except ISSUE_ERRORS as error:
                 return _Finished(work, error=error)
-        self._warn_of_contradictions(messages)
+        if any(map(privacy.is_unclear, messages or ())):
+            self._context.warn_once(
+                "Pylon sent messages that do not say clearly whether they are private (no is_private, or public with "
+                "the thread of internal notes). Such messages are treated as private and left out."
+            )
         config = self._context.config
         record = feedback.issue_record(
             work.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
         )
         turn.weight = feedback.weight(record)
         return _Finished(work, record, turn.weight)
-
-    def _warn_of_contradictions(self, messages: Iterable[Record] | None) -> None:
-        """Log once in a sync that Pylon contradicts itself, or does not say, whether a message is private."""
-        if self._warned_of_contradiction:
-            return
-        if any(map(privacy.is_unclear, messages or ())):
-            self._warned_of_contradiction = True
-            logger.warning(
-                "Pylon sent messages that do not say clearly whether they are private (no is_private, or public with "
-                "the thread of internal notes). Such messages are treated as private and left out."
-            )
 
     def _emit(self, finished: _Finished, pages: _Pages) -> Iterator[Event]:
         listed, recipients = finished.issue.listed, finished.issue.recipients
