@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_pylon.transform.privacy import (
-    contradicts_itself,
     is_public,
+    is_unclear,
     public_attachments,
     public_body,
     public_messages,
@@ -41,17 +41,21 @@ def test_only_a_plain_false_makes_a_message_public(flag: Any) -> None:
 
 
 @pytest.mark.parametrize("thread", ["t", 0, 7, False, [], {}])
-def test_a_message_in_the_thread_of_internal_notes_is_private_and_contradicts_itself(thread: Any) -> None:
+def test_a_message_in_the_thread_of_internal_notes_is_private_and_unclear(thread: Any) -> None:
     message = public(thread_id=thread)
     assert not is_public(message)
-    assert contradicts_itself(message)
+    assert is_unclear(message)
 
 
 @pytest.mark.parametrize(
     "message", [public(), public(thread_id=None), public(thread_id=""), note(), note(thread_id=None)]
 )
-def test_a_message_whose_flag_and_thread_agree_does_not_contradict_itself(message: dict[str, Any]) -> None:
-    assert not contradicts_itself(message)
+def test_a_message_whose_flag_and_thread_agree_is_clear(message: dict[str, Any]) -> None:
+    assert not is_unclear(message)
+
+
+def test_a_message_without_the_flag_is_unclear() -> None:
+    assert is_unclear({"message_html": "<p>text</p>"})
 
 
 def test_public_messages_are_those_and_no_other_in_their_order() -> None:

@@ -89,7 +89,7 @@ DEFECTS = (
     Defect(
         "issue-streams-read-apart",
         "a_stream_without_issues_costs_no_request",
-        Edit("extraction/issues/stream.py", '        return "issues"', "        return self.name"),
+        Edit("extraction/issues/stream.py", '    group = "issues"', "    group = None"),
     ),
     Defect(
         "no-lookback-of-survey-responses",
@@ -102,7 +102,7 @@ DEFECTS = (
         Edit(
             "extraction/issues/history.py",
             "            upper = lower\n            if not found",
-            "            upper = lower - _DAY\n            if not found",
+            "            upper = lower - DAY\n            if not found",
         ),
     ),
     Defect(

@@ -40,7 +40,7 @@ def test_an_issue_that_could_not_be_read_and_was_merged_since_is_given_as_the_on
     failed = read(pylon, ["issues"])
     assert_failed(failed, "issues", says=[merged["id"]])
     pylon.faults.clear()
-    pylon.store.delete_issue(merged["id"])
+    pylon.store.delete("issues", merged["id"])
     answer = status(200, {"data": primary, "request_id": "r"})
     pylon.faults.add(Fault("GET /issues/{id}", answer, times=None, when=lambda seen: seen.params["id"] == merged["id"]))
     later = read(pylon, ["issues"], failed.state)

@@ -102,12 +102,20 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         """Starts the server; from now on `url` is set."""
-        self._server = Server(self._handle, self._port)
-        self.url = f"http://127.0.0.1:{self._server.port}"
+        self.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         """Stops the server; the data stays readable."""
+        self.stop()
+
+    def start(self) -> None:
+        """Starts the server, which may have been stopped before."""
+        self._server = Server(self._handle, self._port)
+        self.url = f"http://127.0.0.1:{self._server.port}"
+
+    def stop(self) -> None:
+        """Closes the port and every connection."""
         self._server.stop()
 
     def count(self, template: str, status: int | None = None) -> int:

@@ -47,9 +47,12 @@ def is_public(message: Message) -> bool:
     return message.get("is_private") is False and message.get("thread_id") in (None, "")
 
 
-def contradicts_itself(message: Message) -> bool:
-    """Return whether a message says that it is public and has the thread of an internal note. It counts as private."""
-    return message.get("is_private") is False and not is_public(message)
+def is_unclear(message: Message) -> bool:
+    """Return whether a message does not say clearly whether it is private; it counts as private.
+
+    Either `is_private` is missing, or it is false although the message has the thread of an internal note.
+    """
+    return message.get("is_private", False) is False and not is_public(message)
 
 
 def public_messages(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
