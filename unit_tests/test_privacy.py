@@ -217,7 +217,7 @@ RUNS = {
 
 @pytest.mark.parametrize("case", RUNS)
 @pytest.mark.parametrize("others", [[], [public("<p>The export stops after many rows</p>")]], ids=["alone", "others"])
-def test_a_body_that_shares_words_with_a_note_does_not_leave(case: str, others: list[dict[str, Any]]) -> None:
+def test_a_body_that_shows_most_of_a_note_does_not_leave(case: str, others: list[dict[str, Any]]) -> None:
     body, written = RUNS[case]
     assert public_body(body, [*others, note(written)]) is None
     assert public_body(body, [note(written), *others]) is None
@@ -225,16 +225,15 @@ def test_a_body_that_shares_words_with_a_note_does_not_leave(case: str, others: 
 
 def test_words_of_a_note_that_a_public_message_shows_keep_no_body_back() -> None:
     body = "<p>Since Monday the export stops after ten thousand rows. Please help</p>"
-    quoting = note("<blockquote>the export stops after ten thousand rows</blockquote><p>Known, it is the cache</p>")
+    quoting = note("<blockquote>the export stops after ten thousand rows</blockquote><p>Known</p>")
     assert public_body(body, [quoting]) is None
     assert public_body(body, [quoting, public(f"{body}<p>-- Ada</p>")]) == body
 
 
-@pytest.mark.parametrize(("letters", "leaves"), [(23, True), (24, False)])
-def test_words_in_a_row_count_from_24_letters_on(letters: int, leaves: bool) -> None:
-    run = f"the export {'x' * (letters - 14)} stops"
-    body = f"We see that {run} somewhere"
-    assert (public_body(body, [note(f"Is it true: {run}, or not")]) == body) is leaves
+def test_a_greeting_or_a_quote_that_a_note_shares_with_the_body_does_not_keep_it_back() -> None:
+    body = "<p>Thank you for reaching out to us. The export stops after ten thousand rows</p>"
+    for shared in ("Thank you for reaching out to us", "the export stops after ten thousand rows"):
+        assert public_body(body, [note(f"<p>{shared}</p><p>{PLAN}. {PLAN[::-1]}</p>")]) == body
 
 
 IMAGE = '<img src="https://f.example/i/shot.png?X-Amz-Signature={}">'

@@ -127,9 +127,7 @@ DEFECTS = (
     Defect(
         "share-exceeded",
         "a_share_of_the_table_is_never_exceeded",
-        Edit(
-            _LIMIT, 'self._ceiling = float("inf") if share == 1 else float(self._table)', 'self._ceiling = float("inf")'
-        ),
+        Edit(_LIMIT, "self._ceiling = math.inf if share == 1 else float(self._table)", 'self._ceiling = float("inf")'),
     ),
     Defect(
         "share-never-regained",

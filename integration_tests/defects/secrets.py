@@ -124,9 +124,9 @@ DEFECTS = (
         ),
     ),
     Defect(
-        "shared-words-allowed",
-        "body_that_shares_words_with_a_note",
-        Edit(_PRIVACY, "    return None if shared else body", "    return body"),
+        "most-of-a-note-allowed",
+        "body_that_shows_most_of_a_note",
+        Edit(_PRIVACY, "return 2 * letters > sum(map(len, words))", "return False"),
     ),
     Defect(
         "tokens-of-the-body-counted-twice",

@@ -87,34 +87,44 @@ def expected_issue(
 
 
 def _is_public_body(stored: Record, messages: Iterable[Record]) -> bool:
-    """Whether no internal note equals the body, contains it or is contained in it, and the body shares no 24 letters of
-    successive words with a note that no public message shows: letters and digits count.
+    """Whether no internal note equals the body, contains it or is contained in it, and the body does not show most of a
+    note, apart from what a public message shows: letters and digits count.
     """
     messages = list(messages)
     body = _letters(stored.get("body_html"))
     notes = [_letters(message["message_html"]) for message in messages if message["is_private"]]
     if any(body == note or (len(body) >= 20 and note and (body in note or note in body)) for note in notes):
         return False
-    hidden, shown = (
-        {run for message in messages if message["is_private"] is private for run in _runs(message["message_html"])}
-        for private in (True, False)
-    )
-    return not (_runs(stored.get("body_html")) & hidden) - shown
+    leaving = set(_runs(stored.get("body_html")).values())
+    for message in messages:
+        if not message["is_private"]:
+            leaving -= set(_runs(message["message_html"]).values())
+    return not any(_shows_most(message["message_html"], leaving) for message in messages if message["is_private"])
+
+
+def _shows_most(note: str | None, leaving: set[tuple[str, ...]]) -> bool:
+    words = _words(note)
+    shown = {at + offset for at, run in _runs(note).items() if run in leaving for offset in range(len(run))}
+    return 2 * sum(len(words[at]) for at in shown) > len("".join(words))
 
 
 def _letters(html: str | None) -> str:
     return re.sub(r"[\W_]+", "", (html_to_text(html, links=False) or "").casefold())
 
 
-def _runs(html: str | None) -> set[str]:
-    """For each word, the text from it on to the first end of a word after 24 letters."""
+def _words(html: str | None) -> list[str]:
     text = re.sub(r"\w+://\S*", " ", html_to_text(html, links=False) or "")
-    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
-    runs = set()
+    return re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _runs(html: str | None) -> dict[int, tuple[str, ...]]:
+    """For each word, by its position: the words from it on to the first that completes 24 letters."""
+    words = _words(html)
+    runs = {}
     for start in range(len(words)):
         for end in range(start + 1, len(words) + 1):
             if len("".join(words[start:end])) >= 24:
-                runs.add(" ".join(words[start:end]))
+                runs[start] = tuple(words[start:end])
                 break
     return runs
 

@@ -5,9 +5,10 @@ An issue's `body_html` and `attachment_urls` have no such mark, although both ca
 are compared with the issue's messages:
 
 - The **body** is emitted only if the issue's messages were read, no internal note equals it, contains it or is
-  contained in it, and it shares no run of words with a note that no public message shows, not even within an attribute
-  or a comment of its HTML. Texts are compared without white space, URLs, punctuation and upper case, because the links
-  of one text are signed anew at every read, and because both a note and the body can decorate what they repeat.
+  contained in it, and the body does not show most of a note, not even within an attribute or a comment of its HTML.
+  Words that a public message shows as well do not count. Texts are compared without white space, URLs, punctuation and
+  upper case, because the links of one text are signed anew at every read, and because both a note and the body can
+  decorate what they repeat.
 - An **attachment** is emitted only if a public message, or a body that is emitted, refers to the same file. Files are
   compared by host, path and the part of the query that is not a signature.
 
@@ -33,7 +34,8 @@ Message = Mapping[str, Any]
 _SHORT = 20
 """A body of fewer characters (without white space and URLs) is not searched for within notes: "Thanks" is in many."""
 _RUN_LETTERS = 24
-"""Fewer letters in successive words, about five words, can be in a body and in a note by chance."""
+"""Texts are compared by runs of successive words with so many letters, about five words. Shorter runs are shared by
+chance, and one of this length by a common greeting, so a body is withheld if it shows more than half of a note."""
 
 # --- Messages
 
@@ -83,8 +85,10 @@ def public_body(body: Any, messages: Sequence[Message] | None, *, trust_issue_bo
     if not compared.compact and not (files and files <= shown):
         return None  # only images, or nothing: no text shows whether they belong to a note
     # The HTML as it is shows what the text does not: attributes and comments.
-    runs = _runs(text) | _runs(content)
-    shared: set[int] = set()
+    leaving = _digests(text) | _digests(content)
+    for message in messages:
+        if leaving and is_public(message):
+            leaving -= _digests(html_to_text(_as_text(message.get("message_html")) or "", links=False))
     for note in notes:
         # A page that both link to means nothing, but an image or a file of the note does.
         if files and not files.isdisjoint(set(_files_of(note, linked=False)) - shown):
@@ -93,14 +97,9 @@ def public_body(body: Any, messages: Sequence[Message] | None, *, trust_issue_bo
         if html is None:
             return None
         written = html_to_text(html, links=False)
-        if _overlap(compared, written):
+        if _overlap(compared, written) or (leaving and _shows_most(written, leaving)):
             return None
-        shared |= runs & _runs(written)
-    if shared:
-        for message in messages:
-            if is_public(message):
-                shared -= _runs(html_to_text(_as_text(message.get("message_html")) or "", links=False))
-    return None if shared else body
+    return body
 
 
 class _Comparable(NamedTuple):
@@ -129,10 +128,20 @@ def _plain(text: str) -> str:
     return _URL.sub(" ", text).casefold()
 
 
-def _runs(text: str) -> set[int]:
-    """Return the hashes of all runs of successive words that have just enough letters, one for each first word."""
-    words = [word for word in _NOT_LETTERS.split(_plain(text)) if word]
-    runs = set()
+class _Run(NamedTuple):
+    """Successive words of a text that have just enough letters; `start` and `end` are positions among its words."""
+
+    start: int
+    end: int
+    digest: int
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _NOT_LETTERS.split(_plain(text)) if word]
+
+
+def _runs(words: Sequence[str]) -> Iterator[_Run]:
+    """Yield the runs of a text, one for each word that begins one."""
     end = letters = 0
     for start, word in enumerate(words):
         while letters < _RUN_LETTERS and end < len(words):
@@ -140,9 +149,23 @@ def _runs(text: str) -> set[int]:
             end += 1
         if letters < _RUN_LETTERS:
             break
-        runs.add(hash(tuple(words[start:end])))
+        yield _Run(start, end, hash(tuple(words[start:end])))
         letters -= len(word)
-    return runs
+
+
+def _digests(text: str) -> set[int]:
+    return {run.digest for run in _runs(_words(text))}
+
+
+def _shows_most(note: str, leaving: set[int]) -> bool:
+    """Whether the runs that would be emitted hold more than half of the letters of a note."""
+    words = _words(note)
+    letters = end = 0
+    for run in _runs(words):
+        if run.digest in leaving:
+            letters += sum(map(len, words[max(run.start, end) : run.end]))
+            end = run.end
+    return 2 * letters > sum(map(len, words))
 
 
 def _overlap(body: _Comparable, text: str) -> bool:
