@@ -9,7 +9,8 @@
 
 The tasks are defined in pyproject.toml, under [tool.poe.tasks], and run by Poe the Poet. Before a task runs, this file
 creates `.venv` if it is missing and installs the locked packages if requirements-dev.txt has changed. pip checks every
-file against its hash. pip's own settings apply (environment variables and configuration files).
+file against its hash. pip's own settings apply (environment variables and configuration files). Of several dev.py that
+are started at once, one installs and the others wait for it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -65,12 +67,38 @@ def require_python(arguments: Sequence[str]) -> None:
     )
 
 
+@contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """Wait until no other process prepares `folder`, and keep others waiting meanwhile. Without effect on Windows.
+
+    The system releases the lock when its holder ends, however it ends.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with (ROOT / f"{folder}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"Waiting for another process that installs into {folder}", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def install(folder: str, source: str, *pip_arguments: str) -> Path:
     """Run `pip install` in the virtual environment `folder`, which is created if needed, and return its Python.
 
     Does nothing if `source`, the file that decides what is installed, has not changed since the last time. An
-    environment of another Python, or one that was moved, is created anew. Raises SetupError.
+    environment of another Python, or one that was moved, is created anew. Processes that install into the same folder
+    wait for each other. Raises SetupError.
     """
+    with locked(folder):
+        return _install(folder, source, *pip_arguments)
+
+
+def _install(folder: str, source: str, *pip_arguments: str) -> Path:
     venv = ROOT / folder
     python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     owner, owned_by = venv / "created-by.txt", f"{sys.version} in {venv}"

@@ -58,12 +58,12 @@ def issues(session: requests.Session, url: str, threads: int, with_messages: boo
 
     def finished(issue: Record) -> Record:
         if not with_messages:
-            return issue_record(issue, None).record
+            return issue_record(issue, None)
         messages: list[Record] = []
         if issue.get("latest_message_time") or issue.get("body_html") or issue.get("attachment_urls"):
             answer = session.get(f"{url}/issues/{issue['id']}/messages").content
             messages = orjson.loads(answer).get("data") or []
-        return issue_record(issue, messages).record
+        return issue_record(issue, messages)
 
     if threads == 1:
         for page in issue_pages(session, url):

@@ -16,9 +16,8 @@ from typing import Any
 
 from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES
 from integration_tests.sandbox.store import Store
-from source_pylon.api.endpoints import MESSAGES, Endpoint, Paging
+from source_pylon.api.endpoints import ISSUE_LIST, ISSUE_SEARCH, MESSAGES, Endpoint, Paging
 from source_pylon.config import Config
-from source_pylon.extraction.issues.endpoints import LIST, SEARCH
 from source_pylon.extraction.issues.history import BYTES_PER_PAGE, MAX_RANGE
 from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.extraction.per_type import PerTypeStream
@@ -75,7 +74,7 @@ def _of_stream(store: Store, definition: Stream, include_messages: bool) -> dict
 def _of_issues(store: Store, include_messages: bool) -> dict[str, int]:
     # Newest first, in ranges of a year that begin at the newest issue which is left.
     versions = sorted(store.collection("issues").live.versions.values(), key=lambda version: -version.key[0])
-    per_page = ISSUES_PER_PAGE if include_messages else LIST.page_size
+    per_page = ISSUES_PER_PAGE if include_messages else ISSUE_LIST.page_size
     year = MAX_RANGE.total_seconds() * 1000
     lists, searches, begin = 0, 1, 0
     while begin < len(versions):
@@ -86,7 +85,7 @@ def _of_issues(store: Store, include_messages: bool) -> dict[str, int]:
         if end < len(versions) and versions[end - 1].key[0] - versions[end].key[0] > year:
             searches += 1
         begin = end
-    minimum = {LIST.key: max(lists, 1), SEARCH.key: searches}
+    minimum = {ISSUE_LIST.key: max(lists, 1), ISSUE_SEARCH.key: searches}
     if include_messages:
         minimum[MESSAGES.key] = sum(may_have_messages(version.record()) for version in versions)
     return minimum

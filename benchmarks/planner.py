@@ -11,8 +11,7 @@ import sys
 
 from benchmarks.measure import ROOT
 from integration_tests.sandbox.limits import calls_per_minute_july_2026
-from source_pylon.api.endpoints import MESSAGES, calls_per_minute
-from source_pylon.extraction.issues.endpoints import LIST
+from source_pylon.api.endpoints import ISSUE_LIST, MESSAGES, calls_per_minute
 
 ISSUES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)
 ISSUES_PER_PAGE = 1_000
@@ -54,7 +53,7 @@ def table() -> str:
         f"| Issues | {' | '.join(heads)} | Include Messages switched off |",
         "| -----: | :--- | :--- | :--- |",
     ]
-    listing = calls_per_minute(LIST)
+    listing = calls_per_minute(ISSUE_LIST)
     for issues in ISSUES:
         times = [duration(minutes(issues, calls, listing)) for calls, _ in LIMITS]
         lines.append(f"| {issues:,} | {' | '.join(times)} | {duration(listing_minutes(issues, listing))} |")

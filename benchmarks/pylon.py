@@ -133,12 +133,11 @@ class _Served:
         self._sandbox.log.clear()
 
     def set_latency(self, seconds: float) -> None:
-        self._sandbox.server.latency = seconds
+        self._sandbox.latency = seconds
 
     def limit(self, table: str | dict[str, int] | None, minute: float) -> dict[str, int]:
-        server = self._sandbox.server
-        server.limiter = Limiter(server.operations, table, minute)
-        return dict(server.limiter.calls)
+        self._sandbox.limiter = Limiter(self._sandbox.operations, table, minute)
+        return dict(self._sandbox.limiter.calls)
 
     def minimum_requests(self, streams: list[str], include_messages: bool) -> dict[str, int]:
         return minimum_requests(self._sandbox.store, streams, include_messages)

@@ -14,8 +14,7 @@ from benchmarks.measure import connector, files, run
 from benchmarks.minimum_requests import CUSTOM
 from benchmarks.pylon import Pylon
 from benchmarks.report import Report, met, table
-from source_pylon.api.endpoints import MESSAGES
-from source_pylon.extraction.issues.endpoints import LIST, SEARCH
+from source_pylon.api.endpoints import ISSUE_LIST, ISSUE_SEARCH, MESSAGES
 from source_pylon.streams import STREAMS
 
 ALL = tuple(definition.name for definition in STREAMS)
@@ -28,7 +27,7 @@ EVERYTHING = {
     "surveys": 5,
     "survey_responses": 3_000,
 }
-HOURLY = {SEARCH.key: 1, MESSAGES.key: 40}
+HOURLY = {ISSUE_SEARCH.key: 1, MESSAGES.key: 40}
 """One search for what changed, and the messages of 40 changed issues."""
 
 _MOST = 1.02
@@ -58,7 +57,7 @@ SCENARIOS = (
     Scenario("all streams", ALL, EVERYTHING, CUSTOM),
     Scenario("an hour later, 40 issues changed, 15 of them without a message", changed=(25, 15), minimum=HOURLY),
     Scenario("an hour later, by all three issue streams", ISSUE_STREAMS, changed=(25, 15), minimum=HOURLY),
-    Scenario("an hour later, nothing changed", changed=(0, 0), minimum={SEARCH.key: 1}),
+    Scenario("an hour later, nothing changed", changed=(0, 0), minimum={ISSUE_SEARCH.key: 1}),
 )  # fmt: skip
 
 
@@ -103,7 +102,7 @@ def main() -> None:
     for scenario in SCENARIOS:
         counts = measure(scenario)
         made, minimum = counts.made.total(), sum(counts.minimum.values())
-        listing = [f"{counts.made[key]} / {counts.minimum.get(key, 0)}" for key in (LIST.key, SEARCH.key)]
+        listing = [f"{counts.made[key]} / {counts.minimum.get(key, 0)}" for key in (ISSUE_LIST.key, ISSUE_SEARCH.key)]
         rows.append([
             scenario.title, f"{made:,}", f"{minimum:,}", f"{made / minimum:.3f}", met(made <= _MOST * minimum),
             *listing, str(counts.twice), str(counts.in_vain),

@@ -352,7 +352,7 @@ def test_a_type_of_custom_objects_that_does_not_exist_is_told_by_check(small: Sa
 
 @pytest.mark.parametrize("token", ["2", "test", "state", "type", '"'])
 def test_a_short_token_corrupts_no_message(token: str, small: Sandbox) -> None:
-    small.server.tokens[token] = small.server.tokens.pop(small.token)
+    small.tokens[token] = small.tokens.pop(small.token)
     small.token = token
     small.forbid("GET /users")
     with Files(config_for(small), configured_catalog(["issues", "users"])) as files:

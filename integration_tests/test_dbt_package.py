@@ -313,7 +313,7 @@ def loaded(project: Path, server: postgres.Server, tmp_path_factory: pytest.Temp
         pylon.evolve(seed=7, n=40, deletions=False)
         pylon.store.delete_message(*doomed)
         contact = pylon.expected("contacts")[0]["id"]
-        pylon.store.delete_contact(contact)
+        pylon.store.delete("contacts", contact)
         for database in databases.values():
             load(pylon, database, folder)
             build(project, database, ["build", *OF_PACKAGE])

@@ -25,6 +25,7 @@ from integration_tests.dbt import postgres
 from integration_tests.dbt.environments import PYAIRBYTE_PYTHON, ROOT, require
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.clock import parse
+from integration_tests.sandbox.story import StorySandbox
 from integration_tests.sandbox.text import PRIVATE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("example")]
@@ -107,7 +108,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def pylon() -> Sandbox:
     """The story as the command serves it."""
-    return Sandbox(story=True)
+    return StorySandbox()
 
 
 @pytest.fixture(scope="module")
@@ -289,10 +290,10 @@ def picture_colours(picture: Path, folder: Path) -> tuple[list[int], Counter[str
 
 def test_later_runs_count_only_what_really_changed(folder: Path, printed: str) -> None:
     assert changed_rows(example(folder)) == 0
-    pylon = Sandbox(story=True)
+    pylon = StorySandbox()
     kinds = ("issues", "accounts", "survey_responses", "call_recordings", "article_feedback")
     before = {kind: records(pylon, kind) for kind in kinds}
-    pylon.story_day()
+    pylon.story.day()
     expected = Counter[str]()
     for kind in kinds:
         for key, record in records(pylon, kind).items():
@@ -326,7 +327,7 @@ def test_the_notebook_shows_the_same_from_a_token(tmp_path: Path, folder: Path, 
     script = "import sys, nbformat, nbclient; book = nbformat.read(sys.argv[1], 4); "
     script += "nbclient.NotebookClient(book, timeout=300, kernel_name='python3').execute(cwd=sys.argv[3]); "
     script += "nbformat.write(book, sys.argv[2])"
-    with Sandbox(story=True, minute=1.0) as pylon:
+    with StorySandbox(minute=1.0) as pylon:
         done = run(
             *("-c", script, str(ROOT / "examples" / "support_in_a_notebook.ipynb"), str(notebook), str(ROOT)),
             folder=tmp_path,
@@ -351,7 +352,7 @@ def test_the_notebook_shows_the_same_from_a_token(tmp_path: Path, folder: Path, 
 
 def test_a_wrong_token_is_answered_with_what_to_do(tmp_path: Path) -> None:
     require("pyairbyte")
-    with Sandbox(story=True) as pylon:
+    with StorySandbox() as pylon:
         (tmp_path / "config.json").write_text(json.dumps({"api_token": "wrong", "api_url": pylon.url}))
         arguments = ["--folder", str(tmp_path), "--config", str(tmp_path / "config.json")]
         refused = run("-m", "examples.support_report", *arguments, folder=tmp_path)
@@ -374,8 +375,8 @@ class TestStory:
     """The data set agrees with itself."""
 
     def test_is_the_same_for_the_same_seed_and_another_for_another(self, pylon: Sandbox) -> None:
-        assert Sandbox(story=True).expected("issues") == pylon.expected("issues")
-        assert Sandbox(story=True, seed=2).expected("issues") != pylon.expected("issues")
+        assert StorySandbox().expected("issues") == pylon.expected("issues")
+        assert StorySandbox(seed=2).expected("issues") != pylon.expected("issues")
 
     def test_is_of_the_promised_size(self, pylon: Sandbox) -> None:
         assert 250 <= len(pylon.expected("issues")) <= 400
@@ -385,9 +386,9 @@ class TestStory:
 
     @pytest.mark.parametrize("days", [0, 1, 5])
     def test_times_seconds_states_and_messages_agree(self, days: int) -> None:
-        story = Sandbox(story=True)
+        story = StorySandbox()
         for _ in range(days):
-            story.story_day()
+            story.story.day()
         reopened = 0
         for issue in story.expected("issues"):
             public = [message for message in story.messages(issue["id"]) if not message["is_private"]]
@@ -406,7 +407,7 @@ class TestStory:
             assert levels["first_response"]["time"] == issue["first_response_time"]
             assert levels["resolution"]["time"] == issue["resolution_time"]
             spent = sum(issue["time_in_status_seconds"].values())
-            assert abs(spent - (story.story_now() - parse(created)) / 1000) <= len(issue["time_in_status_seconds"])
+            assert abs(spent - (story.story.now - parse(created)) / 1000) <= len(issue["time_in_status_seconds"])
             first, last = issue["first_resolution_time"], issue["resolution_time"]
             reopened += bool(first) and last != first
         assert reopened > 5

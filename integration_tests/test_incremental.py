@@ -63,11 +63,11 @@ def change_a_little(pylon: Sandbox) -> dict[str, set[str]]:
     created = store.add_issue(type="conversation")
     recording = store.add_call_recording(start_time=ago(days=2))
     surveys = [survey["id"] for survey in pylon.expected("surveys")]
-    late_survey = store.add_survey(name="Late")
+    late_survey = store.add("surveys", name="Late", type="csat")
     responses = {store.add_survey_response(surveys[0]), store.add_survey_response(late_survey)}
     account = pylon.expected("accounts")[-1]["id"]
-    store.update_account(account, name="Renamed")
-    accounts = {account, store.add_account()}
+    store.update("accounts", account, name="Renamed")
+    accounts = {account, store.add("accounts")}
     return {
         "issues": {conversation, ticket, untyped, noted, created},
         "conversations": {conversation, created},
@@ -169,7 +169,7 @@ def test_a_recording_that_arrives_late_is_found_within_the_lookback(pylon: Sandb
 def test_a_summary_that_arrives_late_is_read_again(pylon: Sandbox) -> None:
     recording = pylon.store.add_call_recording(start_time=ago(days=3), summary=None, at=ago(days=2))
     state = read(pylon, ["call_recordings"]).state
-    pylon.store.update_call_recording(recording, summary="They love it")
+    pylon.store.update("call_recordings", recording, summary="They love it")
     records = {
         record["id"]: record for record in read(pylon, ["call_recordings"], state=state).records("call_recordings")
     }
@@ -178,7 +178,7 @@ def test_a_summary_that_arrives_late_is_read_again(pylon: Sandbox) -> None:
 
 def test_a_survey_made_since_the_last_sync_is_read(pylon: Sandbox) -> None:
     state = read(pylon, ["survey_responses"]).state
-    survey = pylon.store.add_survey(name="Exit", type="custom")
+    survey = pylon.store.add("surveys", name="Exit", type="custom")
     response = pylon.store.add_survey_response(survey)
     records = read(pylon, ["survey_responses"], state=state).records("survey_responses")
     (record,) = [record for record in records if record["survey_id"] == survey]
@@ -199,7 +199,7 @@ def test_only_changed_accounts_are_given(pylon: Sandbox) -> None:
     state = read(pylon, ["accounts"]).state
     assert read(pylon, ["accounts"], state=state).records("accounts") == []
     account = pylon.expected("accounts")[7]["id"]
-    pylon.store.update_account(account, name="Renamed")
+    pylon.store.update("accounts", account, name="Renamed")
     (record,) = read(pylon, ["accounts"], state=state).records("accounts")
     assert (record["id"], record["name"]) == (account, "Renamed")
 
@@ -317,7 +317,7 @@ def test_a_stream_added_to_a_connection_is_read_whole_beside_the_others(pylon: S
 
 def test_an_issue_deleted_between_listing_and_messages_is_left_out_and_harms_nothing(pylon: Sandbox) -> None:
     gone = of_type(pylon, "conversation")
-    hook(pylon, MESSAGES, lambda seen: pylon.store.delete_issue(gone))
+    hook(pylon, MESSAGES, lambda seen: pylon.store.delete("issues", gone))
     output = read(pylon, ISSUE_STREAMS)
     assert gone not in output.ids("issues")
     for stream in ISSUE_STREAMS:

@@ -11,7 +11,6 @@ import pytest
 
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import Action, Reply, Seen, html, status, transform
-from integration_tests.sandbox.options import History
 from integration_tests.support.assertions import (
     assert_complete_and_fresh,
     assert_failed,
@@ -231,7 +230,7 @@ def test_messages_that_are_switched_off_repeat_nothing(pylon: Sandbox) -> None:
 
 
 def test_where_a_year_is_refused_months_are_listed(pylon: Sandbox) -> None:
-    with Sandbox(size=Size(issues=150), limits=None, base_time=ago(hours=1), max_list_range_days=30) as strict:
+    with Sandbox(size=Size(issues=150), limits=None, base_time=ago(hours=1), max_range_days=30) as strict:
         run = read(strict, ISSUE_STREAMS)
         assert_synced(strict, run, streams=ISSUE_STREAMS)
         assert strict.count(LIST, 400) == 1
@@ -350,7 +349,7 @@ def test_an_unreadable_issue_that_is_deleted_or_becomes_another_type_is_forgotte
     first = read(pylon, streams)
     assert set(first.states("conversations")[-1]["unread_issues"]) == {gone, other}
     pylon.faults.clear()
-    pylon.store.delete_issue(gone)
+    pylon.store.delete("issues", gone)
     pylon.store.update_issue(other, type="ticket")
     second = read(pylon, streams, first.state)
     assert_synced(pylon, first, second, streams=streams)
@@ -415,8 +414,7 @@ def test_an_issue_without_an_id_freezes_the_state_and_nothing_is_lost(large: San
 
 @pytest.mark.parametrize("imported", [0.3, 1.0])
 def test_imported_issues_are_no_sign_of_an_ignored_filter(imported: float) -> None:
-    history = History(imported=imported)
-    with Sandbox(size=Size(issues=250), limits=None, base_time=ago(hours=1), history=history) as pylon:
+    with Sandbox(size=Size(issues=250), limits=None, base_time=ago(hours=1), imported=imported) as pylon:
         first = read(pylon, ISSUE_STREAMS)
         assert_synced(pylon, first, streams=ISSUE_STREAMS)
         pylon.evolve(1, 60, deletions=False)

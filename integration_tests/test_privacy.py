@@ -117,6 +117,7 @@ WAYS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "a signature line that the body lacks": (NOTE, [{"html": f"{NOTE}<p>-- <br>Ada</p>", "private": True}]),
     "the second note": (NOTE, [{"private": True}, {"html": NOTE, "private": True}]),
     "after an empty public message": (NOTE, [{"html": ""}, {"html": NOTE, "private": True}]),
+    "the body has another signature": (f"{NOTE}-- Bo", [{"html": f"{NOTE}<p>-- <br>Ada</p>", "private": True}]),
     "after a public message": (NOTE, [{"html": "<p>Hello</p>"}, {"html": NOTE, "private": True}]),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def start() -> datetime:
 
 def add_one_of_each(pylon: Sandbox, at: datetime) -> dict[str, str]:
     """Adds a record of each stream whose cursor is this moment; gives their ids."""
-    survey = pylon.store.add_survey(at=ago(days=30))
+    survey = pylon.store.add("surveys", type="csat", at=ago(days=30))
     issue = pylon.store.add_issue(at=at)
     pylon.store.add_message(issue, at=at)
     return {
@@ -56,3 +57,30 @@ def test_the_time_of_day_of_a_start_date_counts(empty_pylon: Sandbox, start: dat
     later = add_one_of_each(empty_pylon, start + SECOND)
     output = read(empty_pylon, STREAMS, start_date=render(start))
     assert {stream: output.ids(stream) for stream in STREAMS} == {stream: [later[stream]] for stream in STREAMS}
+
+
+@pytest.mark.parametrize("earlier", [timedelta(days=100), None], ids=["moved back", "removed"])
+def test_a_start_date_that_is_moved_back_brings_what_lies_before_the_old_one(
+    empty_pylon: Sandbox, start: datetime, earlier: timedelta | None
+) -> None:
+    before = add_one_of_each(empty_pylon, start - timedelta(days=90))
+    at = add_one_of_each(empty_pylon, start)
+    first = read(empty_pylon, STREAMS, start_date=render(start))
+    config: dict[str, Any] = {} if earlier is None else {"start_date": render(start - earlier)}
+    second = read(empty_pylon, STREAMS, state=first.state, **config)
+    third = read(empty_pylon, STREAMS, state=second.state, **config)
+    for stream in STREAMS:
+        assert first.ids(stream) == [at[stream]]
+        assert before[stream] in second.ids(stream)
+        assert before[stream] not in third.ids(stream), "what was read once is not read again"
+
+
+def test_a_start_date_that_is_moved_forward_reads_nothing_again_when_it_is_moved_back(
+    empty_pylon: Sandbox, start: datetime
+) -> None:
+    before = add_one_of_each(empty_pylon, start - timedelta(days=90))
+    earlier = render(start - timedelta(days=100))
+    output = read(empty_pylon, STREAMS, start_date=earlier)
+    for start_date in (render(start), earlier):
+        output = read(empty_pylon, STREAMS, state=output.state, start_date=start_date)
+        assert not [stream for stream in STREAMS if before[stream] in output.ids(stream)]

@@ -262,8 +262,7 @@ def test_a_thread_of_many_messages_comes_whole() -> None:
         {"private_counts": False},
         {"private_in_record": False},
         {"private_counts": False, "private_in_record": False},
-        {"max_range_days": 30.0, "max_list_range_days": 30.0},
-        {"empty_search_bare": False},
+        {"max_range_days": 30.0},
     ],
     ids=" ".join,
 )

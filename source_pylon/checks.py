@@ -20,16 +20,16 @@ logger = logging.getLogger("airbyte")
 def check_connection(client: PylonClient, config: Config, streams: Iterable[Stream]) -> tuple[bool, str | None]:
     """Return whether a sync would work, and a message for the user.
 
-    Calls `/me`, then requests one record of each suggested stream, and one record per type of the streams that read
+    Calls `/me`, then requests one record of each `checked` stream, and one record per type of the streams that read
     types named in the configuration. A stream that the token may not read and a type that does not exist are warnings.
-    The check fails when no suggested stream can be read, the token is not accepted, or Pylon does not respond.
+    The check fails when no `checked` stream can be read, the token is not accepted, or Pylon does not respond.
     """
-    checked = [stream for stream in streams if stream.suggested or _reads_configured_types(stream, config)]
+    probed = [stream for stream in streams if stream.checked or _reads_configured_types(stream, config)]
     refused: dict[str, str] = {}
     warnings: list[str] = []
     try:
         _greet(client)
-        for stream in checked:
+        for stream in probed:
             try:
                 stream.probe(client, config)
             except errors.DisabledByConfig as error:
@@ -39,7 +39,7 @@ def check_connection(client: PylonClient, config: Config, streams: Iterable[Stre
     except errors.PylonError as error:
         return False, str(error)
     reasons = " ".join(dict.fromkeys(refused.values()))
-    if refused and all(stream.name in refused for stream in checked if stream.suggested):
+    if refused and all(stream.name in refused for stream in probed if stream.checked):
         return False, f"The API token can read none of the streams. {reasons}"
     if refused:
         warnings.insert(

@@ -144,6 +144,8 @@ class SourcePylon(Source):
         settings = load_config(config)
         for warning in unknown_options(config):
             logger.warning(warning)
+        if not catalog.streams:
+            logger.warning("The configured catalog selects no stream, so nothing is read.")
         known = {stream.name: stream for stream in STREAMS}
         unknown = [item for item in catalog.streams if item.stream.name not in known]
         streams = _configured_streams(known, catalog, ConnectorStateManager(state=state))

@@ -1,4 +1,4 @@
-"""Parses times as Pylon writes them, and formats them for requests, states and records."""
+"""Parses times as Pylon writes them, and writes times and durations as text."""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 TICK = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
 
 _SHAPE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d+))?\s*(Z|z|[+-]\d{2}:?\d{2})?)?")
 
@@ -45,3 +46,12 @@ def render(moment: datetime) -> str:
     """Return `moment` as RFC 3339 in UTC, with a fraction only if it has one."""
     text = moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()
     return f"{text}Z"
+
+
+def duration_text(minutes: float) -> str:
+    """Return minutes in words, for people."""
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 1.5:
+        return "about a minute"
+    return f"about {minutes:.0f} minutes" if minutes < 100 else f"about {minutes / 60:.0f} hours"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from source_pylon.transform.columns import nested_id, plain_text, with_feedback, with_ids
+from source_pylon.transform.columns import nested_text, plain_text, with_feedback, with_ids
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_texts_and_numbers_become_plain_text_and_anything_else_is_empty(value: A
 
 @pytest.mark.parametrize("value", [None, {}, {"id": None}, {"id": ""}, {"id": 7}, "odd", ["id"]])
 def test_what_has_no_id_of_text_has_no_id(value: Any) -> None:
-    assert nested_id(value) is None
+    assert nested_text(value, "id") is None
 
 
 def test_ids_of_nested_objects_become_columns_of_the_record() -> None:

@@ -19,7 +19,6 @@ from source_pylon.extraction.cursors import (
     next_cursor,
     parse_cursor,
     read_cursor,
-    warn_future_state,
     warn_unknown_state,
 )
 from source_pylon.extraction.stream import SyncContext
@@ -75,8 +74,11 @@ def test_an_unknown_state_without_any_key_is_said_to_hold_nothing(caplog: pytest
 
 
 def test_a_state_in_the_future_is_said_with_its_date_and_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    context = cast(SyncContext, SimpleNamespace(client=Clocks(NOW - 2 * DAY, NOW - 2 * DAY)))
     with caplog.at_level(logging.WARNING, "airbyte"):
-        warn_future_state("contacts", NOW)
+        is_in_future(context, "contacts", NOW - DAY)
+        assert caplog.text == ""
+        is_in_future(context, "contacts", NOW)
     assert "Stream contacts: the saved state lies in the future (2026-10-01)" in caplog.text
     assert "nothing is read. If the state is wrong, reset the stream in Airbyte.\n" in caplog.text
 
@@ -162,8 +164,8 @@ def test_a_state_lies_in_the_future_only_by_both_clocks(
     machine: datetime, pylon: datetime | None, expected: bool
 ) -> None:
     context = cast(SyncContext, SimpleNamespace(client=Clocks(machine, pylon)))
-    assert is_in_future(context, NOW + 2 * DAY) is expected
-    assert is_in_future(context, NOW + DAY) is False
+    assert is_in_future(context, "contacts", NOW + 2 * DAY) is expected
+    assert is_in_future(context, "contacts", NOW + DAY) is False
 
 
 @pytest.mark.parametrize(("ahead", "asked"), [(-DAY, 0), (timedelta(0), 0), (DAY, 0), (DAY + SECOND, 1)])
@@ -171,5 +173,5 @@ def test_pylon_is_asked_for_its_time_only_if_a_state_is_ahead_by_this_machines_c
     ahead: timedelta, asked: int
 ) -> None:
     clocks = Clocks(NOW, NOW)
-    is_in_future(cast(SyncContext, SimpleNamespace(client=clocks)), NOW + ahead)
+    is_in_future(cast(SyncContext, SimpleNamespace(client=clocks)), "contacts", NOW + ahead)
     assert clocks.asked == asked

@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,26 @@ class TestInstall:
         (dev.ROOT / "requirements.txt").write_text("thing==1.0")
         install()
         assert kinds(commands) == ["pip"]
+
+    def test_of_two_that_are_started_at_once_one_installs_and_the_other_waits_for_it(
+        self, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        call = subprocess.call
+        second = threading.Thread(target=install)
+
+        def call_while_another_starts(command: list[str], **options: Any) -> int:
+            code = call(command, **options)
+            if "venv" in command:
+                second.start()
+                while "Waiting for another process" not in capfd.readouterr().out:
+                    assert second.is_alive(), "the second installation did not wait"
+                    time.sleep(0.01)
+            return code
+
+        monkeypatch.setattr(subprocess, "call", call_while_another_starts)
+        install()
+        second.join()
+        assert kinds(commands) == ["venv", "pip"]
 
 
 def test_dev_py_needs_nothing_but_the_standard_library() -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from source_pylon.api.endpoints import MESSAGES, Endpoint, calls_per_minute
+from source_pylon.api.endpoints import ISSUE_LIST, ISSUE_SEARCH, MESSAGES, Endpoint, calls_per_minute
 from source_pylon.config import Config, connection_specification
 from source_pylon.extraction.issues.cursor import IssueCursor
-from source_pylon.extraction.issues.endpoints import LIST, SEARCH
 from source_pylon.extraction.stream import Stream
 from source_pylon.streams import STREAMS
 from source_pylon.timing import Timing
@@ -159,7 +158,7 @@ def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
     assert "refuses every request for an hour counts as broken" in text
     assert MAX_LINE_BYTES == 16_000_000
     assert "would exceed 16 MB" in text
-    assert (LIST.page_size, SEARCH.page_size) == (20_000, 1000)
+    assert (ISSUE_LIST.page_size, ISSUE_SEARCH.page_size) == (20_000, 1000)
     assert "the list of issues (about 1,000 in one request)" in text
     assert timing.checkpoint_interval == 60
     assert "States are saved about once a minute" in text
@@ -173,7 +172,7 @@ def test_the_table_of_limits_is_that_of_the_code(text: str) -> None:
     named = re.findall(r"`(\w+) (/[\w/-]+)`", rows[0][0])
     assert len(named) == 5
     assert {calls_per_minute(Endpoint(method, path)) for method, path in named} == {slowest}
-    assert calls_per_minute(MESSAGES) == calls_per_minute(SEARCH) == searches
+    assert calls_per_minute(MESSAGES) == calls_per_minute(ISSUE_SEARCH) == searches
     assert calls_per_minute(Endpoint("GET", "/accounts")) == others
 
 

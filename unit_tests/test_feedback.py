@@ -20,7 +20,7 @@ def message(number: int, html: str | None = None, **fields: Any) -> dict[str, An
 
 def emitted(issue: dict[str, Any], messages: list[dict[str, Any]] | None, **options: Any) -> dict[str, Any]:
     """The issue's record as it leaves: a large one is cut when it is written."""
-    return issue_within(issue_record(issue, messages, **options).record)
+    return issue_within(issue_record(issue, messages, **options))
 
 
 ISSUE = {"id": "i", "created_at": "2026-01-01T00:00:00Z", "latest_message_time": "2026-01-01T00:01:00Z"}
@@ -204,7 +204,7 @@ def test_counts_are_zero_where_there_is_no_public_message_and_null_where_message
     ],
 )
 def test_messages_of_their_own_name_their_author(author: Any, columns: list[Any]) -> None:
-    (record,) = message_records(*issue_record(ISSUE, [message(1, author=author)]))
+    (record,) = message_records(issue_record(ISSUE, [message(1, author=author)]))
     assert [record[name] for name in ("author_id", "author_email", "author_name", "author_type")] == columns
 
 
@@ -212,8 +212,8 @@ def test_all_messages_of_one_reading_carry_the_time_of_the_reading_and_of_the_is
     read_at = datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     issue = {**ISSUE, "updated_at": "2026-04-30T00:00:00Z", "type": "TICKET"}
     made = issue_record(issue, [message(1), message(2)], read_at=read_at)
-    assert made.record["issue_read_at"] == "2026-05-01T10:00:00Z"
-    for record in message_records(*made):
+    assert made["issue_read_at"] == "2026-05-01T10:00:00Z"
+    for record in message_records(made):
         names = ("issue_read_at", "issue_updated_at", "issue_type")
         assert [record[name] for name in names] == ["2026-05-01T10:00:00Z", "2026-04-30T00:00:00Z", "ticket"]
     assert emitted(issue, [])["issue_read_at"] is None
@@ -227,7 +227,7 @@ def test_a_record_of_usual_size_is_not_cut() -> None:
 
 def test_messages_as_records_of_their_own_name_their_issue() -> None:
     issue = emitted({**ISSUE, "number": 5, "type": "Ticket", "account": {"id": "a"}}, [message(1)])
-    (record,) = message_records(issue, issue["messages"])
+    (record,) = message_records(issue)
     assert (record["id"], record["issue_id"], record["issue_number"], record["issue_type"]) == ("1", "i", 5, "ticket")
     assert (record["account_id"], record["latest_message_time"]) == ("a", ISSUE["latest_message_time"])
 
@@ -290,7 +290,7 @@ def test_a_cut_issue_without_messages_still_says_that_they_were_not_read() -> No
 @pytest.mark.parametrize("field", [{"message_html": f"<p>{HUGE}</p>"}, {"author": {"name": HUGE}}, {"source": HUGE}])
 def test_a_large_message_of_its_own_is_cut_as_well(field: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     messages = [{**message(1), **field}, message(2)]
-    large, small = map(message_within, message_records(*issue_record(ISSUE, messages)))
+    large, small = map(message_within, message_records(issue_record(ISSUE, messages)))
     assert len(line_of(large)) < MAX_LINE_BYTES
     assert large["message_html"] is None
     assert small["message_html"] == "<p>2</p>"

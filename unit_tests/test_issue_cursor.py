@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_pylon.api.errors import InvalidResponse, Unavailable
-from source_pylon.extraction.issues.cursor import MAX_UNREAD_ISSUES, IssueCursor, parse_issue_cursor
+from source_pylon.extraction.issues.cursor import BEGINNING, END, MAX_UNREAD_ISSUES, IssueCursor, parse_issue_cursor
 from source_pylon.extraction.issues.listed import ListedIssue
 from source_pylon.extraction.issues.recipient import Recipient
 from source_pylon.extraction.time_windows import TimeWindow
@@ -26,12 +26,12 @@ START = NOW - 30 * DAY
 moments = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2026, 10, 1), timezones=st.just(UTC))
 positions = st.one_of(
     st.just({}),
-    st.just({"history_complete": True}),
+    st.just({"history_read_back_to": BEGINNING}),
     st.builds(lambda back_to: {"history_read_back_to": back_to}, moments),
     st.builds(
         lambda back_to, until: {"history_read_back_to": back_to, "older_activity_read_until": until}, moments, moments
     ),
-    st.builds(lambda back_to: {"history_read_back_to": back_to, "older_activity_complete": True}, moments),
+    st.builds(lambda back_to: {"history_read_back_to": back_to, "older_activity_read_until": END}, moments),
 )
 cursors = st.builds(
     lambda position, **rest: IssueCursor(**position, **rest),
@@ -79,8 +79,8 @@ def test_after_a_state_of_version_0_1_0_changes_go_on_from_the_earlier_time_and_
 @pytest.mark.parametrize(
     "position",
     [
-        {"history_complete": True},
-        {"history_read_back_to": START, "older_activity_complete": True},
+        {"history_read_back_to": BEGINNING},
+        {"history_read_back_to": START, "older_activity_read_until": END},
         {"history_read_back_to": START, "older_activity_read_until": NOW - DAY},
     ],
 )
@@ -120,7 +120,6 @@ def test_changes_only_move_forward_and_the_history_only_back(cursor: IssueCursor
 def test_a_history_that_goes_on_leaves_older_activity_to_be_read_anew(cursor: IssueCursor, moment: datetime) -> None:
     moved = cursor.after_history(moment)
     if moved != cursor:
-        assert not moved.older_activity_complete
         assert moved.older_activity_read_until is None
 
 
@@ -128,33 +127,33 @@ def test_a_history_that_goes_on_leaves_older_activity_to_be_read_anew(cursor: Is
 def test_what_a_cursor_covers_it_goes_on_covering(cursor: IssueCursor, created: datetime) -> None:
     if covers(cursor, created):
         assert covers(cursor.after_history(created - DAY), created)
-        assert covers(cursor.completed(), created)
+        assert covers(cursor.after_history(BEGINNING), created)
 
 
 def covers(cursor: IssueCursor, created: datetime) -> bool:
     """Whether the history read so far includes an issue created at that time."""
     back_to = cursor.history_read_back_to
-    return cursor.history_complete or (back_to is not None and created >= back_to)
+    return back_to is not None and created >= back_to
 
 
 @given(cursors, moments, moments)
 def test_at_a_start_date_older_activity_is_read_from_it_on_until_all_of_it_is_complete(
     cursor: IssueCursor, floor: datetime, until: datetime
 ) -> None:
-    def older(moved: IssueCursor) -> tuple[datetime | None, datetime | None, bool]:
-        return moved.history_read_back_to, moved.older_activity_read_until, moved.older_activity_complete
+    def older(moved: IssueCursor) -> tuple[datetime | None, datetime | None]:
+        return moved.history_read_back_to, moved.older_activity_read_until
 
     reached = cursor.at_start_date(floor)
-    assert older(reached) == (floor, floor, False)
+    assert older(reached) == (floor, floor)
     halfway = reached.after_older_activity(until)
-    assert older(halfway) == (floor, until, False)
-    assert older(halfway.with_older_activity()) == (floor, None, True)
-    assert halfway.with_older_activity().changes_read_until == cursor.changes_read_until
+    assert older(halfway) == (floor, until)
+    assert older(halfway.after_older_activity(END)) == (floor, END)
+    assert halfway.after_older_activity(END).changes_read_until == cursor.changes_read_until
 
 
 def test_older_activity_that_was_read_down_to_a_moment_stays_read_when_the_history_ends_there_again() -> None:
-    cursor = IssueCursor(NOW).at_start_date(START).with_older_activity()
-    assert cursor == IssueCursor(NOW, history_read_back_to=START, older_activity_complete=True)
+    cursor = IssueCursor(NOW).at_start_date(START).after_older_activity(END)
+    assert cursor == IssueCursor(NOW, history_read_back_to=START, older_activity_read_until=END)
     assert cursor.after_history(START) == cursor
 
 
@@ -162,12 +161,12 @@ def test_older_activity_that_was_read_down_to_a_moment_stays_read_when_the_histo
     "cursor",
     [
         IssueCursor(NOW, history_read_back_to=START),
-        IssueCursor(NOW, history_read_back_to=START, older_activity_complete=True),
+        IssueCursor(NOW, history_read_back_to=START, older_activity_read_until=END),
         IssueCursor(NOW, history_read_back_to=START, older_activity_read_until=NOW),
     ],
 )
 def test_once_the_whole_history_is_read_nothing_else_is_said_of_it(cursor: IssueCursor) -> None:
-    assert cursor.completed() == IssueCursor(NOW, history_complete=True)
+    assert cursor.after_history(BEGINNING) == IssueCursor(NOW, history_read_back_to=BEGINNING)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,7 @@ def test_once_the_whole_history_is_read_nothing_else_is_said_of_it(cursor: Issue
     [
         (IssueCursor(NOW), None, None),
         (IssueCursor(NOW), START, START),
-        (IssueCursor(NOW, history_complete=True), START, None),
+        (IssueCursor(NOW, history_read_back_to=BEGINNING), START, BEGINNING),
         (IssueCursor(NOW, history_read_back_to=START), START + DAY, START),  # moved forward: nothing is taken back
         (IssueCursor(NOW, history_read_back_to=START), START - DAY, START - DAY),  # moved back
         (IssueCursor(NOW, history_read_back_to=START), None, None),  # removed
@@ -249,15 +248,15 @@ def test_only_an_issue_that_could_not_be_read_is_tried_again() -> None:
     [
         (None, None, True, False),
         (IssueCursor(NOW), None, True, False),
-        (IssueCursor(NOW, history_complete=True), None, False, False),
-        (IssueCursor(NOW, history_complete=True), START, False, False),
+        (IssueCursor(NOW, history_read_back_to=BEGINNING), None, False, False),
+        (IssueCursor(NOW, history_read_back_to=BEGINNING), START, False, False),
         (IssueCursor(NOW, history_read_back_to=START + DAY), START, True, False),
         (IssueCursor(NOW, history_read_back_to=START), START, False, True),
         (IssueCursor(NOW, history_read_back_to=START - DAY), START, False, True),
         (IssueCursor(NOW, history_read_back_to=START, older_activity_read_until=NOW), START, False, True),
-        (IssueCursor(NOW, history_read_back_to=START, older_activity_complete=True), START, False, False),
-        (IssueCursor(NOW, history_read_back_to=START, older_activity_complete=True), START - DAY, True, False),
-        (IssueCursor(NOW, history_read_back_to=START, older_activity_complete=True), None, True, False),
+        (IssueCursor(NOW, history_read_back_to=START, older_activity_read_until=END), START, False, False),
+        (IssueCursor(NOW, history_read_back_to=START, older_activity_read_until=END), START - DAY, True, False),
+        (IssueCursor(NOW, history_read_back_to=START, older_activity_read_until=END), None, True, False),
     ],
 )
 def test_a_stream_wants_its_history_down_to_the_start_date_and_then_older_active_issues(
@@ -282,14 +281,14 @@ def test_the_state_of_a_first_sync_says_whether_messages_were_included(included:
 
 
 def test_a_state_ahead_of_the_horizon_is_moved_back_with_the_first_move() -> None:
-    stream = recipient(IssueCursor(NOW + DAY, history_complete=True))
+    stream = recipient(IssueCursor(NOW + DAY, history_read_back_to=BEGINNING))
     moved = stream.advance(lambda cursor: cursor.after_changes(NOW), NOW)
     assert moved is not None
     assert moved.changes_read_until == NOW
 
 
 def test_the_state_passes_no_issue_that_came_without_its_id() -> None:
-    stream = recipient(IssueCursor(NOW - DAY, history_complete=True))
+    stream = recipient(IssueCursor(NOW - DAY, history_read_back_to=BEGINNING))
     stream.missing_ids += 3
     assert stream.advance(lambda cursor: cursor.after_changes(NOW), NOW) is None
     failure = stream.failure()
@@ -299,7 +298,7 @@ def test_the_state_passes_no_issue_that_came_without_its_id() -> None:
 
 def test_the_states_latest_message_is_the_newest_emitted_and_never_later_than_the_changes_read() -> None:
     stream = recipient()
-    cursor = IssueCursor(NOW, history_complete=True)
+    cursor = IssueCursor(NOW, history_read_back_to=BEGINNING)
     stream.emitted(listed(latest_message_time=render(NOW - DAY)))
     stream.emitted(listed(latest_message_time=render(NOW - 2 * DAY)))
     checkpoint = stream.checkpoint(cursor)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from source_pylon.api.client import PylonClient
-from source_pylon.api.endpoints import Endpoint
+from source_pylon.api.endpoints import ISSUE_LIST, ISSUE_SEARCH, Endpoint
 from source_pylon.api.errors import Forbidden, NotFound, Rejected
-from source_pylon.extraction.issues.changes import ChangedIssues, ChangeSearch
-from source_pylon.extraction.issues.endpoints import LIST, SEARCH
+from source_pylon.extraction.issues.changes import ChangeSearch
 from source_pylon.extraction.issues.history import BYTES_PER_PAGE, IssueHistory
+from source_pylon.extraction.time_windows import TimeWindow
 from source_pylon.timestamps import SECOND, parse, render
 from source_pylon.transform.clean import size
 
@@ -76,9 +76,9 @@ def read(history: IssueHistory, since: datetime | None, before: datetime = NOW) 
 def test_the_list_is_asked_for_the_years_down_to_the_start_date() -> None:
     client = ScriptedClient([issue("1", NOW - DAY)], [issue("2", NOW - YEAR - DAY)])
     assert read(IssueHistory(client, 1_000), NOW - YEAR - 9 * DAY) == ["1", "2"]
-    asked = [(sent["start_time"], sent["end_time"]) for sent in client.to(LIST)]
+    asked = [(sent["start_time"], sent["end_time"]) for sent in client.to(ISSUE_LIST)]
     assert asked == [(render(NOW - YEAR), render(NOW)), (render(NOW - YEAR - 9 * DAY), render(NOW - YEAR))]
-    assert client.to(SEARCH) == []
+    assert client.to(ISSUE_SEARCH) == []
 
 
 def test_an_empty_list_down_to_the_start_date_costs_one_request() -> None:
@@ -90,7 +90,7 @@ def test_an_empty_list_down_to_the_start_date_costs_one_request() -> None:
 def test_a_last_page_without_an_issue_of_its_year_does_not_make_the_year_an_empty_one() -> None:
     client = ScriptedClient([issue("1", NOW - DAY)], [issue("older", NOW - YEAR - SECOND)], more=(0,))
     assert read(IssueHistory(client, 1_000), NOW - YEAR - DAY) == ["1"]
-    assert client.to(SEARCH) == []
+    assert client.to(ISSUE_SEARCH) == []
 
 
 def test_the_first_page_is_small_and_later_ones_are_as_large_as_their_issues_allow() -> None:
@@ -99,14 +99,14 @@ def test_the_first_page_is_small_and_later_ones_are_as_large_as_their_issues_all
     fitting = BYTES_PER_PAGE // size(first[0])
     client = ScriptedClient(first, tiny, huge, more=(0, 1, 2))
     read(IssueHistory(client, 1_000), NOW - 2 * DAY)
-    assert [sent["limit"] for sent in client.to(LIST)] == [100, fitting, 1_000, 1]
-    assert [sent.get("cursor") for sent in client.to(LIST)] == [None, "0", "1", "2"]
+    assert [sent["limit"] for sent in client.to(ISSUE_LIST)] == [100, fitting, 1_000, 1]
+    assert [sent.get("cursor") for sent in client.to(ISSUE_LIST)] == [None, "0", "1", "2"]
 
 
 def test_the_first_page_is_no_larger_than_the_largest_that_is_allowed() -> None:
     client = ScriptedClient()
     read(IssueHistory(client, 7), NOW - 2 * DAY)
-    assert client.to(LIST)[0]["limit"] == 7
+    assert client.to(ISSUE_LIST)[0]["limit"] == 7
 
 
 @pytest.mark.parametrize(("numbers", "estimate"), [((41, 73, 5), 73), ((None, "8", 3), 3), ((None, None, None), 0)])
@@ -142,7 +142,7 @@ def test_a_list_that_is_refused_after_its_first_issues_is_not_read_again_in_anot
     client = ScriptedClient([issue("1", NOW - DAY)], refusal, refusal, more=(0,))
     with pytest.raises(type(refusal)):
         read(IssueHistory(client, 1_000), NOW - 2 * DAY)
-    assert client.to(SEARCH) == []
+    assert client.to(ISSUE_SEARCH) == []
 
 
 def test_issues_outside_of_the_range_are_left_out_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
@@ -175,8 +175,8 @@ def test_a_refused_list_is_asked_no_more_and_searched_for_in_months(
         assert read(IssueHistory(client, 7), NOW - 50 * DAY) == ["1", "2"]
     assert all(text in caplog.text for text in said)
     assert "The history is read through POST /issues/search" in caplog.text
-    assert len(client.to(LIST)) == len(refusals)
-    searches = [sent for sent in client.to(SEARCH) if sent["filter"]["operator"] == "time_range"]
+    assert len(client.to(ISSUE_LIST)) == len(refusals)
+    searches = [sent for sent in client.to(ISSUE_SEARCH) if sent["filter"]["operator"] == "time_range"]
     assert {sent["filter"]["field"] for sent in searches} == {"created_at"}
     assert {sent["limit"] for sent in searches} == {7}
     upper = NOW
@@ -192,7 +192,10 @@ def test_a_refused_list_is_asked_no_more_and_searched_for_in_months(
 def test_where_the_list_takes_only_months_it_is_asked_for_months() -> None:
     client = ScriptedClient(Rejected("no"), [issue("1", NOW - DAY)], [issue("2", NOW - 30 * DAY)])
     assert read(IssueHistory(client, 1_000), NOW - 40 * DAY) == ["1", "2"]
-    assert [sent["start_time"] for sent in client.to(LIST)[1:]] == [render(NOW - 29 * DAY), render(NOW - 40 * DAY)]
+    assert [sent["start_time"] for sent in client.to(ISSUE_LIST)[1:]] == [
+        render(NOW - 29 * DAY),
+        render(NOW - 40 * DAY),
+    ]
 
 
 def test_a_search_that_ignores_its_bounds_is_named(caplog: pytest.LogCaptureFixture) -> None:
@@ -226,7 +229,7 @@ def test_the_newest_issue_before_a_moment_is_found_by_one_search(
     client = ScriptedClient(shown)
     with caplog.at_level(logging.WARNING, "airbyte"):
         assert IssueHistory(client, 1_000).newest_before(NOW) == expected
-    assert client.to(SEARCH) == [{"filter": created_before(NOW), "limit": 1}]
+    assert client.to(ISSUE_SEARCH) == [{"filter": created_before(NOW), "limit": 1}]
     assert ("ignores the time range of POST /issues/search" in caplog.text) is ignored
 
 
@@ -236,21 +239,32 @@ def test_issues_older_than_any_organisation_are_searched_for_without_steps() -> 
     shown = [issue("read already", lower), issue("no time", None), issue("just before", lower - SECOND)]
     client = ScriptedClient([], [issue("old", old)], [*shown, issue("old", old)])
     assert read(IssueHistory(client, 7), None) == ["just before", "old"]
-    assert client.to(SEARCH)[-1] == {"filter": created_before(lower), "limit": 7}
+    assert client.to(ISSUE_SEARCH)[-1] == {"filter": created_before(lower), "limit": 7}
     assert len(client.sent) == 3
 
 
 # --- Changes ----------------------------------------------------------------------------------------------------------
 
 
-def changed(client: PylonClient, after: datetime, *, widest: timedelta = 29 * DAY, most: int = 100) -> Any:
-    return list(ChangeSearch(client, widest, most).windows(after, NOW))
+Found = list[tuple[TimeWindow, list[list[str | None]]]]
+"""The windows of a search for changes, each with the ids on its pages."""
+
+
+def found_by(search: ChangeSearch, after: datetime, *bounds: datetime) -> Found:
+    return [
+        (window, [[issue.get("id") for issue in page] for page in pages])
+        for window, pages in search.windows(after, NOW, bounds)
+    ]
+
+
+def changed(client: PylonClient, after: datetime, *, widest: timedelta = 29 * DAY, most: int = 100) -> Found:
+    return found_by(ChangeSearch(client, widest, most), after)
 
 
 def test_changes_are_searched_by_each_of_the_three_times_of_an_issue() -> None:
     client = ScriptedClient()
     changed(client, NOW - DAY)
-    (sent,) = client.to(SEARCH)
+    (sent,) = client.to(ISSUE_SEARCH)
     lower = {"operator": "time_is_after", "value": render(NOW - DAY - SECOND)}
     fields = ("updated_at", "latest_message_activity_at", "created_at")
     assert sent["filter"] == {"operator": "or", "subfilters": [{"field": field, **lower} for field in fields]}
@@ -260,7 +274,7 @@ def test_changes_are_searched_by_each_of_the_three_times_of_an_issue() -> None:
 def test_older_active_issues_are_searched_by_creation_and_by_activity() -> None:
     client = ScriptedClient()
     list(ChangeSearch(client, 29 * DAY, 100).windows(NOW - DAY, NOW, (), NOW - 9 * DAY))
-    (sent,) = client.to(SEARCH)
+    (sent,) = client.to(ISSUE_SEARCH)
     lower = {"operator": "time_is_after", "value": render(NOW - DAY - SECOND)}
     active = [{"field": field, **lower} for field in ("latest_message_activity_at", "updated_at")]
     assert sent["filter"] == {
@@ -272,11 +286,11 @@ def test_older_active_issues_are_searched_by_creation_and_by_activity() -> None:
 def test_no_search_asks_for_more_issues_than_pylon_returns_at_once() -> None:
     client = ScriptedClient()
     changed(client, NOW - DAY, most=5_000)
-    assert client.to(SEARCH)[0]["limit"] == SEARCH.page_size
+    assert client.to(ISSUE_SEARCH)[0]["limit"] == ISSUE_SEARCH.page_size
 
 
-def widths(parts: list[ChangedIssues]) -> list[timedelta]:
-    return [(part.window.until or NOW) - part.window.after for part in parts if part.last]
+def widths(found: Found) -> list[timedelta]:
+    return [(window.until or NOW) - window.after for window, _ in found]
 
 
 def test_a_window_with_too_many_issues_is_quartered_and_the_next_ones_widen_again() -> None:
@@ -292,15 +306,19 @@ def test_the_newest_window_is_narrowed_from_its_true_width() -> None:
 
 
 def test_a_window_of_two_seconds_is_read_page_by_page() -> None:
-    client = ScriptedClient([issue("1", NOW)], [issue("1", NOW)], [issue("2", NOW)], more=(0, 1))
-    found = changed(client, NOW - 2 * SECOND)
-    assert [([one["id"] for one in part.issues], part.last) for part in found] == [
-        (["1"], False),
-        (["2"], False),
-        ([], True),
-    ]
-    assert all(part.window == found[0].window for part in found)
-    assert all(sent["filter"] == client.sent[0][1]["filter"] for _, sent in client.sent)
+    client = ScriptedClient([issue("1", NOW)], [issue("2", NOW)], more=(0,))
+    ((_, pages),) = changed(client, NOW - 2 * SECOND)
+    assert pages == [["1"], ["2"]]
+    first, second = client.to(ISSUE_SEARCH)
+    assert second == {**first, "limit": ISSUE_SEARCH.page_size, "cursor": "0"}
+
+
+def test_a_window_whose_cursor_is_refused_is_searched_anew() -> None:
+    first, second = [issue("1", NOW)], [issue("2", NOW)]
+    client = ScriptedClient(first, Rejected("no"), first, second, more=(0, 2))
+    ((_, pages),) = changed(client, NOW - 2 * SECOND)
+    assert pages == [["1"], ["2"]]
+    assert [sent.get("cursor") for sent in client.to(ISSUE_SEARCH)] == [None, "0", None, "2"]
 
 
 def far(count: int, distance: timedelta) -> list[dict[str, Any]]:
@@ -329,11 +347,11 @@ def test_the_filter_counts_as_ignored_if_twenty_issues_and_most_of_them_are_far_
     client = ScriptedClient(shown, shown)
     search = ChangeSearch(client, 29 * DAY, 100)
     with caplog.at_level(logging.WARNING, "airbyte"):
-        list(search.windows(after, NOW))
+        found_by(search, after)
     assert search.filter_ignored is ignored
     assert ("Pylon ignores the time filter of POST /issues/search" in caplog.text) is ignored
     assert (". The sync is slower; nothing is lost.\n" in caplog.text) is ignored
-    assert len(client.sent) == (3 if ignored else 1)
+    assert len(client.sent) == (2 if ignored else 1)
 
 
 def test_where_the_filter_is_ignored_one_search_reads_up_to_the_next_bound_and_keeps_what_may_have_changed() -> None:
@@ -342,9 +360,7 @@ def test_where_the_filter_is_ignored_one_search_reads_up_to_the_next_bound_and_k
     shown = [*old, *near(1), issue("no time", None), {"created_at": render(NOW - 90 * DAY)}]
     client = ScriptedClient(old, *[shown] * 4)
     search = ChangeSearch(client, DAY, 100)
-    parts = list(search.windows(NOW - 8 * DAY, NOW, [bound]))
-    assert [(part.window.after, part.window.until) for part in parts if part.last] == [
-        (NOW - 8 * DAY, bound),
-        (bound, None),
-    ]
-    assert [[one.get("id") for one in part.issues] for part in parts] == [["near 0", "no time", None], []] * 2
+    found = found_by(search, NOW - 8 * DAY, bound)
+    kept = [["near 0", "no time", None]]
+    assert found == [(TimeWindow(NOW - 8 * DAY, bound), kept), (TimeWindow(bound, None), kept)]
+    assert [sent["limit"] for sent in client.to(ISSUE_SEARCH)] == [100, *[ISSUE_SEARCH.page_size] * 2]

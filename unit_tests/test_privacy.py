@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_pylon.transform.privacy import (
-    contradicts_itself,
     is_public,
+    is_unclear,
     public_attachments,
     public_body,
     public_messages,
@@ -41,17 +41,21 @@ def test_only_a_plain_false_makes_a_message_public(flag: Any) -> None:
 
 
 @pytest.mark.parametrize("thread", ["t", 0, 7, False, [], {}])
-def test_a_message_in_the_thread_of_internal_notes_is_private_and_contradicts_itself(thread: Any) -> None:
+def test_a_message_in_the_thread_of_internal_notes_is_private_and_unclear(thread: Any) -> None:
     message = public(thread_id=thread)
     assert not is_public(message)
-    assert contradicts_itself(message)
+    assert is_unclear(message)
 
 
 @pytest.mark.parametrize(
     "message", [public(), public(thread_id=None), public(thread_id=""), note(), note(thread_id=None)]
 )
-def test_a_message_whose_flag_and_thread_agree_does_not_contradict_itself(message: dict[str, Any]) -> None:
-    assert not contradicts_itself(message)
+def test_a_message_whose_flag_and_thread_agree_is_clear(message: dict[str, Any]) -> None:
+    assert not is_unclear(message)
+
+
+def test_a_message_without_the_flag_is_unclear() -> None:
+    assert is_unclear({"message_html": "<p>text</p>"})
 
 
 def test_public_messages_are_those_and_no_other_in_their_order() -> None:
@@ -194,6 +198,43 @@ def test_a_note_of_a_shape_that_cannot_be_compared_keeps_the_body_back(written: 
 def test_a_body_of_a_shape_that_cannot_be_compared_stays_beside_a_note(body: Any) -> None:
     assert public_body(body, [note()]) is None
     assert public_body(body, [public()]) == body
+
+
+PLAN = "Their contract ends in May, offer them 20 percent before the lawyer calls"
+RUNS = {
+    "different signatures": (f"<p>{PLAN}</p><p>-- Ada</p>", f"<p>{PLAN}</p><p>Sent from Slack</p>"),
+    "a prefix and a signature": (f"<p>Note by Ada: {PLAN}</p>", f"<p>{PLAN}</p><p>Sent from Slack</p>"),
+    "different times": (f"10:01 {PLAN}", f"10:03 {PLAN}"),
+    "an emoji and its short name": (f"Fire 🔥 them? {PLAN}", f"Fire :flame: them? {PLAN}"),
+    "a name and its id": (f"Ask @Ada Byron: {PLAN}", f"Ask <@U012AB3CD>: {PLAN}"),
+    "Markdown's link before the next sentence": (f"See [it](https://f.example/a).{PLAN}", f"See it.{PLAN}"),
+    "escaped a second time": (f"Tom &amp;amp; Ada. {PLAN}", f"Tom &amp; Ada. {PLAN}"),
+    "another end": (f"{PLAN}, says Ada", f"{PLAN} or so"),
+    "a comment": (f"<p>The export stops after many rows</p><!-- {PLAN} -->", f"<p>{PLAN}</p>"),
+    "an attribute": (f'<p title="{PLAN}">The export stops after many rows</p>', f"<p>{PLAN}</p>"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RUNS)
+@pytest.mark.parametrize("others", [[], [public("<p>The export stops after many rows</p>")]], ids=["alone", "others"])
+def test_a_body_that_shares_words_with_a_note_does_not_leave(case: str, others: list[dict[str, Any]]) -> None:
+    body, written = RUNS[case]
+    assert public_body(body, [*others, note(written)]) is None
+    assert public_body(body, [note(written), *others]) is None
+
+
+def test_words_of_a_note_that_a_public_message_shows_keep_no_body_back() -> None:
+    body = "<p>Since Monday the export stops after ten thousand rows. Please help</p>"
+    quoting = note("<blockquote>the export stops after ten thousand rows</blockquote><p>Known, it is the cache</p>")
+    assert public_body(body, [quoting]) is None
+    assert public_body(body, [quoting, public(f"{body}<p>-- Ada</p>")]) == body
+
+
+@pytest.mark.parametrize(("letters", "leaves"), [(23, True), (24, False)])
+def test_words_in_a_row_count_from_24_letters_on(letters: int, leaves: bool) -> None:
+    run = f"the export {'x' * (letters - 14)} stops"
+    body = f"We see that {run} somewhere"
+    assert (public_body(body, [note(f"Is it true: {run}, or not")]) == body) is leaves
 
 
 IMAGE = '<img src="https://f.example/i/shot.png?X-Amz-Signature={}">'
@@ -388,6 +429,14 @@ def test_signed_links_to_several_public_files_at_one_address_leave_if_there_are_
     listed = [f"{HOST}/get?token={token}" for token in ("c", "d", "e")]
     assert public_attachments(listed[:2], None, shown) == listed[:2]
     assert public_attachments(listed, None, shown) == [], "one of three may be another file"
+
+
+def test_a_public_file_that_the_body_repeats_with_another_token_counts_once() -> None:
+    """Otherwise the file of a note that was deleted since would leave as the second one."""
+    body, shown = (f'<img src="{HOST}/get?token={token}">' for token in ("a1", "a2"))
+    listed = [f"{HOST}/get?token={token}" for token in ("a3", "b3")]
+    assert public_attachments(listed[:1], body, [public(shown)]) == listed[:1]
+    assert public_attachments(listed, body, [public(shown)]) == []
 
 
 @pytest.mark.parametrize("broken", ["http://[broken", None, 7, {"url": FILE}, ["x"], ""])

@@ -27,7 +27,7 @@ from source_pylon.streams.records import RecordModel, Timestamp, field, key
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "docs/pylon.md")
-SUGGESTED = (
+CHECKED = (
     "issues",
     "conversations",
     "tickets",
@@ -81,7 +81,7 @@ def test_the_catalog_says_what_the_class_says(definition: Stream) -> None:
 
 
 def test_check_asks_for_the_issue_streams_and_the_other_sources_of_feedback() -> None:
-    assert tuple(definition.name for definition in STREAMS if definition.suggested) == SUGGESTED
+    assert tuple(definition.name for definition in STREAMS if definition.checked) == CHECKED
 
 
 def test_every_model_of_a_record_is_a_stream_s_or_a_part_of_one() -> None:

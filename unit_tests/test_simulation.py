@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from source_pylon.extraction.issues.changes import ChangeSearch
-from source_pylon.extraction.issues.cursor import IssueCursor
+from source_pylon.extraction.issues.cursor import BEGINNING, IssueCursor
 from source_pylon.extraction.issues.recipient import Recipient
 from source_pylon.transform import privacy
 from unit_tests.simulation import simulate as simulation
@@ -51,7 +51,9 @@ def _without_changes() -> AbstractContextManager[object]:
 
 
 def _changes_ahead_of_their_issues() -> AbstractContextManager[object]:
-    return patch.object(IssueCursor, "after_history", lambda cursor, **_: cursor.completed())
+    return patch.object(
+        IssueCursor, "after_history", lambda cursor, **_: replace(cursor, history_read_back_to=BEGINNING)
+    )
 
 
 def _notes_as_messages() -> AbstractContextManager[object]:

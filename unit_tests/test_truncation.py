@@ -43,7 +43,7 @@ def length(record: dict[str, Any]) -> int:
 def test_the_oldest_messages_are_left_out_first(megabytes: float, kept: list[str]) -> None:
     """Texts stand twice in the record, alone and in `feedback_text`: from 8 MB on not all messages fit beside that."""
     messages = [message(number, int(megabytes * 200_000)) for number in (3, 1, 5, 2, 4)]
-    record = issue_within(issue_record(ISSUE, messages).record)
+    record = issue_within(issue_record(ISSUE, messages))
     assert [one["id"] for one in record["messages"]] == kept
     assert all(len(one["text"]) == int(megabytes * 200_000) for one in record["messages"])
     assert length(record) < MAX_LINE_BYTES
@@ -57,7 +57,7 @@ def test_what_was_cut_is_said_once(
     megabytes: float, truncated: bool, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     messages = [message(number, int(megabytes * 200_000)) for number in range(1, 6)]
-    record = issue_within(issue_record(ISSUE, messages).record)
+    record = issue_within(issue_record(ISSUE, messages))
     assert record["messages_truncated"] is truncated
     assert all((one["message_html"] is None) is truncated for one in record["messages"])
     expected = f"Issue i exceeded 16 MB; truncated: {said}" if said else ""
@@ -66,16 +66,17 @@ def test_what_was_cut_is_said_once(
 
 def test_the_whole_text_of_the_messages_stays_in_the_feedback_though_messages_are_left_out() -> None:
     messages = [message(number, 2_500_000) for number in range(1, 6)]
-    record, public = issue_record(ISSUE, messages)
-    record = issue_within(record)
-    assert record["feedback_text"] == "\n\n".join(["x" * 2_500_000] * 5)
-    assert public is not None
-    assert [one["id"] for one in message_records(record, public)] == ["1", "2", "3", "4", "5"]
+    record = issue_record(ISSUE, messages)
+    cut = issue_within(dict(record))
+    assert len(cut["messages"]) < 5
+    assert cut["feedback_text"] == "\n\n".join(["x" * 2_500_000] * 5)
+    # The stream of messages emits those that were cut, too.
+    assert [one["id"] for one in message_records(record)] == ["1", "2", "3", "4", "5"]
 
 
 def test_counts_and_times_are_of_all_messages_though_some_are_left_out() -> None:
     messages = [message(number, 5_000_000) for number in range(1, 6)]
-    record = issue_within(issue_record(ISSUE, messages).record)
+    record = issue_within(issue_record(ISSUE, messages))
     assert len(record["messages"]) < 5
     assert (record["public_message_count"], record["customer_message_count"]) == (5, 5)
     assert record["last_customer_message_at"] == "2026-01-01T00:00:05Z"
@@ -91,7 +92,7 @@ def test_what_orjson_refuses_is_measured_and_cut_as_well(poison: Any, characters
         deep = [deep]
     html = f"<p>{'x' * characters}{poison if isinstance(poison, str) else ''}</p>"
     issue = {**ISSUE, "odd": deep, "title": poison, "body_html": html}
-    record = issue_within(issue_record(issue, [{**message(1, characters), "source": poison, "odd": deep}]).record)
+    record = issue_within(issue_record(issue, [{**message(1, characters), "source": poison, "odd": deep}]))
     assert length(record) < MAX_LINE_BYTES
     assert record["messages_truncated"] is (characters > 1_000)
     assert length(record_within({**issue, "title": html}, "tasks")) < MAX_LINE_BYTES
@@ -134,7 +135,7 @@ def test_making_a_large_record_takes_little_more_memory_than_what_it_adds() -> N
     messages = [message(number, 1_000_000) for number in range(15)]
     issue_record(ISSUE, [message(1, 10)])
     tracemalloc.start()
-    record = issue_within(issue_record(ISSUE, messages).record)
+    record = issue_within(issue_record(ISSUE, messages))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(record["feedback_text"]) > 15_000_000

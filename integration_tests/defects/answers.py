@@ -238,9 +238,10 @@ DEFECTS = (
         "unknown_fields_and_fields_of_another_type",
         Edit(
             "transform/feedback.py",
-            "record = with_join_ids(dict(issue))",
-            "from source_pylon.streams.issues import Issue\n"
-            "    record = with_join_ids({name: issue[name] for name in issue if name in Issue.model_fields})",
+            "    record = with_ids(\n",
+            "    from source_pylon.streams.issues import Issue\n"
+            "    issue = {name: issue[name] for name in issue if name in Issue.model_fields}\n"
+            "    record = with_ids(\n",
         ),
     ),
     Defect(

@@ -40,7 +40,7 @@ DEFECTS = (
         "what_the_connector_holds_back_itself",
         Edit(
             "extraction/issues/reader.py",
-            "is_timed = _messages(self._context) and expected > self._done",
+            "is_timed = self._include_messages and expected > self._done",
             "is_timed = False",
         ),
     ),

@@ -89,7 +89,7 @@ DEFECTS = (
     Defect(
         "issue-streams-read-apart",
         "a_stream_without_issues_costs_no_request",
-        Edit("extraction/issues/stream.py", '        return "issues"', "        return self.name"),
+        Edit("extraction/issues/stream.py", '    group = "issues"', "    group = None"),
     ),
     Defect(
         "no-lookback-of-survey-responses",
@@ -102,7 +102,7 @@ DEFECTS = (
         Edit(
             "extraction/issues/history.py",
             "            upper = lower\n            if not found",
-            "            upper = lower - _DAY\n            if not found",
+            "            upper = lower - DAY\n            if not found",
         ),
     ),
     Defect(
@@ -125,6 +125,26 @@ DEFECTS = (
         Edit(
             _PASSES, "lookback = timedelta(days=self._context.config.issues_lookback_days)", "lookback = timedelta(0)"
         ),
+    ),
+    Defect(
+        "earlier-start-date-ignored",
+        "moved_back_brings_what_lies_before",
+        Edit("extraction/stream.py", "(since is None or since < read_since):", "since is read_since:"),
+    ),
+    Defect(
+        "later-start-date-kept",
+        "moved_forward_reads_nothing_again",
+        Edit("extraction/stream.py", "                since = read_since\n", "                pass\n"),
+    ),
+    Defect(
+        "merged-issue-tried-for-ever",
+        "could_not_be_read_and_was_merged",
+        Edit(_PASSES, 'is_merged = str(issue["id"]) != issue_id', "is_merged = False"),
+    ),
+    Defect(
+        "answer-without-an-issue-not-said",
+        "pylon_answers_with_nothing",
+        Edit(_PASSES, "recipient.keep_unread(issue_id, _no_issue())", "pass"),
     ),
     Defect(
         "record-at-the-start-date-lost",

@@ -101,7 +101,7 @@ DEFECTS = (
     ),
     Defect(
         "only-equal-bodies-withheld",
-        "test_a_note_does_not_leave_as_the_body_of_its_issue",
+        "a_body_is_searched_for_within_notes",
         Edit(_PRIVACY, "return bool(one and other) and (one in other or other in one)", "return False"),
     ),
     Defect(
@@ -122,6 +122,16 @@ DEFECTS = (
             'return _Comparable("".join(text.split()), _NOT_LETTERS.sub("", text))',
             'return _Comparable("".join(text.split()), "".join(text.split()))',
         ),
+    ),
+    Defect(
+        "shared-words-allowed",
+        "body_that_shares_words_with_a_note",
+        Edit(_PRIVACY, "    return None if shared else body", "    return body"),
+    ),
+    Defect(
+        "tokens-of-the-body-counted-twice",
+        "a_public_file_that_the_body_repeats",
+        Edit(_PRIVACY, "    places |= Counter(", "    places += Counter("),
     ),
     Defect(
         "body-without-messages-trusted",

@@ -181,7 +181,7 @@ def test_a_token_revoked_in_the_middle_ends_the_sync_with_what_to_do(pylon: Sand
     hook(pylon, MESSAGES, lambda seen: pylon.revoke(), after=30)
     run = read(pylon, ("issues", "tickets"))
     assert_unauthorized(run, "issues", "tickets")
-    pylon.server.tokens[pylon.token] = "us"
+    pylon.tokens[pylon.token] = "us"
     recovers(pylon, run, "issues", "tickets")
 
 
@@ -190,7 +190,7 @@ def test_a_token_rotated_in_the_middle_is_replaced_and_the_sync_goes_on_from_its
     hook(pylon, MESSAGES, lambda seen: pylon.revoke(), after=120)
     run = read(pylon)
     assert_unauthorized(run, "issues")
-    pylon.server.tokens["rotated"] = "us"
+    pylon.tokens["rotated"] = "us"
     later = recovers(pylon, run, "issues", api_token="rotated")
     assert len(later.ids("issues")) < 150
 
@@ -262,7 +262,7 @@ def test_an_issue_deleted_after_it_was_listed_is_left_out_and_counted(pylon: San
     for template in (MESSAGES, ISSUE):
         pylon.faults.add(Fault(template, status(code), times=None, when=is_gone))
     run = read(pylon)
-    pylon.store.delete_issue(gone)
+    pylon.store.delete("issues", gone)
     assert_synced(pylon, run)
     assert gone not in run.ids("issues")
     assert run.said("1 issue", "deleted")

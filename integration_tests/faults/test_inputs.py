@@ -216,9 +216,10 @@ def test_another_cursor_field_in_the_catalog_changes_nothing(pylon: Sandbox) -> 
     assert "created_at" not in first.states("issues")[-1]
 
 
-def test_an_empty_catalog_reads_nothing_and_is_no_error(pylon: Sandbox) -> None:
+def test_an_empty_catalog_reads_nothing_and_is_warned_of_but_no_error(pylon: Sandbox) -> None:
     run, _ = given(pylon, catalog={"streams": []})
     assert run.code == 0
+    assert run.warnings == ["The configured catalog selects no stream, so nothing is read."]
     assert not run.errors
     assert {line["type"] for line in run.lines} <= {"LOG"}
     assert pylon.log == []

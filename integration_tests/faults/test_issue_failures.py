@@ -29,3 +29,30 @@ def test_server_errors_for_good_on_one_issues_messages_leave_it_to_the_next_sync
     later = read(pylon, ISSUE_STREAMS, failed.state)
     assert later.ids("issues") == [broken["id"]]
     assert_synced(pylon, failed, later, streams=ISSUE_STREAMS)
+
+
+def test_an_issue_that_could_not_be_read_and_was_merged_since_is_given_as_the_one_it_was_merged_into(
+    pylon: Sandbox,
+) -> None:
+    """Otherwise it would be tried for ever, and its stream would never be complete again."""
+    merged, primary = pylon.expected("issues")[5:7]
+    pylon.faults.add(Fault(MESSAGES, status(500), times=None, when=lambda seen: seen.params["id"] == merged["id"]))
+    failed = read(pylon, ["issues"])
+    assert_failed(failed, "issues", says=[merged["id"]])
+    pylon.faults.clear()
+    pylon.store.delete("issues", merged["id"])
+    answer = status(200, {"data": primary, "request_id": "r"})
+    pylon.faults.add(Fault("GET /issues/{id}", answer, times=None, when=lambda seen: seen.params["id"] == merged["id"]))
+    later = read(pylon, ["issues"], failed.state)
+    assert (later.code, later.ids("issues")) == (0, [primary["id"]])
+    assert "unread_issues" not in later.states("issues")[-1]
+
+
+def test_an_issue_that_pylon_answers_with_nothing_is_kept_and_said(pylon: Sandbox) -> None:
+    issue = pylon.expected("issues")[5]["id"]
+    pylon.faults.add(Fault(MESSAGES, status(500), times=None, when=lambda seen: seen.params["id"] == issue))
+    failed = read(pylon, ["issues"])
+    pylon.faults.add(Fault("GET /issues/{id}", status(200, {"data": None, "request_id": "r"}), times=None))
+    later = read(pylon, ["issues"], failed.state)
+    assert_failed(later, "issues", says=[issue, "returned no issue", "Pylon's support"])
+    assert later.states("issues")[-1]["unread_issues"] == [issue]

@@ -50,7 +50,7 @@ def noted() -> Iterator[Sandbox]:
     with Sandbox(size=Size(issues=150), limits=None, base_time=ago(hours=1), seed=11) as sandbox:
         for issue in sandbox.expected("issues")[:30]:
             sandbox.store.add_message(issue["id"], private=True, files=1)
-        sandbox.server.tokens[TOKEN] = sandbox.server.tokens.pop(sandbox.token)
+        sandbox.tokens[TOKEN] = sandbox.tokens.pop(sandbox.token)
         sandbox.token = TOKEN
         yield sandbox
 

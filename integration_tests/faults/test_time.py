@@ -388,7 +388,7 @@ def test_syncs_across_leap_days_and_changes_of_the_clocks_lose_nothing(what: str
 
 
 def test_a_server_that_refuses_ranges_over_30_days_is_read_month_by_month() -> None:
-    with small(size=Size(issues=150), max_range_days=30, max_list_range_days=30) as pylon:
+    with small(size=Size(issues=150), max_range_days=30) as pylon:
         first = read(pylon, ISSUE_STREAMS)
         assert_synced(pylon, first, streams=ISSUE_STREAMS)
         assert first.said("refuses", LIST, "month")

@@ -636,8 +636,12 @@ ENDLESS: dict[str, tuple[bytes, bytes]] = {
 class Endless:
     """A server on a loopback port that reads a request, sends a beginning, and then the same piece for ever."""
 
-    def __init__(self, beginning: bytes, piece: bytes, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, beginning: bytes, piece: bytes, context: ssl.SSLContext | None = None, first: bytes | None = None
+    ) -> None:
+        """`first` is a whole answer to the very first request, whose connection then waits for another one."""
         self._beginning, self._piece, self._context = beginning, piece, context
+        self._whole = [] if first is None else [first]
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         scheme = "http" if context is None else "https"
         self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -663,6 +667,9 @@ class Endless:
             secured = client if self._context is None else self._context.wrap_socket(client, server_side=True)
             with secured:
                 secured.recv(1 << 16)
+                if self._whole:
+                    secured.sendall(self._whole.pop())
+                    secured.recv(1 << 16)
                 secured.sendall(self._beginning)
                 _again_and_again(secured, self._piece)
 
@@ -675,16 +682,22 @@ def test_an_answer_that_never_ends_is_left_at_the_deadline(pylon: Sandbox, what:
     recovers(pylon, run, "accounts")
 
 
+_PAGE = b'{"data": [{"id": "a1"}], "pagination": {"has_next_page": true, "cursor": "c"}, "request_id": "r"}'
+_ANSWER = _GOOD + b"Content-Length: %d\r\n\r\n%b" % (len(_PAGE), _PAGE)
+
+
+@pytest.mark.parametrize("first", [None, _ANSWER], ids=["on a new connection", "on a kept connection"])
 def test_an_answer_that_never_ends_over_tls_is_left_at_the_deadline(
-    pylon: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pylon: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bytes | None
 ) -> None:
     certificate, key = write_certificate(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with Endless(*ENDLESS["headers that drip"], context) as server, takes_at_most(30):
+    with Endless(*ENDLESS["headers that drip"], context, first) as server, takes_at_most(30):
         run = read(pylon, ("accounts",), timing=fault_timing(answer_deadline=0.6, retry_attempts=2), api_url=server.url)
     assert_failed(run, "accounts", kind="transient_error", says=["took too long to arrive"])
+    assert run.ids("accounts") == ([] if first is None else ["a1"])
 
 
 def test_a_small_compressed_body_that_holds_too_much_ends_its_stream_at_once(pylon: Sandbox) -> None:

@@ -206,7 +206,7 @@ def test_three_hundred_surveys_give_each_response_under_its_survey_and_then_only
             survey for survey, _ in pylon.expected("survey_responses")
         }
         old = [survey["id"] for survey in pylon.expected("surveys")]
-        made = pylon.store.add_survey(name="Made in between")
+        made = pylon.store.add("surveys", name="Made in between", type="csat")
         new = {pylon.store.add_survey_response(survey) for survey in (old[0], old[150], old[-1], made)}
         pylon.clock.advance(timedelta(hours=1))
         second = read(pylon, streams, first.state)

@@ -25,7 +25,15 @@ from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.faults import glitched, reset, reset_in_body, status, too_many
 from integration_tests.support import all_streams
 from integration_tests.support.assertions import assert_green, assert_sources_count, assert_state_never_ahead
-from integration_tests.support.connector import REPOSITORY, Files, Output, Record, _seconds, config_for
+from integration_tests.support.connector import (
+    REPOSITORY,
+    Files,
+    Output,
+    Record,
+    _seconds,
+    config_for,
+    configured_catalog,
+)
 from integration_tests.support.expected import ago, moment, without_signatures
 from integration_tests.support.fault_runs import fault_timing
 from integration_tests.support.faults import LIST, MESSAGES, SEARCH
@@ -249,7 +257,7 @@ def _run(
 ) -> Output:
     """Runs a sync; calls each event after so many requests, and sends the signal after so many, if it still runs."""
     command = [sys.executable, "-m", "integration_tests.hourly.launch", str(ahead.total_seconds())]
-    catalog = all_streams.configured(STREAMS)
+    catalog = configured_catalog(STREAMS)
     given = Files(config_for(pylon), catalog, list(series.states.values()) or None)
     with given as files, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         began = time.monotonic()

@@ -2,7 +2,7 @@
 
 from integration_tests.sandbox.faults import Fault
 from integration_tests.sandbox.handle import Sandbox
-from integration_tests.sandbox.options import Behaviour, History, Size
+from integration_tests.sandbox.options import Behaviour, Size
 from integration_tests.sandbox.versions import MISSING
 
-__all__ = ["MISSING", "Behaviour", "Fault", "History", "Sandbox", "Size"]
+__all__ = ["MISSING", "Behaviour", "Fault", "Sandbox", "Size"]

@@ -1,14 +1,12 @@
 """Answers every operation from the data in the store.
 
-All lists and searches work the same way: select the objects of a kind that match a condition, then cut a page.
+All lists and searches work the same way: of the objects of a kind, in order, cut a page of those that match.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -23,13 +21,16 @@ from integration_tests.sandbox.filters import Compiler, Condition, between, time
 from integration_tests.sandbox.operations import Operation
 from integration_tests.sandbox.store import Store, sign
 from integration_tests.sandbox.text import identity
-from integration_tests.sandbox.versions import Key, Version, View
+from integration_tests.sandbox.versions import Key, Version
 
-_CACHED_SEARCHES = 32
 _MESSAGES_PAGE = 100
 """The SDK: when cursor is provided without limit, the page size defaults to 100."""
-_TEXT = ("search_text", "query")
-_NO_FILTER = ("cursor", "limit", "filter", "language", "media", "start_time", "end_time")
+_LIST_RANGE_DAYS = 365
+"""The SDK: the widest time range of `GET /issues`."""
+_TEXT = {"search_text", "query"}
+_TIMES = {"start_time", "end_time", "submitted_after", "submitted_before"}
+_NO_FIELD = {*_TEXT, *_TIMES, "cursor", "limit", "filter", "language", "media", "include_deactivated"}
+"""Arguments that are not the name of a field and the value that it must have."""
 
 Arguments = dict[str, Any]
 
@@ -39,7 +40,6 @@ class Answers:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._searches: OrderedDict[tuple[str, bytes, int], list[Key]] = OrderedDict()
 
     def answer(self, operation: Operation, params: dict[str, str], arguments: Arguments, note: Note) -> bytes:
         """Return the JSON of an answer without the closing brace and the request id; raises ApiError."""
@@ -57,71 +57,49 @@ class Answers:
     def _many(self, operation: Operation, params: dict[str, str], arguments: Arguments, note: Note) -> bytes:
         kind = _kind(operation)
         collection = self._store.collection(kind)
-        search = operation.method == "POST"
-        view = self._store.search_view(kind) if search else collection.live
-        condition = self._condition(operation, arguments, note)
-        parent = self._parent(operation, params) if params else None
-        if search:
-            if parent is not None:
-                condition = condition.also(lambda version: version.parent == parent)
-            sent = orjson.dumps([params, {**arguments, "cursor": None, "limit": None}])
-            keys = self._cached((kind, sent, view.generation), view, condition)
-        else:
-            versions = None if parent is None else collection.children_of(parent)
-            keys = _select(view, condition, view.order if versions is None else [one.key for one in versions])
+        view = self._store.search_view(kind) if operation.method == "POST" else collection.live
+        conditions = list(self._conditions(operation, arguments, note))
+        if params:
+            parent = self._parent(operation, params)
+            conditions.append(lambda version: version.parent == parent)
         cursor = arguments.get("cursor")
-        after = None if cursor is None else cursors.decode(cursor, collection.known)
-        # Lists of children that have no pages are sorted by creation, oldest first.
-        oldest_first = parent is not None and not operation.paginated
-        page, more = cursors.page(keys, after, arguments.get("limit"), oldest_first=oldest_first)
-        if search and not page and self._store.behaviour.empty_search_bare:
-            return b"{"
+        page, more = cursors.page(
+            view.order,
+            None if cursor is None else cursors.decode(cursor, collection.known),
+            arguments.get("limit"),
+            lambda key: all(matches(view.versions[key[1]]) for matches in conditions),
+            # Lists of children that have no pages are sorted by creation, oldest first.
+            oldest_first=bool(params) and not operation.paginated,
+        )
         rows = (_shown(operation, view.versions[key[1]], arguments) for key in page)
-        return self._page(rows, page, more, paginated=operation.paginated)
+        return _page(rows, page, more and operation.paginated)
 
-    def _cached(self, key: tuple[str, bytes, int], view: View, condition: Condition) -> Sequence[Key]:
-        if condition == Condition():
-            return view.order
-        keys = self._searches.get(key)
-        if keys is None:
-            keys = self._searches[key] = _select(view, condition, view.order)
-            if len(self._searches) > _CACHED_SEARCHES:
-                self._searches.popitem(last=False)
-        return keys
-
-    def _condition(self, operation: Operation, arguments: Arguments, note: Note) -> Condition:
-        """Compile the filter and the other arguments that narrow a list into one condition."""
+    def _conditions(self, operation: Operation, arguments: Arguments, note: Note) -> Iterator[Condition]:
+        """Yield what the filter and the other arguments demand of an object."""
         kind, behaviour = _kind(operation), self._store.behaviour
-        slugs = self._store.custom_field_slugs(kind) if operation.custom_fields else frozenset()
-        condition = Compiler(operation, slugs, behaviour, note).compile(arguments.get("filter"))
+        if "filter" in arguments:
+            slugs = self._store.custom_field_slugs(kind) if operation.custom_fields else frozenset()
+            yield Compiler(operation, slugs, behaviour, note).compile(arguments["filter"])
         if "start_time" in operation.query:
-            low, high = _time(arguments, "start_time", -math.inf), _time(arguments, "end_time", math.inf)
-            name = "created_at" if kind == "issues" else "happened_at"
-            widest = behaviour.max_list_range_days * DAY if kind == "issues" else math.inf
-            if high < low or high - low > widest:
-                raise ApiError(400, "the time range is longer than allowed, or ends before it begins")
-            condition = condition.also(**{name: (low, high)})
-        if "submitted_after" in arguments or "submitted_before" in arguments:
-            low, high = _time(arguments, "submitted_after", -math.inf), _time(arguments, "submitted_before", math.inf)
-            condition = condition.also(submitted_at=between(low, high, behaviour.inclusive_bounds))
+            yield self._within(kind, *_bounds(arguments, "start_time", "end_time"))
+        if arguments.keys() & {"submitted_after", "submitted_before"}:
+            low, high = _bounds(arguments, "submitted_after", "submitted_before")
+            yield between("submitted_at", low, high, behaviour.inclusive_bounds)
         if operation.template == "GET /users" and not arguments.get("include_deactivated"):
-            condition = condition.also(lambda version: not version.record().get("is_deactivated"))
+            yield lambda version: not version.record().get("is_deactivated")
         for name, value in arguments.items():
             if name in _TEXT and value:
-                needle = orjson.dumps(value.casefold())[1:-1]
-                condition = condition.also(partial(_contains, needle=needle))
-            elif name not in (*_NO_FILTER, *_TEXT, "include_deactivated", "submitted_after", "submitted_before"):
-                wanted = set(value) if isinstance(value, list) else {value}
-                if wanted:
-                    condition = condition.also(partial(_has, name=name, wanted=wanted))
-        return condition
+                yield partial(_contains, needle=orjson.dumps(value.casefold())[1:-1])
+            elif name not in _NO_FIELD and value != []:
+                yield partial(_has, name=name, wanted=value if isinstance(value, list) else [value])
 
-    def _page(self, rows: Iterable[bytes], keys: list[Key], more: bool, *, paginated: bool = True) -> bytes:
-        data = b'{"data":[' + b",".join(rows) + b"]"
-        if not paginated or not (more or self._store.behaviour.last_page_pagination):
-            return data
-        pagination = {"cursor": cursors.encode(keys[-1]) if more else "", "has_next_page": more}
-        return data + b',"pagination":' + orjson.dumps(pagination)
+    def _within(self, kind: str, start: float, end: float) -> Condition:
+        """Return the condition that an object is of a time from a start on and before an end."""
+        name = "created_at" if kind == "issues" else "happened_at"
+        widest = min(_LIST_RANGE_DAYS, self._store.behaviour.max_range_days or math.inf)
+        if end < start or (kind == "issues" and end - start > widest * DAY):
+            raise ApiError(400, "the time range is longer than allowed, or ends before it begins")
+        return lambda version: start <= version.times[name] < end
 
     def _parent(self, operation: Operation, params: dict[str, str]) -> str:
         ((name, reference),) = params.items()
@@ -139,15 +117,7 @@ class Answers:
         return version
 
     def _find(self, kind: str, reference: str) -> Version:
-        """Find an object by id, an issue also by number, an account also by external id."""
-        if kind == "issues":
-            return self._store.issue(reference)
-        live = self._store.collection(kind).live
-        if kind == "accounts" and reference not in live.versions:
-            for version in live.versions.values():
-                if any(entry["external_id"] == reference for entry in version.record().get("external_ids") or ()):
-                    return version
-        return self._store.get(kind, reference)
+        return self._store.issue(reference) if kind == "issues" else self._store.get(kind, reference)
 
     def _me(self) -> dict[str, Any]:
         seed = self._store.seed
@@ -158,10 +128,10 @@ class Answers:
         thread = {message.key: message for message in self._store.thread(issue)}
         limit, cursor = arguments.get("limit"), arguments.get("cursor")
         after = None if cursor is None else cursors.decode(cursor)
-        everything = limit is None and cursor is None
-        limit = limit if limit or everything else _MESSAGES_PAGE
+        if limit is None and cursor is not None:
+            limit = _MESSAGES_PAGE
         page, more = cursors.page(list(thread), after, limit, oldest_first=True)
-        return self._page((orjson.dumps(thread[key].record) for key in page), page, more, paginated=not everything)
+        return _page((orjson.dumps(thread[key].record) for key in page), page, more)
 
 
 def _kind(operation: Operation) -> str:
@@ -169,18 +139,19 @@ def _kind(operation: Operation) -> str:
     return KINDS[operation.model.__name__.removesuffix("SearchResult")]
 
 
-def _time(arguments: Arguments, name: str, default: float) -> float:
-    return time(name, arguments[name]) if name in arguments else default
+def _bounds(arguments: Arguments, after: str, before: str) -> tuple[float, float]:
+    low = time(after, arguments[after]) if after in arguments else -math.inf
+    return low, time(before, arguments[before]) if before in arguments else math.inf
 
 
 def _contains(version: Version, needle: bytes) -> bool:
     return needle in version.raw.lower()
 
 
-def _has(version: Version, name: str, wanted: set[Any]) -> bool:
+def _has(version: Version, name: str, wanted: list[Any]) -> bool:
     record = version.record()
     if name == "account_ids":
-        return not wanted.isdisjoint(_accounts_behind(record))
+        return not set(wanted).isdisjoint(_accounts_behind(record))
     if name == "request_statuses":
         return record["request_status"] in wanted
     value = record.get(name)
@@ -203,22 +174,8 @@ def _shown(operation: Operation, version: Version, arguments: Arguments) -> byte
     return orjson.dumps(record)
 
 
-def _select(view: View, condition: Condition, among: list[Key]) -> list[Key]:
-    """Return the keys of all matching objects in ascending order, using the index of the narrowest time range."""
-    ranges, either = dict(condition.ranges), condition.either
-    if among is view.order:
-        created = ranges.pop("created_at", None)
-        slices = {name: view.keys_within(name, *ranges[name]) for name in ranges.keys() & view.times.keys()}
-        if created is not None:
-            among = among[bisect_left(among, (created[0], "")) : bisect_left(among, (created[1], ""))]
-        elif slices:
-            name = min(slices, key=lambda candidate: len(slices[candidate]))
-            among = sorted(slices[name])
-            del ranges[name]
-        elif either:
-            among = sorted({key for part in either for key in _select(view, part, view.order)})
-            either = ()
-    rest = Condition(ranges, condition.tests, either)
-    if not ranges and not condition.tests and not either:
-        return among
-    return [key for key in among if rest.matches(view.versions[key[1]])]
+def _page(rows: Iterable[bytes], keys: list[Key], more: bool) -> bytes:
+    data = b'{"data":[' + b",".join(rows) + b"]"
+    if not more:
+        return data
+    return data + b',"pagination":' + orjson.dumps({"cursor": cursors.encode(keys[-1]), "has_next_page": True})

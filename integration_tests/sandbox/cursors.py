@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
+from itertools import islice
 
 from integration_tests.sandbox.clock import parse, precise
 from integration_tests.sandbox.errors import ApiError
@@ -33,16 +34,23 @@ def decode(cursor: str, known: Container[str] | None = None) -> Key:
 
 
 def page(
-    keys: Sequence[Key], after: Key | None, limit: int | None, *, oldest_first: bool = False
+    keys: Sequence[Key],
+    after: Key | None,
+    limit: int | None,
+    matches: Callable[[Key], bool] = lambda key: True,
+    *,
+    oldest_first: bool = False,
 ) -> tuple[list[Key], bool]:
-    """Cut a page from keys in ascending order, by default newest first, and tell whether more pages follow.
+    """Cut a page of matching keys from keys in ascending order, by default newest first; tell whether more follow.
 
-    A `limit` of None returns everything after the cursor.
+    Reads only as far as the page reaches. A `limit` of None returns everything after the cursor.
     """
-    size = len(keys) if limit is None else limit
     if oldest_first:
-        start = 0 if after is None else bisect_right(keys, after)
-        return list(keys[start : start + size]), start + size < len(keys)
-    end = len(keys) if after is None else bisect_left(keys, after)
-    start = max(0, end - size)
-    return list(reversed(keys[start:end])), start > 0
+        following = range(0 if after is None else bisect_right(keys, after), len(keys))
+    else:
+        following = range((len(keys) if after is None else bisect_left(keys, after)) - 1, -1, -1)
+    found = filter(matches, (keys[place] for place in following))
+    if limit is None:
+        return list(found), False
+    some = list(islice(found, limit + 1))
+    return some[:limit], len(some) > limit

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from integration_tests.sandbox import text
 from integration_tests.sandbox.clock import DAY, HOUR, SECOND, parse, precise, shown
-from integration_tests.sandbox.issues import STATES, IssueFactory
+from integration_tests.sandbox.issues import SPAN, STATES, IssueFactory, Record
 from integration_tests.sandbox.operations import read_operations
-from integration_tests.sandbox.options import Behaviour, History, Size
+from integration_tests.sandbox.options import Behaviour, Size
 from integration_tests.sandbox.templates import roughen, template
-from integration_tests.sandbox.versions import MISSING, Version, encode, merged
+from integration_tests.sandbox.versions import MISSING, Key, Version, encode, merged
 
 KINDS = {
     "Account": "accounts",
@@ -102,7 +102,27 @@ def times_of(kind: str) -> frozenset[str]:
 _FIXED = {"issue_statuses": STATES, "task_statuses": TASK_STATES, "custom_fields": _CUSTOM_FIELDS}
 """Kinds with a fixed number of objects."""
 
-Record = dict[str, Any]
+
+def version_of(
+    kind: str, key: Key, record: Record, parent: str | None = None, known: dict[str, int] | None = None
+) -> Version:
+    """The version of any record but an issue's.
+
+    Searches know milliseconds that records do not show: the `known` ones of a time that has not changed, or else those
+    of the record's creation.
+    """
+    times = {}
+    for name in times_of(kind):
+        if isinstance(record.get(name), str):
+            exact = (known or {}).get(name, -1)
+            times[name] = exact if shown(exact) == record[name] else int(parse(record[name])) + key[0] % SECOND
+    return Version(key, encode(record), times, parent=parent)
+
+
+def blank(kind: str) -> Record:
+    """A record of a kind in which nothing is filled in."""
+    empty: dict[Any, Any] = {str: "", bool: False, int: 0}
+    return {name: empty.get(field.annotation) for name, field in models()[kind].model_fields.items()}
 
 
 class Draft(NamedTuple):
@@ -117,12 +137,11 @@ class Draft(NamedTuple):
 class Dataset:
     """Makes the objects of one organisation; `base` is the end of its history (milliseconds)."""
 
-    def __init__(self, seed: int, size: Size, base: int, behaviour: Behaviour, history: History) -> None:
+    def __init__(self, seed: int, size: Size, base: int, behaviour: Behaviour) -> None:
         self.seed = seed
         self.size = size
-        self.issues = IssueFactory(seed, size, base, behaviour, history)
+        self.issues = IssueFactory(seed, size, base, behaviour)
         self._base = base
-        self._span = int(history.span.total_seconds()) * SECOND
         self._irregular = behaviour.irregular
 
     def id(self, kind: str, number: int) -> str:
@@ -138,16 +157,19 @@ class Dataset:
         self,
         kind: str,
         number: int,
-        *,
         identity: str | None = None,
         created: int | None = None,
         parent: str | None = None,
+        **fields: Any,
     ) -> Version:
-        """Make an object of any kind except issues: a record of the SDK's model, with the meaningful fields set."""
+        """Make an object of any kind except issues: a record of the SDK's model, with the meaningful fields set.
+
+        `fields` are set in the end, whatever the data set would have put there.
+        """
         rng = Random(f"{self.seed}/{kind}/{number}")
         identity, parent = identity or self.id(kind, number), parent or self._parent(kind, number)
         if created is None:
-            created = self._base - int(self._span * rng.random() ** 2)
+            created = self._base - int(SPAN * rng.random() ** 2)
         moment, record = shown(created), template(models()[kind], number)
         common = {"id": identity, "created_at": moment, "updated_at": moment, "slug": f"{kind}-{number}"}
         record.update((name, value) for name, value in common.items() if name in record)
@@ -156,9 +178,7 @@ class Dataset:
             record = merged(record, own(Draft(rng, number, created, parent)))
         if rng.random() < self._irregular:
             roughen(record, rng)
-        # Searches know milliseconds that records do not show.
-        times = {name: int(parse(record[name])) + created % SECOND for name in times_of(kind) if record.get(name)}
-        return Version((created, identity), encode(record), times, parent=parent)
+        return version_of(kind, (created, identity), merged(record, fields), parent)
 
     def count(self, kind: str) -> int:
         """How many objects of a kind the data set holds."""

@@ -75,13 +75,19 @@ _MENU: dict[tuple[str, str], tuple[int, Make]] = {
     ("update", "issues"): (8, lambda store, rng, id: store.update_issue(id, tags=[f"tag {rng.randrange(100)}"])),
     ("add", "issues"): (10, _add_issue),
     ("add", "call_recordings"): (5, _add_recording),
-    ("update", "call_recordings"): (5, lambda store, rng, id: store.update_call_recording(id, summary=sentence(rng))),
+    ("update", "call_recordings"): (
+        5,
+        lambda store, rng, id: store.update("call_recordings", id, summary=sentence(rng)),
+    ),
     ("add", "survey_responses"): (6, lambda store, rng, id: store.add_survey_response(id)),
-    ("add", "surveys"): (1, lambda store, rng, _: store.add_survey(type=rng.choice(["nps", "csat", "custom"]))),
-    ("update", "accounts"): (4, lambda store, rng, id: store.update_account(id, name=f"Renamed {rng.randrange(999)}")),
-    ("add", "accounts"): (2, lambda store, rng, _: store.add_account()),
-    ("add", "contacts"): (2, lambda store, rng, _: store.add_contact()),
-    ("delete", "issues"): (2, lambda store, rng, id: store.delete_issue(id)),
+    ("add", "surveys"): (1, lambda store, rng, _: store.add("surveys", type=rng.choice(["nps", "csat", "custom"]))),
+    ("update", "accounts"): (
+        4,
+        lambda store, rng, id: store.update("accounts", id, name=f"Renamed {rng.randrange(999)}"),
+    ),
+    ("add", "accounts"): (2, lambda store, rng, _: store.add("accounts")),
+    ("add", "contacts"): (2, lambda store, rng, _: store.add("contacts")),
+    ("delete", "issues"): (2, lambda store, rng, id: store.delete("issues", id)),
     ("delete_message", "issues"): (3, _delete_message),
 }
 """For each change: its weight, and the function that makes it, given the object that was picked."""

@@ -210,9 +210,3 @@ def gzipped() -> Action:
 def padded(size: int) -> Action:
     """Makes the answer about `size` bytes large by an unknown field beside `data`."""
     return transform(lambda answer: {**answer, "padding": "x" * size})
-
-
-_PLAIN = (status, empty, html, too_many, redirect, glitched, truncated, padded, gzipped)
-_TRANSPORT = (reset, reset_in_body, hang, slow, delay)
-NAMED: dict[str, Callable[..., Action]] = {made.__name__: made for made in (*_PLAIN, *_TRANSPORT)}
-"""The actions that can be ordered over HTTP by name: all but the one that takes a Python function."""

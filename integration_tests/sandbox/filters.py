@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
+
+import pydantic
+from usepylon import Filter
 
 from integration_tests.sandbox.clock import DAY, parse
 from integration_tests.sandbox.errors import ApiError
@@ -16,39 +19,7 @@ from integration_tests.sandbox.versions import Version
 MAX_DEPTH = 3
 """The SDK: the maximum allowed depth for a tree of filters is 3, counting the top-level filter."""
 
-_KEYS = ("field", "operator", "subfilters", "value", "values")
-_EVER = (-math.inf, math.inf)
-
-Predicate = Callable[[Version], bool]
-Range = tuple[float, float]
-"""A half-open range of times in milliseconds: the start is included, the end is not."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A compiled filter: all ranges and tests must hold, and one of the conditions in `either`, if there are any."""
-
-    ranges: dict[str, Range] = field(default_factory=dict)
-    tests: tuple[Predicate, ...] = ()
-    either: tuple[Condition, ...] = ()
-
-    def matches(self, version: Version) -> bool:
-        """Whether a version fulfils the filter."""
-        for name, (low, high) in self.ranges.items():
-            moment = version.times.get(name)
-            if moment is None or not low <= moment < high:
-                return False
-        return all(test(version) for test in self.tests) and (
-            not self.either or any(part.matches(version) for part in self.either)
-        )
-
-    def also(self, *tests: Predicate, **ranges: Range) -> Condition:
-        """This condition with further tests and with narrower ranges."""
-        narrowed = dict(self.ranges)
-        for name, (low, high) in ranges.items():
-            lowest, highest = narrowed.get(name, _EVER)
-            narrowed[name] = (max(low, lowest), min(high, highest))
-        return replace(self, ranges=narrowed, tests=(*self.tests, *tests))
+Condition = Callable[[Version], bool]
 
 
 def time(name: str, value: str) -> float:
@@ -59,118 +30,106 @@ def time(name: str, value: str) -> float:
         raise ApiError(400, f"{name}: {error}") from error
 
 
-def between(after: float, before: float, inclusive: bool) -> Range:
-    """Return the range between two bounds, with or without the bounds themselves."""
+def between(name: str, low: float, high: float, inclusive: bool) -> Condition:
+    """Return the condition that a time lies between two bounds, with or without the bounds themselves."""
     if inclusive:
-        return _whole(math.ceil, after), _whole(math.floor, before) + 1
-    return _whole(math.floor, after) + 1, _whole(math.ceil, before)
+        return lambda version: low <= version.times.get(name, math.nan) <= high
+    return lambda version: low < version.times.get(name, math.nan) < high
 
 
-def _whole(rounded: Callable[[float], int], moment: float) -> float:
-    return moment if math.isinf(moment) else rounded(moment)
-
-
+@dataclass(frozen=True)
 class Compiler:
     """Compiles the filters of one search endpoint.
 
     `slugs` are the slugs of custom fields that may be filtered on; `unknown` is told each key that no filter has.
     """
 
-    def __init__(
-        self, operation: Operation, slugs: frozenset[str], behaviour: Behaviour, unknown: Callable[[str], None]
-    ) -> None:
-        self._operation = operation
-        self._slugs = slugs
-        self._inclusive = behaviour.inclusive_bounds
-        self._cap = behaviour.max_range_days if operation.path == "/issues/search" else None
-        self._unknown = unknown
+    operation: Operation
+    slugs: frozenset[str]
+    behaviour: Behaviour
+    unknown: Callable[[str], None]
 
-    def compile(self, node: Any) -> Condition:
+    def compile(self, sent: Any) -> Condition:
         """Compile a filter as it was sent; no filter matches everything. Raises ApiError (400) for an invalid one."""
-        if isinstance(node, dict) and not any(node.get(key) is not None for key in _KEYS):
+        if sent is None:
+            return lambda version: True
+        if all(sent.get(name) is None for name in Filter.model_fields):
             # Public code sends {"created_at": {"gte": ...}} and gets the newest issues, unfiltered.
-            for key in node:
-                self._unknown(f"filter.{key}")
-            node = None
-        return Condition() if node is None else self._compile(node, 1)
+            for key in sent:
+                self.unknown(f"filter.{key}")
+            return lambda version: True
+        try:
+            return self._compile(Filter.model_validate(sent), 1)
+        except pydantic.ValidationError as error:
+            raise ApiError(400, f"invalid filter: {error.errors()[0]['msg']}") from error
 
-    def _compile(self, node: Any, depth: int) -> Condition:
-        if not isinstance(node, dict):
-            raise ApiError(400, "filter must be an object")
+    def _compile(self, node: Filter, depth: int) -> Condition:
         if depth > MAX_DEPTH:
             raise ApiError(400, f"filter is nested deeper than {MAX_DEPTH}")
-        for key in node.keys() - set(_KEYS):
-            self._unknown(f"filter.{key}")
-        name, subfilters = node.get("operator"), node.get("subfilters")
-        if not isinstance(name, str):
+        for key in node.model_extra or ():
+            self.unknown(f"filter.{key}")
+        if not isinstance(node.operator, str):
             raise ApiError(400, "filter needs an operator")
-        if name not in ("and", "or"):
-            if subfilters is not None:
-                raise ApiError(400, f"operator {name} takes no subfilters")
-            return self._leaf(name, node)
-        if not isinstance(subfilters, list) or not subfilters:
-            raise ApiError(400, f"operator {name} needs subfilters")
-        parts = [self._compile(part, depth + 1) for part in subfilters]
-        if name == "or":
-            return Condition(either=tuple(parts))
-        whole = Condition()
-        for part in parts:
-            whole = whole.also(part.matches) if part.either else whole.also(*part.tests, **part.ranges)
-        return self._capped(whole)
+        if node.operator not in ("and", "or"):
+            return self._leaf(node)
+        if not node.subfilters:
+            raise ApiError(400, f"operator {node.operator} needs subfilters")
+        combine = all if node.operator == "and" else any
+        parts = [self._compile(part, depth + 1) for part in node.subfilters]
+        return lambda version: combine(part(version) for part in parts)
 
-    def _leaf(self, name: str, node: dict[str, Any]) -> Condition:
-        slug = node.get("field")
-        if not isinstance(slug, str) or not slug:
+    def _leaf(self, node: Filter) -> Condition:
+        slug, operator = node.field, node.operator
+        if node.subfilters is not None:
+            raise ApiError(400, f"operator {operator} takes no subfilters")
+        if not slug:
             raise ApiError(400, "filter needs a field")
-        known = self._operation.filterable.get(slug)
+        known = self.operation.filterable.get(slug)
         if known is None:
-            if not self._operation.custom_fields or slug not in self._slugs:
+            if slug not in self.slugs:
                 raise ApiError(400, f"field {slug} cannot be filtered on")
             # The SDK names no operators for custom fields: allow those of texts and lists.
             known = Filterable(frozenset(_TESTS), ())
-        if name not in known.operators:
-            raise ApiError(400, f"operator {name} is not allowed for field {slug}")
-        values = _values(name, node)
+        if operator not in known.operators:
+            raise ApiError(400, f"operator {operator} is not allowed for field {slug}")
+        values = _values(node)
         if known.values and not set(values) <= set(known.values):
             raise ApiError(400, f"field {slug} must be one of {list(known.values)}")
-        if name.startswith("time_"):
-            return self._time(slug, name, values)
-        test = _TESTS[name]
+        if operator.startswith("time_"):
+            return self._time(slug, operator, values)
+        test = _TESTS[operator]
         if slug == "issue_type":
             # Records may spell the type in either case; filters and `Version.kind` use lower case.
-            return Condition().also(lambda version: test([version.kind] if version.kind else [], values))
-        read = _texts if slug in self._operation.filterable else _custom
-        return Condition().also(lambda version: test(read(version.record(), slug), values))
+            return lambda version: test([version.kind] if version.kind else [], values)
+        read = _texts if slug in self.operation.filterable else _custom
+        return lambda version: test(read(version.record(), slug), values)
 
-    def _time(self, slug: str, name: str, values: list[str]) -> Condition:
+    def _time(self, slug: str, operator: str, values: list[str]) -> Condition:
         times = [time(slug, value) for value in values]
-        low = -math.inf if name == "time_is_before" else times[0]
-        high = math.inf if name == "time_is_after" else times[-1]
+        low = -math.inf if operator == "time_is_before" else times[0]
+        high = math.inf if operator == "time_is_after" else times[-1]
         if low > high:
             raise ApiError(400, f"time_range on {slug} ends before it begins")
-        return self._capped(Condition({slug: between(low, high, self._inclusive)}))
-
-    def _capped(self, condition: Condition) -> Condition:
-        for name, (low, high) in condition.ranges.items():
-            if self._cap is not None and self._cap * DAY + 1 < high - low < math.inf:
-                raise ApiError(400, f"the time range on {name} is wider than {self._cap:g} days")
-        return condition
+        widest = self.behaviour.max_range_days
+        if self.operation.path == "/issues/search" and widest and widest * DAY + 1 < high - low < math.inf:
+            raise ApiError(400, f"the time range on {slug} is wider than {widest:g} days")
+        return between(slug, low, high, self.behaviour.inclusive_bounds)
 
 
-def _values(name: str, node: dict[str, Any]) -> list[str]:
-    value, values = node.get("value"), node.get("values")
-    if name in ("is_set", "is_unset"):
+def _values(node: Filter) -> list[str]:
+    operator, value, values = node.operator, node.value, node.values
+    if operator in ("is_set", "is_unset"):
         if value is not None or values is not None:
-            raise ApiError(400, f"operator {name} takes neither value nor values")
+            raise ApiError(400, f"operator {operator} takes neither value nor values")
         return []
-    if name in ("in", "not_in", "time_range"):
-        if value is not None or not isinstance(values, list) or not all(isinstance(one, str) for one in values):
-            raise ApiError(400, f"operator {name} takes values, a list of strings")
-        if not values or (name == "time_range" and len(values) != 2):
-            raise ApiError(400, f"operator {name} has the wrong number of values")
+    if operator in ("in", "not_in", "time_range"):
+        if value is not None or not values:
+            raise ApiError(400, f"operator {operator} takes values, a list of strings")
+        if operator == "time_range" and len(values) != 2:
+            raise ApiError(400, f"operator {operator} takes two values")
         return values
-    if values is not None or not isinstance(value, str):
-        raise ApiError(400, f"operator {name} takes value, a string")
+    if values is not None or value is None:
+        raise ApiError(400, f"operator {operator} takes value, a string")
     return [value]
 
 

@@ -1,25 +1,42 @@
-"""The sandbox as tests use it: a context manager that holds all of its parts."""
+"""The sandbox as tests use it: a context manager that holds all of its parts and judges every request.
+
+The order in which a request is judged: fault, token, path, rate limit, permission, arguments, object.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+import time
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import orjson
+from aiohttp import web
+
+from integration_tests.sandbox.answers import Answers
+from integration_tests.sandbox.arguments import checked, read_body
 from integration_tests.sandbox.clock import SandboxClock, millis
-from integration_tests.sandbox.control import Control
+from integration_tests.sandbox.errors import ApiError, not_found
 from integration_tests.sandbox.evolve import Change, evolve
+from integration_tests.sandbox.faults import Faults, Reply, Seen
 from integration_tests.sandbox.limits import DEFAULT_TABLE, Limiter
 from integration_tests.sandbox.mutations import MutableStore
-from integration_tests.sandbox.operations import read_operations
-from integration_tests.sandbox.options import Behaviour, History, Size
-from integration_tests.sandbox.server import Server
-from integration_tests.sandbox.story import END, Story
+from integration_tests.sandbox.operations import Operation, read_operations
+from integration_tests.sandbox.options import Behaviour, Size
+from integration_tests.sandbox.server import Server, send
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 REGIONS = ("us", "eu")
+EVOLVE = "/_sandbox/evolve"
+"""`POST` with `{"seed": 1, "n": 100}` and no token makes changes from another process; Pylon has no such path."""
+
+Found = tuple[Operation, dict[str, str]]
+"""An operation and the parameters in its path."""
 
 
 class Sandbox:
@@ -30,13 +47,12 @@ class Sandbox:
     latency: seconds that every answer takes. search_lag: seconds until a search knows a change.
     region: where `token` is at home; `other_region_token` is of the other region.
     port: 0 for any free one.
-    history: the shape of the past.
-    behaviour, or its fields by name: answers to what Pylon's documents leave open.
-    story: the story of a support team (see story.py) instead of random data; size and history then say nothing,
-        `base_time` is by default the story's own end, and the clock runs from there.
+    clock: by default one that shows the real time.
+    behaviour: fields of `Behaviour`, answers to what Pylon's documents leave open.
 
     `url` is set once it is entered. `faults` are the faults in force, `log` all requests seen, oldest first, and
-    `unknown_keys` how often each key came that Pylon ignores, such as `POST /issues/search body:sort`.
+    `unknown_keys` how often each key came that Pylon ignores, such as `POST /issues/search body:sort`. `tokens` maps
+    each known token to its region. Everything public may be used and changed from other threads.
     """
 
     def __init__(
@@ -52,65 +68,55 @@ class Sandbox:
         region: str = "us",
         port: int = 0,
         base_time: datetime | None = None,
-        history: History | None = None,
-        behaviour: Behaviour | None = None,
-        story: bool = False,
-        **behaviours: Any,
+        clock: SandboxClock | None = None,
+        **behaviour: Any,
     ) -> None:
         """Makes the data; serves nothing until it is entered."""
-        if region not in REGIONS:
-            raise ValueError(f"region must be one of {REGIONS}")
-        if story:
-            size, base_time = Size.empty(), base_time or END
-        operations = read_operations()
         other = next(name for name in REGIONS if name != region)
-        # The connector asks for changes since its last sync, by whichever clock is behind: in a story, Pylon's.
-        self.clock = SandboxClock(base_time if story else None)
         self.token = f"pylon_sandbox_{region}_{seed}"
         self.other_region_token = f"pylon_sandbox_{other}_{seed}"
+        self.tokens = {self.token: region, self.other_region_token: other}
+        self.clock = clock or SandboxClock()
         self.store = MutableStore(
             self.clock,
             seed=seed,
             size=size or Size(),
-            behaviour=behaviour or Behaviour(**behaviours),
+            behaviour=Behaviour(**behaviour),
             search_lag=search_lag,
             base=None if base_time is None else millis(base_time),
-            history=history or History(),
         )
-        self.story = Story(self.store) if story else None
-        self.limiter = Limiter(operations, limits, minute, taken)
-        self.server = Server(
-            operations,
-            self.store,
-            self.limiter,
-            self.clock,
-            tokens={self.token: region, self.other_region_token: other},
-            region=region,
-            latency=latency,
-        )
-        self.faults = self.server.faults
-        self.log = self.server.log
-        self.unknown_keys = self.server.unknown_keys
+        self.expected = self.store.expected
+        self.messages = self.store.messages
+        self.private_markers = self.store.private_markers
+        self.operations = read_operations()
+        self.limiter = Limiter(self.operations, limits, minute, taken)
+        self.latency = latency
+        self.faults = Faults()
+        self.log: list[Seen] = []
+        self.unknown_keys: Counter[str] = Counter()
         self.url = ""
+        self._region = region
+        self._forbidden: set[str] = set()
+        self._answers = Answers(self.store)
         self._port = port
 
     def __enter__(self) -> Self:
         """Starts the server; from now on `url` is set."""
-        return self.start()
-
-    def __exit__(self, *exception: object) -> None:
-        """Stops the server."""
-        self.stop()
-
-    def start(self) -> Self:
-        """Starts the server."""
-        control = Control(self.server, self.store, self.clock)
-        self.url = f"http://127.0.0.1:{self.server.start(self._port, control.handle)}"
+        self.start()
         return self
 
-    def stop(self) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Stops the server; the data stays readable."""
-        self.server.stop()
+        self.stop()
+
+    def start(self) -> None:
+        """Starts the server, which may have been stopped before."""
+        self._server = Server(self._handle, self._port)
+        self.url = f"http://127.0.0.1:{self._server.port}"
+
+    def stop(self) -> None:
+        """Closes the port and every connection."""
+        self._server.stop()
 
     def count(self, template: str, status: int | None = None) -> int:
         """How many requests an endpoint has seen, all or those answered with one status."""
@@ -121,43 +127,94 @@ class Sandbox:
         return sum(seen.status == 429 for seen in list(self.log))
 
     def forbid(self, template: str) -> None:
-        """Takes the permission for an endpoint away from the token. Raises ValueError for an unknown one."""
-        if template not in self.server.operations:
-            raise ValueError(f"no endpoint {template!r}")
-        self.server.forbidden.add(template)
+        """Takes the permission for an endpoint away from the token. Raises KeyError for an unknown one."""
+        self._forbidden.add(self.operations[template].template)
 
     def allow(self, template: str) -> None:
         """Gives the permission for an endpoint back."""
-        self.server.forbidden.discard(template)
+        self._forbidden.discard(template)
 
     def revoke(self) -> None:
         """Makes the token unknown from now on."""
-        self.server.tokens.pop(self.token, None)
+        self.tokens.pop(self.token, None)
 
     def evolve(self, seed: int, n: int, deletions: bool = True) -> list[Change]:
         """Makes a deterministic mix of `n` changes."""
         return evolve(self.store, seed, n, deletions)
 
-    def story_day(self) -> None:
-        """Lets a day of the story pass. Raises ValueError without a story, or when it has no more days."""
-        if self.story is None:
-            raise ValueError("the sandbox has no story")
-        self.story.day()
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        raw = await request.read()
+        if request.path == EVOLVE:
+            return web.json_response(self.evolve(**{"seed": 0, "n": 1, **read_body(raw)}))
+        token_error = self._token_error(request)
+        found = self.operations.match(request.method, request.path)
+        seen = Seen(
+            monotonic=time.monotonic(),
+            method=request.method,
+            template=found[0].template if found else f"{request.method} {request.path}",
+            path=request.path,
+            params=found[1] if found else {},
+            query=dict(request.query),
+            body=_body_of(raw),
+            token_ok=token_error is None,
+        )
+        self.log.append(seen)
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        actions = self.faults.meeting(seen)
+        instead = next((action.instead for action in actions if action.instead is not None), None)
+        reply = instead(seen) if instead else self._reply(request, raw, found, token_error)
+        for action in actions:
+            if action.after is not None:
+                reply = action.after(reply)
+        return await send(request, seen, reply, {"Date": self.clock.http_date()})
 
-    def story_now(self) -> int:
-        """The moment up to which the story is told, in milliseconds. Raises ValueError without a story."""
-        if self.story is None:
-            raise ValueError("the sandbox has no story")
-        return self.story.now
+    def _reply(self, request: web.Request, raw: bytes, found: Found | None, token_error: ApiError | None) -> Reply:
+        request_id = secrets.token_hex(8)
+        headers = {"Content-Type": "application/json"}
+        try:
+            if token_error is not None:
+                raise token_error
+            if found is None:
+                if self.operations.knows_path(request.path):
+                    raise ApiError(405, f"method {request.method} is not allowed", "method_not_allowed")
+                raise not_found("endpoint")
+            wait = self.limiter.wait(found[0].template)
+            if wait > 0:
+                headers["X-Retry-After"] = self.limiter.header(wait)
+                raise ApiError(429, "rate limit exceeded", "rate_limited")
+            answer = self._answer(*found, request, raw)
+        except ApiError as error:
+            envelope: dict[str, Any] = {"errors": [error.text], "request_id": request_id}
+            if error.code is not None:
+                envelope["code"] = error.code
+            return Reply(error.status, orjson.dumps(envelope), headers)
+        return Reply(200, answer + b',"request_id":"' + request_id.encode() + b'"}', headers)
 
-    def expected(self, kind: str) -> list[Any]:
-        """All records of a kind as the API shows them now; see `Store.expected`."""
-        return self.store.expected(kind)
+    def _answer(self, operation: Operation, params: dict[str, str], request: web.Request, raw: bytes) -> bytes:
+        def note(key: str) -> None:
+            self.unknown_keys[f"{operation.template} {key}"] += 1
 
-    def messages(self, issue_id: str) -> list[dict[str, Any]]:
-        """The messages of an issue as the API shows them now, internal notes among them."""
-        return self.store.messages(issue_id)
+        if operation.template in self._forbidden:
+            raise ApiError(403, "the token may not do this", "permission_denied")
+        body = None if operation.body is None else read_body(raw)
+        arguments = checked(operation, request.query, body, note)
+        return self._answers.answer(operation, params, arguments, lambda key: note(f"body:{key}"))
 
-    def private_markers(self) -> set[str]:
-        """The markers of all internal notes that ever were."""
-        return self.store.private_markers()
+    def _token_error(self, request: web.Request) -> ApiError | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer" or not token or " " in token:
+            return ApiError(401, "the Authorization header is missing or malformed", "invalid_authorization_header")
+        region = self.tokens.get(token)
+        if region is None:
+            return ApiError(401, "the API token is not known", "invalid_api_token")
+        if region != self._region:
+            return ApiError(401, "the API token belongs to another region", "wrong_region_token")
+        return None
+
+
+def _body_of(raw: bytes) -> dict[str, Any] | None:
+    try:
+        return read_body(raw) if raw else None
+    except ApiError:
+        return None

@@ -5,6 +5,7 @@ An issue and its messages depend only on the seed and the issue's number, so mes
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
@@ -12,8 +13,8 @@ from typing import Any, NamedTuple
 import usepylon
 
 from integration_tests.sandbox import text
-from integration_tests.sandbox.clock import DAY, HOUR, SECOND, shown
-from integration_tests.sandbox.options import Behaviour, History, Size
+from integration_tests.sandbox.clock import DAY, HOUR, SECOND, parse, shown
+from integration_tests.sandbox.options import Behaviour, Size
 from integration_tests.sandbox.templates import TEMPLATES, roughen, template
 from integration_tests.sandbox.versions import Key, Version, encode
 
@@ -24,11 +25,12 @@ _GROUP = 40
 """Every 40th issue is an issue group with the two issues before it as children."""
 _BURST = 20
 """How many days before the end of the history the busy second lies."""
-
+SPAN = 730 * DAY
+"""How far the history reaches back."""
+_QUIET = (520 * DAY, 400 * DAY)
+"""The period before the end of the history in which nothing at all happened."""
 
 Record = dict[str, Any]
-Stamps = list[tuple[int, bool]]
-"""The times of an issue's messages, and whether each is internal."""
 
 
 class Planned(NamedTuple):
@@ -39,7 +41,7 @@ class Planned(NamedTuple):
     files: int
 
 
-class Story(NamedTuple):
+class Outline(NamedTuple):
     """When an issue was created and last updated (milliseconds), and its messages, oldest first."""
 
     created: int
@@ -60,23 +62,23 @@ class Message(NamedTuple):
         return self.at, self.record["id"]
 
 
-def activity(messages: Stamps, count_private: bool) -> int | None:
-    """The time of the latest message (time, private) that counts; None where there is none."""
-    return max((at for at, private in messages if count_private or not private), default=None)
+Messages = Sequence[Planned | Message]
+"""The messages of an issue, oldest first, written or not."""
+
+
+def activity(messages: Messages, count_private: bool) -> int | None:
+    """The time of the latest message that counts, of messages in order; None where there is none."""
+    return next((one.at for one in reversed(messages) if count_private or not one.private), None)
 
 
 class IssueFactory:
     """Makes the issues of one data set; `base` is the end of their history (milliseconds)."""
 
-    def __init__(self, seed: int, size: Size, base: int, behaviour: Behaviour, history: History) -> None:
+    def __init__(self, seed: int, size: Size, base: int, behaviour: Behaviour) -> None:
         self._seed = seed
         self._size = size
         self._behaviour = behaviour
         self._base = base
-        self._imported = history.imported
-        self._quiet_from = base - int(history.quiet_from.total_seconds()) * SECOND
-        self._quiet_until = base - int(history.quiet_until.total_seconds()) * SECOND
-        self._span = int(history.span.total_seconds()) * SECOND
         self._burst = (base - _BURST * DAY) // SECOND * SECOND
         self.created = self._creations()
         self._rng = Random()
@@ -87,38 +89,37 @@ class IssueFactory:
         """The number of the issue with the long thread; None if there is none."""
         return len(self.created) // 2 if self._size.long_thread and self.created else None
 
-    @property
-    def large_message(self) -> int | None:
-        """The number of the issue with the large message; None if there is none."""
-        return len(self.created) // 3 if self._size.large_message_bytes and self.created else None
-
     def id(self, index: int) -> str:
         """The id of an issue by its number in the data set."""
         return text.identity(self._seed, "issues", index)
 
     def version(self, index: int) -> Version:
-        """An issue as it was at the end of the history."""
-        story, rng = self._story(index), self._rng
-        record = self._record(rng, index, story)
-        stamps = [(planned.at, planned.private) for planned in story.messages]
-        last = activity(stamps, self._behaviour.private_in_record)
+        """An issue as it was at the end of the hioutline."""
+        outline, rng = self._outline(index), self._rng
+        record = self._record(rng, index, outline)
+        last = activity(outline.messages, self._behaviour.private_in_record)
         record["latest_message_time"] = None if last is None else shown(last)
         if rng.random() < self._behaviour.irregular:
             self._roughen(record, rng)
-        return self.wrap(record, story.created, story.updated, stamps, index)
+        return self.wrap(record, outline.created, outline.updated, outline.messages, index)
 
     def wrap(
-        self, record: Record, created: int, updated: int, stamps: Stamps, origin: int, resolved: int | None = None
+        self,
+        record: Record,
+        created: int,
+        updated: int,
+        messages: Messages,
+        origin: int = -1,
     ) -> Version:
-        """The version of an issue's record."""
+        """The version of an issue's record; searches know milliseconds that the record does not show."""
         times = {"created_at": created, "updated_at": updated}
-        last = activity(stamps, self._behaviour.private_counts)
+        last = activity(messages, self._behaviour.private_counts)
         if last is None and self._behaviour.match_without_messages:
             last = created
         if last is not None:
             times["latest_message_activity_at"] = last
         if record.get("resolution_time"):
-            times["resolved_at"] = updated if resolved is None else resolved
+            times["resolved_at"] = int(parse(record["resolution_time"])) + created % SECOND
         kind = record.get("type")
         kind = kind.lower() if kind else None
         return Version((created, record["id"]), encode(record), times, kind=kind, origin=origin)
@@ -126,13 +127,15 @@ class IssueFactory:
     def thread(self, index: int) -> list[Message]:
         """The messages of an issue by its number in the data set, oldest first: the same each time."""
         rng = Random(self._seed << 40 | index << 1 | 1)
-        planned = enumerate(self._story(index).messages)
+        planned = enumerate(self._outline(index).messages)
         return sorted((self._message(rng, index, *one) for one in planned), key=lambda message: message.key)
 
-    def markers(self, index: int) -> list[str]:
-        """The markers of an issue's internal notes."""
-        planned = enumerate(self._story(index).messages)
-        return [text.marker(self._seed, self.id(index), position) for position, one in planned if one.private]
+    def markers(self) -> Iterator[str]:
+        """The markers of all internal notes."""
+        for index in range(len(self.created)):
+            for position, planned in enumerate(self._outline(index).messages):
+                if planned.private:
+                    yield text.marker(self._seed, self.id(index), position)
 
     def _creations(self) -> list[int]:
         rng = Random(f"{self._seed}/creations")
@@ -148,23 +151,23 @@ class IssueFactory:
     def _age(self, rng: Random) -> int:
         while True:
             # The exponent draws activity towards the present.
-            age = int(self._span * rng.random() ** 1.5)
-            if not self._base - self._quiet_until <= age <= self._base - self._quiet_from:
+            age = int(SPAN * rng.random() ** 1.5)
+            if not _QUIET[1] <= age <= _QUIET[0]:
                 return age
 
-    def _story(self, index: int) -> Story:
+    def _outline(self, index: int) -> Outline:
         rng = self._rng
         rng.seed(self._seed << 40 | index << 1)
         created = self.created[index]
-        ceiling = self._quiet_from if created <= self._quiet_from else self._base
+        ceiling = self._base - _QUIET[0] if created <= self._base - _QUIET[0] else self._base
         messages = self._messages(rng, created, ceiling, index)
-        if rng.random() < self._imported:
+        if rng.random() < self._behaviour.imported:
             # Brought over from another tool: created here long after the conversation ended.
             gap = created - messages[-1].at - DAY if messages else 0
             messages = [one._replace(at=one.at + gap) for one in messages]
         last = max(messages[-1].at, created) if messages else created
         updated = min(ceiling, last + int(rng.expovariate(1 / DAY))) if rng.random() < 0.4 else last
-        return Story(created, max(updated, last), messages)
+        return Outline(created, max(updated, last), messages)
 
     def _messages(self, rng: Random, created: int, ceiling: int, index: int) -> list[Planned]:
         if index == self.long_thread:
@@ -172,9 +175,9 @@ class IssueFactory:
             return [Planned(created + n * step, n % 7 == 3, 0) for n in range(self._size.long_thread)]
         draw = rng.random()
         in_burst = self._size.same_second and self._burst - HOUR <= created < self._burst
-        if draw < 0.15 and not in_burst and index != self.large_message:
+        if draw < 0.15 and not in_burst:
             return []
-        only_private = draw < 0.20 and index != self.large_message
+        only_private = draw < 0.20
         count = 1 + min(7, int(rng.expovariate(0.45)))
         at = created + int(rng.random() * 1500)
         times = [at]
@@ -201,9 +204,9 @@ class IssueFactory:
             for position, time in enumerate(times)
         ]
 
-    def _record(self, rng: Random, index: int, story: Story) -> Record:
+    def _record(self, rng: Random, index: int, outline: Outline) -> Record:
         draw = rng.random
-        identity, (created, updated, messages) = self.id(index), story
+        identity, (created, updated, messages) = self.id(index), outline
         closed = draw() < 0.6
         state = "closed" if closed else STATES[int(draw() * 4)] if draw() < 0.95 else "escalated"
         source = SOURCES[int(draw() * len(SOURCES))]
@@ -232,7 +235,7 @@ class IssueFactory:
             else None,
             "tags": [TAGS[int(draw() * len(TAGS))]] if draw() < 0.4 else None,
             "custom_fields": _custom_fields(rng),
-            "attachment_urls": self._attachments(identity, story),
+            "attachment_urls": self._attachments(identity, outline),
             "number_of_touches": len(messages),
             "time_in_status_seconds": {"new": elapsed // 2, state: elapsed},
             "csat_responses": [{"score": 1 + int(draw() * 5), "comment": text.sentence(rng)}] if draw() < 0.1 else [],
@@ -274,13 +277,13 @@ class IssueFactory:
         email = f"agent{number}@vendor.example" if kind == "users" else f"person{number}@customer.example"
         return {"id": _identity(self._seed, kind, number), "email": email}
 
-    def _attachments(self, identity: str, story: Story) -> list[str]:
+    def _attachments(self, identity: str, outline: Outline) -> list[str]:
         urls = [
             self._file(identity, position, planned.private, number)
-            for position, planned in enumerate(story.messages)
+            for position, planned in enumerate(outline.messages)
             for number in range(planned.files)
         ]
-        if not urls and story.created % 20 == 0:
+        if not urls and outline.created % 20 == 0:
             # A file of no message: it was uploaded with the form that opened the issue.
             urls.append(text.file_url(identity, "form", text.FILES[0]))
         return urls
@@ -294,9 +297,6 @@ class IssueFactory:
         issue = self.id(index)
         marker = text.marker(self._seed, issue, position) if planned.private else None
         html = text.body(rng)
-        if index == self.large_message and position == 0:
-            filler = "<p>" + "A long log line with words in it. " * 30 + "</p>"
-            html = filler * (self._size.large_message_bytes // len(filler) + 1)
         files = [self._file(issue, position, planned.private, number) for number in range(planned.files)]
         identity = text.identity(self._seed, issue, "messages", position)
         record = compose(rng, identity, planned.at, self._author(rng, marker), html, marker, files)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import insort
+from collections.abc import Collection
 from datetime import datetime
-from functools import partialmethod
 from random import Random
 from typing import Any
 
-import usepylon
-
 from integration_tests.sandbox import text
-from integration_tests.sandbox.clock import HOUR, SECOND, millis, parse, shown
-from integration_tests.sandbox.dataset import times_of
+from integration_tests.sandbox.clock import HOUR, SECOND, millis, shown
+from integration_tests.sandbox.dataset import blank, version_of
 from integration_tests.sandbox.errors import not_found
-from integration_tests.sandbox.issues import Message, activity, compose
-from integration_tests.sandbox.store import MARKER, Store
-from integration_tests.sandbox.versions import Version, encode, merged
+from integration_tests.sandbox.issues import Message, Record, activity, compose
+from integration_tests.sandbox.store import Store
+from integration_tests.sandbox.versions import Version, merged
 
 
 class MutableStore(Store):
@@ -33,10 +32,9 @@ class MutableStore(Store):
         with self.lock:
             created = self._stamp(at)
             identity, rng = self._next("issues")
-            number = self.size.issues + len(self._numbers) + 1
-            self._numbers[number] = identity
-            record: dict[str, Any] = {
-                **dict.fromkeys(usepylon.Issue.model_fields),
+            number = len(self.collection("issues").ids) + 1
+            record = {
+                **blank("issues"),
                 "id": identity,
                 "number": number,
                 "number_of_touches": 0,
@@ -47,21 +45,19 @@ class MutableStore(Store):
                 "source": "slack",
                 "link": f"https://app.usepylon.com/issues?issueNumber={number}",
                 "created_at": shown(created),
+                "updated_at": shown(created),
                 "custom_fields": {},
                 "attachment_urls": [],
                 "customer_portal_visible": False,
                 "is_issue_group": False,
             }
-            self._threads[identity] = []
-            self._put_issue(merged(record, fields), created, created)
+            self.put_issue(self.dataset.issues.wrap(merged(record, fields), created, created, []), [])
             return identity
 
     def put_issue(self, version: Version, thread: list[Message]) -> None:
         """Adds an issue, or replaces it, exactly as it is given, with its messages."""
         with self.lock:
             self._threads[version.id] = thread
-            self._numbers[version.record()["number"]] = version.id
-            self._added_markers.update(marker for message in thread for marker in MARKER.findall(str(message.record)))
             self.collection("issues").put(version, self._visible_at())
 
     def update_issue(self, issue_id: str, *, at: datetime | None = None, bump: bool = True, **fields: Any) -> None:
@@ -69,7 +65,7 @@ class MutableStore(Store):
         with self.lock:
             version = self.get("issues", issue_id)
             updated = self._stamp(at) if bump else version.times["updated_at"]
-            self._put_issue(merged(version.record(), fields), version.key[0], updated)
+            self._change_issue(version, merged(version.record(), fields), updated, self.thread(issue_id))
 
     def close_issue(self, issue_id: str, *, at: datetime | None = None) -> None:
         """Closes an issue without a message."""
@@ -84,7 +80,7 @@ class MutableStore(Store):
         html: str | None = None,
         private: bool = False,
         files: int = 0,
-        author: dict[str, Any] | None = None,
+        author: Record | None = None,
         at: datetime | None = None,
         **fields: Any,
     ) -> str:
@@ -98,15 +94,14 @@ class MutableStore(Store):
             identity, rng = self._next("messages")
             marker = text.marker(self.seed, "added", identity) if private else None
             if marker:
-                self._added_markers.add(marker)
+                self.markers.add(marker)
             urls = [text.file_url(issue_id, marker or identity[:13], f"{n}-added.png") for n in range(files)]
             user = {"id": text.identity(self.seed, "users", 0), "email": "agent0@vendor.example"}
             author = author or {"name": "Ada Lovelace", "avatar_url": "", "user": user}
             html = text.body(rng) if html is None else html
             record = compose(rng, identity, moment, author, html, marker, urls)
-            thread.append(Message(moment, private, merged(record, fields)))
-            thread.sort(key=lambda message: message.key)
-            self._rethread(issue_id, thread, moment, urls)
+            insort(thread, Message(moment, private, merged(record, fields)), key=lambda message: message.key)
+            self._rethread(issue_id, thread, moment, attached=urls)
             return identity
 
     def delete_message(self, issue_id: str, message_id: str | None = None, *, at: datetime | None = None) -> None:
@@ -114,30 +109,39 @@ class MutableStore(Store):
         with self.lock:
             thread = list(self.thread(issue_id))
             gone = thread.pop(_place(thread, message_id))
-            self._rethread(issue_id, thread, self._stamp(at), [], gone)
+            self._rethread(issue_id, thread, self._stamp(at), detached=gone.record.get("file_urls") or ())
 
     def redact_message(self, issue_id: str, message_id: str | None = None, *, at: datetime | None = None) -> None:
         """Takes the text and the files of a message away and leaves its record."""
         with self.lock:
             thread = list(self.thread(issue_id))
             place = _place(thread, message_id)
-            old = thread[place]
-            thread[place] = old._replace(record={**old.record, "message_html": "", "file_urls": []})
-            self._rethread(issue_id, thread, self._stamp(at), [], old)
+            old = thread[place].record
+            thread[place] = thread[place]._replace(record={**old, "message_html": "", "file_urls": []})
+            self._rethread(issue_id, thread, self._stamp(at), detached=old.get("file_urls") or ())
 
     def add(self, kind: str, *, parent: str | None = None, at: datetime | None = None, **fields: Any) -> str:
         """Adds an object of any kind except issues, by default to any parent, and returns its id."""
-        return self._add(kind, parent, at, fields)
+        with self.lock:
+            identity, _ = self._next(kind)
+            number = self.dataset.count(kind) + self._counter
+            made = self.dataset.new(kind, number, identity, self._stamp(at), parent, **fields)
+            self.collection(kind).put(made, self._visible_at())
+            return identity
 
     def update(self, kind: str, identity: str, *, at: datetime | None = None, **fields: Any) -> None:
-        """Changes an object of any kind but issues; its `updated_at`, if it has one, moves."""
+        """Changes an object of any kind; its `updated_at`, if it has one, moves."""
+        if kind == "issues":
+            self.update_issue(identity, at=at, **fields)
+            return
         with self.lock:
             version = self.get(kind, identity)
             record, times = version.record(), dict(version.times)
             if "updated_at" in record:
                 times["updated_at"] = self._stamp(at)
                 record["updated_at"] = shown(times["updated_at"])
-            self._put(kind, version, merged(record, fields), times)
+            changed = version_of(kind, version.key, merged(record, fields), version.parent, times)
+            self.collection(kind).put(changed, self._visible_at())
 
     def delete(self, kind: str, identity: str) -> None:
         """Deletes an object of any kind; searches still show it for `search_lag` seconds."""
@@ -145,46 +149,28 @@ class MutableStore(Store):
             self.get(kind, identity)
             self.collection(kind).delete(identity, self._visible_at())
 
-    add_account, add_contact = partialmethod(add, "accounts"), partialmethod(add, "contacts")
-    update_account, update_contact = partialmethod(update, "accounts"), partialmethod(update, "contacts")
-    update_call_recording = partialmethod(update, "call_recordings")
-    delete_issue = partialmethod(delete, "issues")
-    delete_account, delete_contact = partialmethod(delete, "accounts"), partialmethod(delete, "contacts")
-
     def add_call_recording(
         self, *, start_time: datetime | None = None, at: datetime | None = None, **fields: Any
     ) -> str:
         """Adds a recording, which Pylon has since `at`, of a call that began at `start_time` (default: an hour ago)."""
         start = self._stamp(at) - HOUR if start_time is None else millis(start_time)
         call = {"start_time": shown(start), "end_time": shown(start + HOUR)}
-        return self._add("call_recordings", None, at, {**call, **fields}, start_time=start)
-
-    def add_survey(self, *, name: str = "Added", type: str = "csat", at: datetime | None = None) -> str:
-        """Adds a survey (type `nps`, `csat` or `custom`) without responses."""
-        return self._add("surveys", None, at, {"name": name, "type": type})
+        return self.add("call_recordings", at=at, **{**call, **fields})
 
     def add_survey_response(self, survey_id: str, *, at: datetime | None = None, **fields: Any) -> str:
         """Adds a response, submitted at `at`."""
         kind = self.get("surveys", survey_id).record()["type"]
-        return self._add("survey_responses", survey_id, at, {"survey_type": kind, **fields})
+        return self.add("survey_responses", parent=survey_id, at=at, **{"survey_type": kind, **fields})
 
-    def merge_accounts(self, duplicate: str, into: str, *, at: datetime | None = None) -> None:
+    def merge_accounts(self, duplicate: str, into: str) -> None:
         """Moves the issues and contacts of one account to another and deletes it for good."""
         with self.lock:
             self.get("accounts", into)
-            for kind, move in (("issues", self.update_issue), ("contacts", self.update_contact)):
+            for kind in ("issues", "contacts"):
                 for version in self.collection(kind).newest_first():
                     if (version.record().get("account") or {}).get("id") == duplicate:
-                        move(version.id, at=at, account={"id": into})
+                        self.update(kind, version.id, account={"id": into})
             self.delete("accounts", duplicate)
-
-    def _add(self, kind: str, parent: str | None, at: datetime | None, fields: dict[str, Any], **times: int) -> str:
-        with self.lock:
-            identity, _ = self._next(kind)
-            number = self.dataset.count(kind) + self._counter
-            made = self.dataset.new(kind, number, identity=identity, created=self._stamp(at), parent=parent)
-            self._put(kind, made, merged(made.record(), fields), made.times | times)
-            return identity
 
     def _stamp(self, at: datetime | None) -> int:
         return self.clock.millis() if at is None else millis(at)
@@ -197,41 +183,26 @@ class MutableStore(Store):
         return text.identity(self.seed, kind, "added", self._counter), Random(f"{self.seed}/added/{self._counter}")
 
     def _rethread(
-        self, issue_id: str, thread: list[Message], moment: int, urls: list[str], gone: Message | None = None
+        self,
+        issue_id: str,
+        thread: list[Message],
+        moment: int,
+        attached: Collection[str] = (),
+        detached: Collection[str] = (),
     ) -> None:
         version = self.get("issues", issue_id)
-        self._threads[issue_id] = thread
         record = version.record()
-        last = activity([(m.at, m.private) for m in thread], self.behaviour.private_in_record)
+        last = activity(thread, self.behaviour.private_in_record)
         record["latest_message_time"] = None if last is None else shown(last)
-        if urls:
-            record["attachment_urls"] = [*(record.get("attachment_urls") or []), *urls]
-        if gone is not None and record.get("attachment_urls"):
-            files = gone.record.get("file_urls") or ()
-            record["attachment_urls"] = [url for url in record["attachment_urls"] if url not in files]
-        bump = self.behaviour.messages_bump_updated_at
-        updated = max(moment, version.times["updated_at"]) if bump else version.times["updated_at"]
-        self._put_issue(record, version.key[0], updated)
+        if attached or record.get("attachment_urls"):
+            kept = [url for url in record.get("attachment_urls") or () if url not in detached]
+            record["attachment_urls"] = [*kept, *attached]
+        self._change_issue(version, record, max(moment, version.times["updated_at"]), thread)
 
-    def _put_issue(self, record: dict[str, Any], created: int, updated: int) -> None:
-        known = self.collection("issues").live.versions.get(record["id"])
+    def _change_issue(self, old: Version, record: Record, updated: int, thread: list[Message]) -> None:
         record["updated_at"] = shown(updated)
-        origin, resolved, stamps = -1, None, []
-        if known is not None:
-            origin, resolved = known.origin, known.times.get("resolved_at")
-            stamps = [(message.at, message.private) for message in self.thread(record["id"])]
-            record["number_of_touches"] = (record.get("number_of_touches") or 0) + 1
-        if record.get("resolution_time") and (resolved is None or shown(resolved) != record["resolution_time"]):
-            resolved = int(parse(record["resolution_time"])) + updated % SECOND
-        version = self.dataset.issues.wrap(record, created, updated, stamps, origin, resolved)
-        self.collection("issues").put(version, self._visible_at())
-
-    def _put(self, kind: str, old: Version, record: dict[str, Any], times: dict[str, int]) -> None:
-        # A time given as a field becomes the hidden one, too.
-        given = {name: record[name] for name in times_of(kind) if isinstance(record.get(name), str)}
-        times = times | {name: int(parse(at)) for name, at in given.items() if at != shown(times.get(name, -1))}
-        key = (times.get("happened_at", old.key[0]), old.id)
-        self.collection(kind).put(Version(key, encode(record), times, parent=old.parent), self._visible_at())
+        record["number_of_touches"] = (record.get("number_of_touches") or 0) + 1
+        self.put_issue(self.dataset.issues.wrap(record, old.key[0], updated, thread), thread)
 
 
 def _place(thread: list[Message], message_id: str | None) -> int:

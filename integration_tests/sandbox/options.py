@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Size:
     """How many objects the data set holds.
 
-    `long_thread` gives one issue that many messages, `large_message_bytes` gives one issue a public message of about
-    that size, and `same_second` issues have their latest message in one and the same second, or within `burst_seconds`.
-    Lists that belong to no count here (teams, tags, forms and so on) hold `others` objects each.
+    `long_thread` gives one issue that many messages, and `same_second` issues have their latest message in one and the
+    same second, or within `burst_seconds`. Lists that belong to no count here (teams, tags, forms and so on) hold
+    `others` objects each.
     """
 
     issues: int = 200
@@ -27,7 +26,6 @@ class Size:
     audit_logs: int = 30
     others: int = 5
     long_thread: int = 0
-    large_message_bytes: int = 0
     same_second: int = 0
     burst_seconds: int = 1
 
@@ -42,39 +40,20 @@ class Behaviour:
     """Answers to the questions that Pylon's documents leave open, each with the value that is thought likeliest.
 
     inclusive_bounds: whether `time_is_after` and its like match the bound itself.
-    max_range_days: the widest time range that an issue search accepts; None for any.
-    max_list_range_days: the widest time range that `GET /issues` accepts.
+    max_range_days: the widest time range of issues, for `GET /issues` at most 365 days; None for that and for searches
+        of any width.
     private_counts: whether an internal note counts for the filter `latest_message_activity_at`.
     private_in_record: whether an internal note counts for the record's own `latest_message_time`.
     match_without_messages: whether `latest_message_activity_at` matches an issue without messages, by its creation.
-    messages_bump_updated_at: whether a message, also an internal one, moves `updated_at`.
-    last_page_pagination: whether the last page has a `pagination`, with an empty cursor, instead of none.
-    empty_search_bare: whether a search without results answers with nothing but `request_id`, as recorded once;
-        the official SDK refuses that.
     irregular: the share (0 to 1) of records with null, missing and unknown fields and issue types in any case, as
         recorded ones have them; the official SDK refuses some of these.
-    retry_header: the header that carries the wait of a 429 (`X-Retry-After`, `Retry-After`), or None for none.
+    imported: the share (0 to 1) of issues that were imported, with messages older than the issue itself.
     """
 
     inclusive_bounds: bool = False
     max_range_days: float | None = None
-    max_list_range_days: float = 365
     private_counts: bool = True
     private_in_record: bool = True
     match_without_messages: bool = False
-    messages_bump_updated_at: bool = True
-    last_page_pagination: bool = False
-    empty_search_bare: bool = False
     irregular: float = 0.0
-    retry_header: str | None = "X-Retry-After"
-
-
-@dataclass(frozen=True)
-class History:
-    """The shape of the past: how far it reaches back, the period in which nothing at all happened, and the share
-    (0 to 1) of issues that were imported, with messages older than the issue itself."""
-
-    span: timedelta = field(default=timedelta(days=730))
-    quiet_from: timedelta = field(default=timedelta(days=520))
-    quiet_until: timedelta = field(default=timedelta(days=400))
     imported: float = 0.0

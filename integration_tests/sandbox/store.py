@@ -17,16 +17,15 @@ from integration_tests.sandbox.clock import SECOND, SandboxClock
 from integration_tests.sandbox.dataset import KINDS, PARENTS, Dataset
 from integration_tests.sandbox.errors import not_found
 from integration_tests.sandbox.issues import Message
-from integration_tests.sandbox.options import Behaviour, History, Size
+from integration_tests.sandbox.options import Behaviour, Size
 from integration_tests.sandbox.versions import Collection, Version, View
-
-ISSUE_TIMES = ("latest_message_activity_at", "updated_at")
-"""Times of issues with an index of their own; views are sorted by creation, and other times are rarely searched."""
 
 _LARGE = 200
 """A collection with more objects is made at the start."""
 
-MARKER = re.compile(re.escape(text.PRIVATE) + "[0-9a-f]{16}")
+_PRIVATE = ("threads", "task_comments")
+"""Kinds whose records may hold something private."""
+_MARKER = re.compile(re.escape(text.PRIVATE) + "[0-9a-f]{16}")
 
 
 @contextmanager
@@ -62,20 +61,18 @@ class Store:
         behaviour: Behaviour,
         search_lag: float,
         base: int | None,
-        history: History,
     ) -> None:
         """Makes the data set; `base` (milliseconds) is the end of its history, by default now."""
         self.clock = clock
         self.seed = seed
-        self.size = size
         self.behaviour = behaviour
         self.search_lag = search_lag
         self.lock = threading.RLock()
         self.base = (clock.millis() if base is None else base) // SECOND * SECOND
-        self.dataset = Dataset(seed, self.size, self.base, self.behaviour, history)
+        self.dataset = Dataset(seed, size, self.base, behaviour)
+        self.markers = set[str]()
+        """Markers of internal notes that are not part of the data set."""
         self._threads: dict[str, list[Message]] = {}
-        self._added_markers: set[str] = set()
-        self._numbers: dict[int, str] = {}
         self._collections: dict[str, Collection] = {}
         for kind in KINDS.values():
             # The others are made when they are first asked for; these would keep a request waiting.
@@ -87,8 +84,7 @@ class Store:
         with self.lock:
             if kind not in self._collections:
                 with _without_collector():
-                    times = ISSUE_TIMES if kind == "issues" else ()
-                    self._collections[kind] = Collection(self.dataset.versions(kind), times)
+                    self._collections[kind] = Collection(self.dataset.versions(kind))
             return self._collections[kind]
 
     def search_view(self, kind: str) -> View:
@@ -104,10 +100,10 @@ class Store:
 
     def issue(self, reference: str) -> Version:
         """An issue by its id or its number; raises ApiError (404) if there is none."""
-        live = self.collection("issues").live
-        if reference.isdecimal() and reference not in live.versions:
-            return self._by_number(int(reference))
-        return self.get("issues", reference)
+        ids = self.collection("issues").ids
+        # Issues are numbered in the order in which they came.
+        known_number = reference.isdecimal() and 0 < int(reference) <= len(ids)
+        return self.get("issues", ids[int(reference) - 1] if known_number else reference)
 
     def thread(self, issue_id: str) -> list[Message]:
         """The messages of an issue as stored, oldest first; raises ApiError (404) if there is no such issue."""
@@ -138,12 +134,8 @@ class Store:
     def private_markers(self) -> set[str]:
         """The marker of every internal note that ever was, deleted ones too."""
         with self.lock:
-            found = set(self._added_markers)
-            for index in range(self.size.issues):
-                found.update(self.dataset.issues.markers(index))
-            for kind in ("threads", "task_comments"):
-                found.update(MARKER.findall(str(self.expected(kind))))
-        return found
+            hidden = [version.raw.decode() for kind in _PRIVATE for version in self.collection(kind).newest_first()]
+            return self.markers.union(self.dataset.issues.markers(), *map(_MARKER.findall, hidden))
 
     @property
     def long_thread_id(self) -> str | None:
@@ -151,19 +143,8 @@ class Store:
         index = self.dataset.issues.long_thread
         return None if index is None else self.dataset.issues.id(index)
 
-    @property
-    def large_message_id(self) -> str | None:
-        """The id of the issue with the large message, if the size asked for one."""
-        index = self.dataset.issues.large_message
-        return None if index is None else self.dataset.issues.id(index)
-
     def custom_field_slugs(self, kind: str) -> frozenset[str]:
         """The slugs of custom fields by which objects of a kind can be filtered."""
         object_type = kind.removesuffix("s")
         records = (version.record() for version in self.collection("custom_fields").newest_first())
         return frozenset(record["slug"] for record in records if record["object_type"] == object_type)
-
-    def _by_number(self, number: int) -> Version:
-        if 0 < number <= self.size.issues:
-            return self.get("issues", self.dataset.issues.id(number - 1))
-        return self.get("issues", self._numbers.get(number, ""))

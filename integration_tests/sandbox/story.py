@@ -15,12 +15,14 @@ from random import Random
 from typing import Any, NamedTuple
 
 from integration_tests.sandbox import story_texts as texts
-from integration_tests.sandbox.clock import DAY, HOUR, SECOND, parse, shown
-from integration_tests.sandbox.dataset import Record, models, times_of
-from integration_tests.sandbox.issues import Message, compose
+from integration_tests.sandbox.clock import DAY, HOUR, SECOND, SandboxClock, shown
+from integration_tests.sandbox.dataset import blank, models, version_of
+from integration_tests.sandbox.handle import Sandbox
+from integration_tests.sandbox.issues import Message, Record, compose
 from integration_tests.sandbox.mutations import MutableStore
+from integration_tests.sandbox.options import Size
 from integration_tests.sandbox.text import identity, marker
-from integration_tests.sandbox.versions import Version, encode
+from integration_tests.sandbox.versions import Version
 
 END = datetime(2026, 10, 28, 18, tzinfo=timezone.utc)
 """When the story ends, unless a base time is given: always the same, so that a second sync finds nothing new."""
@@ -79,6 +81,18 @@ def after_work(moment: int, hours: float) -> int:
     days, rest = divmod(worked(moment) + int(hours * HOUR) // SECOND * SECOND, _SHIFT)
     week, weekday = divmod(days, 5)
     return 4 * DAY + (week * 7 + weekday) * DAY + _OPENS + rest
+
+
+class StorySandbox(Sandbox):
+    """A sandbox with the story instead of random data. Its clock runs from the end of the story.
+
+    The connector asks for changes since its last sync, by whichever clock is behind: here Pylon's.
+    """
+
+    def __init__(self, *, base_time: datetime = END, **options: Any) -> None:
+        """`base_time` is the end of the story; `options` are those of `Sandbox` but for its size and clock."""
+        super().__init__(size=Size.empty(), base_time=base_time, clock=SandboxClock(base_time), **options)
+        self.story = Story(self.store)
 
 
 class Story:
@@ -219,9 +233,7 @@ class Story:
         record = self._issue_record(number, plan, events)
         thread = [self._message(number, plan, event) for event in events if event.kind in ("customer", "team", "note")]
         updated = max(event.at for event in events)
-        stamps = [(message.at, message.private) for message in thread]
-        resolved = int(parse(record["resolution_time"])) if record["resolution_time"] else None
-        version = self._store.dataset.issues.wrap(record, plan.created, updated, stamps, -1, resolved)
+        version = self._store.dataset.issues.wrap(record, plan.created, updated, thread)
         if self._is_new(version):
             self._store.put_issue(version, thread)
         for event in events:
@@ -257,7 +269,7 @@ class Story:
         messages = [event for event in events if event.kind in ("customer", "team", "note")]
         team = self._id("teams", plan.topic.team)
         return {
-            **_blank("issues"),
+            **blank("issues"),
             "id": self._id("issues", number),
             "number": number,
             "title": plan.title,
@@ -307,6 +319,8 @@ class Story:
         else:
             author = {"name": texts.USERS[plan.user][0], "avatar_url": "", "user": self._user(plan.user)}
         secret = marker(self._seed, key) if private else None
+        if secret:
+            self._store.markers.add(secret)
         record = compose(Random(key), key, event.at, author, event.text, secret, [])
         record |= {"source": plan.source, "author_unverified": False}
         if plan.source != "email":
@@ -414,21 +428,14 @@ class Story:
         created = self._start if created is None else created
         moment = shown(created)
         defaults = {"created_at": moment, "updated_at": moment}
-        record = {**_blank(kind), **{k: v for k, v in defaults.items() if k in models()[kind].model_fields}, **record}
-        times = {name: int(parse(record[name])) for name in times_of(kind) if record.get(name)}
-        version = Version((created, record["id"]), encode(record), times, parent=parent)
+        record = {**blank(kind), **{k: v for k, v in defaults.items() if k in models()[kind].model_fields}, **record}
+        version = version_of(kind, (created, record["id"]), record, parent)
         if self._is_new(version):
             self._store.collection(kind).put(version, 0)
 
     def _is_new(self, version: Version) -> bool:
         old, self._shown[version.id] = self._shown.get(version.id), version.raw
         return old != version.raw
-
-
-def _blank(kind: str) -> Record:
-    """A record of a kind in which nothing is filled in."""
-    empty: dict[Any, Any] = {str: "", bool: False, int: 0}
-    return {name: empty.get(field.annotation) for name, field in models()[kind].model_fields.items()}
 
 
 def _domain(company: int) -> str:

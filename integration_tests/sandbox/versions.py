@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,67 +56,45 @@ class Version:
 
 
 class View:
-    """Versions by id, in order of creation, with an index for each time in `fields`; `generation` counts changes."""
+    """Versions by id, and their keys in order of creation."""
 
-    def __init__(self, versions: list[Version], fields: Iterable[str] = ()) -> None:
+    def __init__(self, versions: list[Version]) -> None:
         self.versions = {version.id: version for version in versions}
         self.order = sorted(version.key for version in versions)
-        self.times = {
-            name: sorted((version.times[name], version.key) for version in versions if name in version.times)
-            for name in fields
-        }
-        self.generation = 0
 
     def put(self, version: Version) -> None:
         """Adds an object or replaces its version."""
         self.drop(version.id)
         self.versions[version.id] = version
         insort(self.order, version.key)
-        for name, index in self.times.items():
-            if name in version.times:
-                insort(index, (version.times[name], version.key))
 
     def drop(self, identity: str) -> None:
         """Removes an object, if it is there."""
-        self.generation += 1
         old = self.versions.pop(identity, None)
-        if old is None:
-            return
-        del self.order[bisect_left(self.order, old.key)]
-        for name, index in self.times.items():
-            if name in old.times:
-                del index[bisect_left(index, (old.times[name], old.key))]
-
-    def keys_within(self, name: str, low: float, high: float) -> list[Key]:
-        """Return the keys of objects whose time `name` is in a half-open range, in the order of that time."""
-        index = self.times[name]
-        return [key for _, key in index[bisect_left(index, (low,)) : bisect_left(index, (high,))]]
+        if old is not None:
+            del self.order[bisect_left(self.order, old.key)]
 
 
 class Collection:
     """All objects of one kind.
 
-    `live` is what single reads and plain lists show. `searchable` is what searches show, with an index for each time
-    in `fields`: each change reaches it when its time has come. `ids` are the ids of all that ever was, in the order in
-    which they came. Times are milliseconds of the sandbox's clock.
+    `live` is what single reads and plain lists show. `searchable` is what searches show: each change reaches it when
+    its time has come. `ids` are the ids of all that ever was, in the order in which they came. Times are milliseconds
+    of the sandbox's clock.
     """
 
-    def __init__(self, versions: list[Version], fields: Iterable[str]) -> None:
+    def __init__(self, versions: list[Version]) -> None:
         self.live = View(versions)
-        self.searchable = View(versions, fields)
-        self.children: dict[str, list[str]] = {}
+        self.searchable = View(versions)
         self.ids = [version.id for version in versions]
         self.known = set(self.ids)
         self._pending: deque[tuple[int, str, Version | None]] = deque()
-        for version in versions:
-            self._adopt(version)
 
     def put(self, version: Version, visible_at: int) -> None:
         """Adds or replaces an object; searches show it from `visible_at` on."""
         if version.id not in self.known:
             self.ids.append(version.id)
             self.known.add(version.id)
-            self._adopt(version)
         self.live.put(version)
         self._pending.append((visible_at, version.id, version))
 
@@ -136,15 +113,6 @@ class Collection:
                 self.searchable.put(version)
         return self.searchable
 
-    def children_of(self, parent: str) -> list[Version]:
-        """The objects that belong to one parent, oldest first."""
-        found = (self.live.versions.get(identity) for identity in self.children.get(parent, ()))
-        return sorted((version for version in found if version is not None), key=lambda version: version.key)
-
     def newest_first(self) -> list[Version]:
         """All objects as they are now, newest created first."""
         return [self.live.versions[identity] for _, identity in reversed(self.live.order)]
-
-    def _adopt(self, version: Version) -> None:
-        if version.parent is not None:
-            self.children.setdefault(version.parent, []).append(version.id)

@@ -7,13 +7,12 @@ it is. What records must be is written from Pylon's document, as in `expected.py
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from functools import cache
 from typing import Any
 
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES, PARENTS
 from integration_tests.support import connector
-from integration_tests.support.connector import FAST, Files, Output, Record, config_for, discover, run
+from integration_tests.support.connector import FAST, Files, Output, Record, config_for, configured_catalog, run
 from integration_tests.support.expected import (
     author_type,
     expected,
@@ -46,27 +45,6 @@ def definition_of(name: str) -> Stream:
     return next(definition for definition in STREAMS if definition.name == name)
 
 
-@cache
-def _discovered() -> dict[str, Record]:
-    return {stream["name"]: stream for stream in discover().catalog["streams"]}
-
-
-def configured(names: Iterable[str], full_refresh: Collection[str] = ()) -> Record:
-    """Streams as Airbyte configures them: incremental where they can be, unless named in `full_refresh`."""
-    entries = []
-    for name in names:
-        stream = _discovered()[name]
-        incremental = "incremental" in stream["supported_sync_modes"] and name not in full_refresh
-        entries.append(
-            {
-                "stream": stream,
-                "sync_mode": "incremental" if incremental else "full_refresh",
-                "destination_sync_mode": "append_dedup" if incremental else "overwrite",
-            }
-        )
-    return {"streams": entries}
-
-
 def sync(
     pylon: Sandbox,
     names: Iterable[str] = NAMES,
@@ -79,7 +57,7 @@ def sync(
 ) -> Output:
     """One sync of some streams, with all types of custom objects. Fails where it does not end as `succeeds` says."""
     fields = {"custom_object_types": TYPES, **config}
-    with Files(config_for(pylon, **fields), configured(names, full_refresh), state) as files:
+    with Files(config_for(pylon, **fields), configured_catalog(names, full_refresh), state) as files:
         output = run(files.arguments("read"), timing)
     assert (output.code == 0) is succeeds, output.errors or output.text[-3000:]
     return output

@@ -13,9 +13,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -203,17 +204,20 @@ def config_for(pylon: Sandbox, **fields: Any) -> Record:
     return {"api_token": pylon.token, "api_url": pylon.url, **fields}
 
 
+@cache
+def _discovered() -> dict[str, Record]:
+    return {stream["name"]: stream for stream in discover().catalog["streams"]}
+
+
 def configured_catalog(streams: Iterable[str] = STREAMS, full_refresh: Iterable[str] = ()) -> Record:
     """Streams as Airbyte configures them: incremental where they can be, unless named in `full_refresh`."""
     refreshed = set(full_refresh)
 
     def entry(name: str) -> Record:
-        incremental = name in CURSORS and name not in refreshed
-        stream = {
-            "name": name,
-            "json_schema": {"type": "object"},
-            "supported_sync_modes": ["full_refresh", "incremental"] if name in CURSORS else ["full_refresh"],
-        }
+        # A catalog may name a stream that no longer exists.
+        unknown = {"name": name, "json_schema": {"type": "object"}, "supported_sync_modes": ["full_refresh"]}
+        stream = deepcopy(_discovered().get(name, unknown))
+        incremental = "incremental" in stream["supported_sync_modes"] and name not in refreshed
         return {
             "stream": stream,
             "sync_mode": "incremental" if incremental else "full_refresh",
@@ -294,7 +298,7 @@ def discover(**config: Any) -> Output:
 
 def schemas() -> dict[str, Record]:
     """The discovered schema of each stream."""
-    return {stream["name"]: stream["json_schema"] for stream in discover().catalog["streams"]}
+    return {name: stream["json_schema"] for name, stream in _discovered().items()}
 
 
 def console_script() -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.support import all_streams
 from integration_tests.support.assertions import assert_green, assert_state_never_ahead, assert_synced
-from integration_tests.support.connector import ISSUE_STREAMS, Files, Output, Record, config_for
+from integration_tests.support.connector import ISSUE_STREAMS, Files, Output, Record, config_for, configured_catalog
 from integration_tests.support.expected import ago, newest, without_signatures
 from integration_tests.support.fault_runs import fault_timing
 from integration_tests.support.fork_server import ForkedSync, ForkServer
@@ -100,7 +100,7 @@ def _play(fork_server: ForkServer, seed: int, rounds: int) -> Totals:
 
 
 def _given(pylon: Sandbox, state: list[Record], num_workers: int = 8) -> Files:
-    catalog = all_streams.configured((*STREAMS, "issue_messages"))
+    catalog = configured_catalog((*STREAMS, "issue_messages"))
     return Files(config_for(pylon, num_workers=num_workers), catalog, state or None)
 
 

@@ -7,6 +7,7 @@ into text is taken from the connector; it has tests of its own.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -86,14 +87,36 @@ def expected_issue(
 
 
 def _is_public_body(stored: Record, messages: Iterable[Record]) -> bool:
-    """Whether no internal note equals the body, contains it or is contained in it: letters and digits count."""
+    """Whether no internal note equals the body, contains it or is contained in it, and the body shares no 24 letters of
+    successive words with a note that no public message shows: letters and digits count.
+    """
+    messages = list(messages)
     body = _letters(stored.get("body_html"))
     notes = [_letters(message["message_html"]) for message in messages if message["is_private"]]
-    return not any(body == note or (len(body) >= 20 and note and (body in note or note in body)) for note in notes)
+    if any(body == note or (len(body) >= 20 and note and (body in note or note in body)) for note in notes):
+        return False
+    hidden, shown = (
+        {run for message in messages if message["is_private"] is private for run in _runs(message["message_html"])}
+        for private in (True, False)
+    )
+    return not (_runs(stored.get("body_html")) & hidden) - shown
 
 
 def _letters(html: str | None) -> str:
     return re.sub(r"[\W_]+", "", (html_to_text(html, links=False) or "").casefold())
+
+
+def _runs(html: str | None) -> set[str]:
+    """For each word, the text from it on to the first end of a word after 24 letters."""
+    text = re.sub(r"\w+://\S*", " ", html_to_text(html, links=False) or "")
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
+    runs = set()
+    for start in range(len(words)):
+        for end in range(start + 1, len(words) + 1):
+            if len("".join(words[start:end])) >= 24:
+                runs.add(" ".join(words[start:end]))
+                break
+    return runs
 
 
 CONVERSATION = ("public_message_count", "customer_message_count", "last_customer_message_at", "last_team_message_at")

@@ -4,6 +4,7 @@ import email.utils
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 _MAX_AHEAD = timedelta(days=7)
 """Ignore a `Date` further ahead of this machine: with a clock that wrong, TLS certificates would not be valid."""
@@ -14,6 +15,7 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+@lru_cache(maxsize=4)  # the responses of one second have the same date, and parsing one takes as long as a short text
 def http_date(text: str | None) -> datetime | None:
     """Parse an HTTP date header; returns the time in UTC, or None if there is no date."""
     try:

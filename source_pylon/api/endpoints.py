@@ -64,6 +64,9 @@ def search(path: str, page_size: int = 999) -> Endpoint:
 
 
 ME = Endpoint("GET", "/me", single=True)
+ISSUE = Endpoint("GET", "/issues/{id}", single=True)
+ISSUE_LIST = get_paginated("/issues", 20_000)
+ISSUE_SEARCH = search("/issues/search", 1000)
 MESSAGES = Endpoint("GET", "/issues/{id}/messages", Paging.QUERY, 1000)
 
 _SLOWEST = {

@@ -20,6 +20,8 @@ class Watch:
         self.deadline = deadline
         self.expired = False
         self.sockets: list[socket.socket] = []
+        self.duplicates: list[socket.socket] = []
+        """Those of the sockets that belong to the watchdog."""
 
 
 class Watchdog:
@@ -47,16 +49,22 @@ class Watchdog:
                 threading.Thread(target=self._run, name="pylon-watchdog", daemon=True).start()
         return watch
 
-    def attach(self, file_descriptor: int) -> None:
-        """Add a socket to the exchange of the calling thread."""
+    def attach(self, used: Any, *, is_final: bool) -> None:
+        """Add a socket to the exchange of the calling thread. `is_final`: it will not be wrapped in TLS any more.
+
+        Otherwise a duplicate is kept, which stays valid when the HTTP library wraps the socket. Shutting it down ends
+        the connection for all of its descriptors.
+        """
         watch = self._watches.get(threading.get_ident())
         if watch is None:
             return
-        # A duplicate stays valid when the HTTP library wraps the socket in TLS or gives it away, and shutting
-        # it down ends the connection for all of its descriptors.
-        held = socket.socket(fileno=os.dup(file_descriptor))
+        # TLS through a proxy that is itself reached by TLS uses an object that is no socket.
+        is_kept = is_final and isinstance(used, socket.socket)
+        held = used if is_kept else socket.socket(fileno=os.dup(used.fileno()))
         with self._lock:
             watch.sockets.append(held)
+            if not is_kept:
+                watch.duplicates.append(held)
             if watch.expired:
                 _shut_down(held)
 
@@ -64,8 +72,8 @@ class Watchdog:
         """Stop watching an exchange."""
         with self._lock:
             self._watches.pop(threading.get_ident(), None)
-            for held in watch.sockets:
-                held.close()
+        for held in watch.duplicates:
+            held.close()
 
     def _run(self) -> None:
         idle = 0
@@ -87,7 +95,9 @@ class Watchdog:
 def _shut_down(held: socket.socket) -> None:
     # The other side may have closed it already.
     with contextlib.suppress(OSError):
-        held.shutdown(socket.SHUT_RDWR)
+        # Not the method of a TLS socket: it forgets its encryption first, and a thread that reads meanwhile would take
+        # encrypted bytes for the response.
+        socket.socket.shutdown(held, socket.SHUT_RDWR)
 
 
 class WatchedConnection:
@@ -99,13 +109,13 @@ class WatchedConnection:
     def _new_conn(self) -> Any:
         made = super()._new_conn()  # type: ignore[misc]
         # Attached before the handshake, so that a slow handshake or proxy response is ended as well.
-        self.watchdog.attach(made.fileno())
+        self.watchdog.attach(made, is_final=False)
         return made
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request, on a new connection or a kept one."""
         if self.sock is not None:
-            self.watchdog.attach(self.sock.fileno())
+            self.watchdog.attach(self.sock, is_final=True)
         super().request(*args, **kwargs)  # type: ignore[misc]
 
 

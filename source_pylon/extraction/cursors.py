@@ -45,23 +45,21 @@ def warn_unknown_state(name: str, state: State) -> None:
     )
 
 
-def is_in_future(context: SyncContext, cursor: datetime) -> bool:
-    """Return whether a state is further in the future than clock skew explains, by both clocks."""
+def is_in_future(context: SyncContext, name: str, cursor: datetime) -> bool:
+    """Return whether a state is further in the future than clock skew explains, by both clocks; if so, log that."""
     if cursor <= context.client.now() + _FAR_FUTURE:
         return False
     try:
-        return cursor > context.client.ask_time() + _FAR_FUTURE
+        if cursor <= context.client.ask_time() + _FAR_FUTURE:
+            return False
     except PylonError:
         # Ignore the error here: the requests of the sync itself will report it.
         return False
-
-
-def warn_future_state(name: str, cursor: datetime) -> None:
-    """Log that a state lies in the future, so that no record can be newer."""
     logger.warning(
         f"Stream {name}: the saved state lies in the future ({cursor:%Y-%m-%d}), so no record is newer and nothing is "
         "read. If the state is wrong, reset the stream in Airbyte."
     )
+    return True
 
 
 def clamp_cursor(cursor: datetime, horizon: datetime) -> datetime:

@@ -57,10 +57,13 @@ class PerTypeStream(EndpointStream):
             refusal.detail,
         )
 
+    def _arguments(self, kind: str) -> tuple[list[str], dict[str, Any]]:
+        """Return the ids for the path and the query that request a type."""
+        return ([kind], {}) if "{" in self.endpoint.path else ([], {self.type_field: kind})
+
     def _read_type(self, context: SyncContext, guard: KeyGuard, kind: str) -> Iterator[Page]:
-        in_path = "{" in self.endpoint.path
-        query: dict[str, Any] = {} if in_path else {self.type_field: kind}
-        for page in context.client.pages(self.endpoint, *([kind] if in_path else ()), query=query):
+        ids, query = self._arguments(kind)
+        for page in context.client.pages(self.endpoint, *ids, query=query):
             named = [{**record, self.type_field: record.get(self.type_field) or kind} for record in page]
             yield Page(self.name, self.transformed(guard.keep(named)))
 
@@ -69,12 +72,8 @@ class PerTypeStream(EndpointStream):
         if self.skip_refused_types:
             return
         for kind in self.types(config):
-            in_path = "{" in self.endpoint.path
+            ids, query = self._arguments(kind)
             try:
-                client.request(
-                    self.endpoint,
-                    *([kind] if in_path else ()),
-                    query={"limit": 1, **({} if in_path else {self.type_field: kind})},
-                )
+                client.request(self.endpoint, *ids, query={"limit": 1, **query})
             except errors.NotFound as refusal:
                 raise self._explain(kind, refusal) from refusal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -32,9 +32,8 @@ class SearchStream(EndpointStream):
         if after is None:
             yield from self._pages(context, guard, {})
             return
-        check = _FilterCheck(self)
         for window in windows_after(after, context.safe_horizon(), context.timing.search_window):
-            yield from self._read_window(context, guard, window, check)
+            yield from self._read_window(context, guard, window)
             if window.until is not None and not guard.missing:
                 # A lookback does not move the state back.
                 reached = max(window.until, cursor or window.until)
@@ -52,13 +51,15 @@ class SearchStream(EndpointStream):
                 "There may be more that its API does not show."
             )
 
-    def _read_window(
-        self, context: SyncContext, guard: KeyGuard, window: TimeWindow, check: _FilterCheck
-    ) -> Iterator[Page]:
+    def _read_window(self, context: SyncContext, guard: KeyGuard, window: TimeWindow) -> Iterator[Page]:
         assert self.cursor_field is not None
         for page in self._pages(context, guard, {"filter": time_filter(self.cursor_field, window)}):
             moments = [parse(record.get(self.cursor_field)) for record in page.records]
-            check.look_at(window, moments)
+            if any(moment and window.is_far_from(moment) for moment in moments):
+                context.warn_once(
+                    f"Stream {self.name}: Pylon ignores the time filter of {self.endpoint.key}, so each search returns "
+                    "everything. The sync is slower; nothing is lost."
+                )
             records = [
                 record
                 for record, moment in zip(page.records, moments, strict=True)
@@ -74,20 +75,3 @@ class SearchStream(EndpointStream):
     def probe(self, client: PylonClient, config: Config) -> None:
         """Ask for one record."""
         client.request(self.endpoint, body={"limit": 1})
-
-
-class _FilterCheck:
-    """Logs once per sync that Pylon ignores the time filter of a search."""
-
-    def __init__(self, stream: SearchStream) -> None:
-        self._stream = stream
-        self._ignored = False
-
-    def look_at(self, window: TimeWindow, moments: Iterable[datetime | None]) -> None:
-        if self._ignored or not any(moment and window.is_far_from(moment) for moment in moments):
-            return
-        self._ignored = True
-        logger.warning(
-            f"Stream {self._stream.name}: Pylon ignores the time filter of {self._stream.endpoint.key}, so each search "
-            "returns everything. The sync is slower; nothing is lost."
-        )

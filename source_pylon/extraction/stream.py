@@ -5,9 +5,10 @@ Nothing here knows threads, Airbyte messages or standard output: `output/runner.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,14 +18,19 @@ from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.config import Config
-from source_pylon.extraction.cursors import is_in_future, lookback_start, next_cursor, read_cursor, warn_future_state
+from source_pylon.extraction.cursors import is_in_future, lookback_start, next_cursor, parse_cursor, read_cursor
 from source_pylon.extraction.prefetch import Threads, Turn
 from source_pylon.timestamps import render
 from source_pylon.timing import Timing
 from source_pylon.transform.truncation import record_within
 
+logger = logging.getLogger("airbyte")
+
 Record = dict[str, Any]
 State = dict[str, Any]
+
+START_DATE = "start_date"
+"""The key in a state for the date from which on a stream was read."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,13 @@ class SyncContext:
 
     def __post_init__(self) -> None:
         self.started_at = self.client.now()
+        self._warnings: set[str] = set()
+
+    def warn_once(self, text: str) -> None:
+        """Log a warning, unless this sync has logged the same one."""
+        if text not in self._warnings:
+            self._warnings.add(text)
+            logger.warning(text)
 
     def safe_horizon(self) -> datetime:
         """Return the latest time that a state of this sync may claim to cover, in whole seconds.
@@ -116,8 +129,10 @@ class Stream(ABC):
     model: ClassVar[type[BaseModel]]
     primary_key: ClassVar[tuple[str, ...]] = ("id",)
     cursor_field: ClassVar[str | None] = None
-    suggested: ClassVar[bool] = False
-    """Whether most users want it; `check` requests one of its records."""
+    group: ClassVar[str | None] = None
+    """Streams with the same group are read together; None for a stream that is read by itself."""
+    checked: ClassVar[bool] = False
+    """Whether `check` requests one of its records."""
 
     @property
     @abstractmethod
@@ -144,20 +159,18 @@ class Stream(ABC):
         """Return the records of a page as they are emitted."""
         return [changed for record in records if (changed := self.transform(record)) is not None]
 
-    @classmethod
-    def reading(cls, streams: Sequence[ConfiguredStream]) -> Reading:
-        """Return the reading of `streams`, which all have the same `reading_group`."""
+    def read_group(self, context: SyncContext, streams: Sequence[ConfiguredStream]) -> Iterator[Event]:
+        """Read this stream and the others of its group, if it has one."""
         (configured,) = streams
-        return SingleReading(configured)
-
-    @property
-    def reading_group(self) -> str:
-        """Streams with the same group are read together; by default, each stream is read by itself."""
-        return self.name
+        return self.read(context, configured.state)
 
 
 class EndpointStream(Stream):
-    """A stream of what one endpoint returns. With a cursor field, its state is the time up to which it was read."""
+    """A stream of what one endpoint returns. With a cursor field, its state is the time up to which it was read.
+
+    A stream that begins at a start date also keeps the date from which on it was read; a state without one covers
+    everything. If the configured date is moved back, the stream is read again from there.
+    """
 
     endpoint: ClassVar[Endpoint]
     begins_at_start_date: ClassVar[bool] = False
@@ -179,14 +192,24 @@ class EndpointStream(Stream):
     def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
         """Read the stream; at its end, the state advances unless a record came without its primary key."""
         cursor = read_cursor(self.name, self.cursor_field, state) if self.cursor_field else None
-        if cursor is not None and is_in_future(context, cursor):
-            warn_future_state(self.name, cursor)
+        if cursor is not None and is_in_future(context, self.name, cursor):
             return
+        since = context.config.start if self.begins_at_start_date else None
+        if cursor is not None and self.begins_at_start_date:
+            read_since = parse_cursor((state or {}).get(START_DATE))
+            if read_since is not None and (since is None or since < read_since):
+                logger.info(f"Stream {self.name}: the start date was moved back, so everything since it is read again.")
+                cursor = None
+            elif since is None or since <= cursor:
+                since = read_since
+        covered = {START_DATE: render(since)} if since else {}
         guard = KeyGuard(self.primary_key)
-        yield from self.events(context, guard, cursor)
+        for event in self.events(context, guard, cursor):
+            yield replace(event, state={**event.state, **covered}) if isinstance(event, Checkpoint) else event
         guard.raise_if_missing()
         if self.cursor_field:
-            yield Checkpoint(self.name, {self.cursor_field: render(next_cursor(context.safe_horizon(), cursor))})
+            reached = render(next_cursor(context.safe_horizon(), cursor))
+            yield Checkpoint(self.name, {self.cursor_field: reached, **covered})
 
     def read_after(self, context: SyncContext, cursor: datetime | None) -> datetime | None:
         """Return the time after which to read, with lookback and start date; None for everything."""
@@ -194,34 +217,23 @@ class EndpointStream(Stream):
         return lookback_start(start, cursor, context.safe_horizon(), self.lookback(context.config))
 
 
-class Reading(ABC):
+@dataclass(frozen=True)
+class Reading:
     """What one thread of the runner reads: a stream, or several that come out of the same requests."""
 
     streams: Sequence[ConfiguredStream]
 
-    @abstractmethod
     def read(self, context: SyncContext) -> Iterator[Event]:
         """Read all streams of the reading. A PylonError that it raises fails every one of them."""
-
-
-class SingleReading(Reading):
-    """One stream, read by itself."""
-
-    def __init__(self, configured: ConfiguredStream) -> None:
-        self.streams = (configured,)
-
-    def read(self, context: SyncContext) -> Iterator[Event]:
-        """Read the stream."""
-        (configured,) = self.streams
-        yield from configured.stream.read(context, configured.state)
+        return self.streams[0].stream.read_group(context, self.streams)
 
 
 def readings(streams: Sequence[ConfiguredStream]) -> list[Reading]:
     """Group the streams of a sync into readings, in the order in which they are selected."""
     groups: dict[str, list[ConfiguredStream]] = {}
     for configured in streams:
-        groups.setdefault(configured.stream.reading_group, []).append(configured)
-    return [group[0].stream.reading(group) for group in groups.values()]
+        groups.setdefault(configured.stream.group or configured.name, []).append(configured)
+    return list(map(Reading, groups.values()))
 
 
 class KeyGuard:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from source_pylon.timestamps import SECOND, render
-
-_DAY = timedelta(days=1)
+from source_pylon.timestamps import DAY, SECOND, render
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class TimeWindow:
         """Return whether a time belongs to the window."""
         return moment > self.after and (self.until is None or moment <= self.until)
 
-    def is_far_from(self, moment: datetime, tolerance: timedelta = _DAY) -> bool:
+    def is_far_from(self, moment: datetime, tolerance: timedelta = DAY) -> bool:
         """Whether a moment lies further outside than `tolerance`; a day is more than clocks and rounding explain."""
         return moment < self.after - tolerance or (self.until is not None and moment > self.until + tolerance)
 

@@ -21,8 +21,9 @@ from source_pylon.output.lines import Output, RecordBatch
 from source_pylon.output.terminal import Terminal
 from source_pylon.source import SourcePylon, load_config
 
-_OUTPUTS_PER_MEMORY_CHECK = 20
-"""A batch of records may have several megabytes."""
+_BYTES_PER_MEMORY_CHECK = 4_000_000
+"""By bytes, because a batch has between one small record and several megabytes, and a check costs as much as a record
+of an issue."""
 
 
 class PylonEntrypoint(AirbyteEntrypoint):
@@ -40,7 +41,7 @@ class PylonEntrypoint(AirbyteEntrypoint):
         self._lines = lines
         self._terminal = terminal or Terminal()
         self._should_stop = should_stop
-        self._memory_monitor = MemoryMonitor(check_interval=_OUTPUTS_PER_MEMORY_CHECK)
+        self._memory_monitor = MemoryMonitor(check_interval=1)
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
@@ -79,9 +80,14 @@ class PylonEntrypoint(AirbyteEntrypoint):
     ) -> Iterator[bytes]:
         self.set_up_secret_filter(config, spec.connectionSpecification)
         counts: defaultdict[HashableStreamDescriptor, float] = defaultdict(float)
+        unchecked = 0
         for output in self._pylon.outputs(config, catalog, state, self._lines.flush, self._should_stop):
-            yield self._counted_line(output, counts)
-            self._memory_monitor.check_memory_usage()
+            lines = self._counted_line(output, counts)
+            unchecked += len(lines)
+            yield lines
+            if unchecked >= _BYTES_PER_MEMORY_CHECK:
+                unchecked = 0
+                self._memory_monitor.check_memory_usage()
 
     def _counted_line(self, output: Output, counts: defaultdict[HashableStreamDescriptor, float]) -> bytes:
         """Return the lines of an output; a state contains the number of records of its stream since the last state."""

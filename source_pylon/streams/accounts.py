@@ -122,7 +122,7 @@ class Accounts(ListStream):
     endpoint = get_paginated("/accounts")
     model = Account
     cursor_field = "updated_at"
-    suggested = True
+    checked = True
 
     def transform(self, record: Record) -> Record:
         return with_ids(record, owner_id="owner")

@@ -37,7 +37,7 @@ class CallRecordings(SearchStream):
     model = CallRecording
     cursor_field = "start_time"
     begins_at_start_date = True
-    suggested = True
+    checked = True
 
     def lookback(self, config: Config) -> timedelta:
         """As configured: recordings appear in Pylon hours or days after the call."""

@@ -37,7 +37,7 @@ class Contacts(ListStream):
     name = "contacts"
     endpoint = get_paginated("/contacts")
     model = Contact
-    suggested = True
+    checked = True
 
     def transform(self, record: Record) -> Record:
         return with_ids(record, account_id="account")

@@ -1,7 +1,5 @@
 """Public messages of issues. `GET /issues/{id}/messages` gives them without their issue's id."""
 
-from collections.abc import Sequence
-
 from source_pylon.api.endpoints import MESSAGES
 from source_pylon.api.errors import DisabledByConfig
 from source_pylon.config import Config
@@ -88,8 +86,8 @@ class IssueMessages(IssueStream):
                 MESSAGES.key,
             )
 
-    def records(self, issue: Record, public_messages: Sequence[Record]) -> list[Record]:
-        return list(message_records(issue, public_messages))
+    def records(self, issue: Record) -> list[Record]:
+        return list(message_records(issue))
 
     def fit(self, record: Record) -> Record:
         return message_within(record)

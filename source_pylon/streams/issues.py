@@ -149,18 +149,18 @@ class Issues(IssueStream):
     name = "issues"
     model = Issue
     emits_every_issue = True
-    suggested = True
+    checked = True
 
 
 class Conversations(IssueStream):
     name = "conversations"
     model = Issue
     issue_type = "conversation"
-    suggested = True
+    checked = True
 
 
 class Tickets(IssueStream):
     name = "tickets"
     model = Issue
     issue_type = "ticket"
-    suggested = True
+    checked = True

@@ -158,7 +158,7 @@ class ArticleFeedbacks(ListStream):
     model = ArticleFeedback
     cursor_field = "updated_at"
     created_field = "submitted_at"
-    suggested = True
+    checked = True
 
     def transform(self, record: Record) -> Record:
         return {**record, "feedback_text": plain_text(record.get("comment")) or None}

@@ -28,7 +28,7 @@ from source_pylon.streams.records import (
     field,
     key,
 )
-from source_pylon.transform.columns import nested_id, with_ids
+from source_pylon.transform.columns import nested_text, with_ids
 
 
 class Project(RecordModel):
@@ -128,7 +128,7 @@ class Tasks(SearchStream):
         if record.get("assignee_id") is None:
             assignee = record.get("assignee")
             actors = (assignee.get("user"), assignee.get("contact")) if isinstance(assignee, dict) else ()
-            record["assignee_id"] = next(filter(None, map(nested_id, actors)), None)
+            record["assignee_id"] = next((found for actor in actors if (found := nested_text(actor, "id"))), None)
         return record
 
 

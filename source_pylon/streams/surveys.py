@@ -76,7 +76,7 @@ class SurveyResponses(SubStream):
     cursor_field = "submitted_at"
     since_parameter = "submitted_after"
     begins_at_start_date = True
-    suggested = True
+    checked = True
 
     def lookback(self, config: Config) -> timedelta:
         """Seven days: a comment may be added to a score, and responses have no time of change."""

@@ -5,9 +5,15 @@ All functions take values as the API returns them. A value of an unexpected type
 
 from typing import Any
 
-from source_pylon.transform import html_to_text
+from source_pylon.transform.clean import clean_text
+from source_pylon.transform.html_to_text import normalise
 
 Record = dict[str, Any]
+
+
+def as_text(value: object) -> str:
+    """Return a text or number of a record as text; empty for anything else."""
+    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
 
 
 def plain_text(value: object) -> str:
@@ -15,13 +21,12 @@ def plain_text(value: object) -> str:
 
     Only fields whose name ends in `_html` hold HTML. In other fields, `<Button>` and `&copy` are literal text.
     """
-    readable = isinstance(value, (str, int, float)) and not isinstance(value, bool)
-    return html_to_text.plain_text(str(value)) if readable else ""
+    return normalise(clean_text(as_text(value))).strip()
 
 
-def nested_id(value: object) -> str | None:
-    """Return the id of a nested object such as `{"id": "..."}`; None if there is none."""
-    found = value.get("id") if type(value) is dict else None
+def nested_text(value: object, name: str) -> str | None:
+    """Return a text of a nested object, such as its id or email; None if there is none."""
+    found = value.get(name) if isinstance(value, dict) else None
     return found if isinstance(found, str) and found else None
 
 
@@ -33,7 +38,7 @@ def with_ids(record: Record, **nested: str) -> Record:
     """
     for column, name in nested.items():
         if record.get(column) is None:
-            record[column] = nested_id(record.get(name))
+            record[column] = nested_text(record.get(name), "id")
     return record
 
 

@@ -4,45 +4,18 @@ Everything here takes plain records as the API gives them and returns new ones; 
 as they are and contribute nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from source_pylon.timestamps import EPOCH, parse, render
 from source_pylon.transform import privacy
+from source_pylon.transform.columns import as_text, nested_text, with_ids
 from source_pylon.transform.html_to_text import html_to_text
 
 Record = dict[str, Any]
 
-_JOIN_IDS = (("account_id", "account"), ("requester_id", "requester"), ("assignee_id", "assignee"), ("team_id", "team"))
 _PARAGRAPH = "\n\n"
-_CONVERSATION_COLUMNS = (
-    "public_message_count",
-    "customer_message_count",
-    "last_customer_message_at",
-    "last_team_message_at",
-)
-
-
-def with_join_ids(record: Record, fields: Iterable[tuple[str, str]] = _JOIN_IDS) -> Record:
-    """Add the ids of nested objects as nullable strings; an id that the API returns itself is kept."""
-    for name, nested in fields:
-        if record.get(name) is None:
-            value = record.get(nested)
-            record[name] = _text_in(value, "id")
-    return record
-
-
-def _text(value: object) -> str | None:
-    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
-
-
-class IssueRecord(NamedTuple):
-    """An issue as emitted, and its public messages."""
-
-    record: Record
-    public_messages: list[Record] | None
-    """All of them, oldest first, each with its `text`. None where they were not read."""
 
 
 def issue_record(
@@ -51,14 +24,16 @@ def issue_record(
     *,
     trust_issue_body: bool = False,
     read_at: datetime | None = None,
-) -> IssueRecord:
+) -> Record:
     """Make the record of an issue, with its public messages, feedback text, and flat columns.
 
     `messages` are all messages of the issue, internal notes included; None where they were not read. `read_at` is when
     they were read. `source_pylon.transform.privacy` decides what is emitted. The issue and the messages that were
     given are left as they are.
     """
-    record = with_join_ids(dict(issue))
+    record = with_ids(
+        dict(issue), account_id="account", requester_id="requester", assignee_id="assignee", team_id="team"
+    )
     if not record.get("latest_message_time"):
         record["latest_message_time"] = record.get("created_at")
     if "body_html" in issue:
@@ -73,16 +48,16 @@ def issue_record(
     _add_feedback(record, public)
     _add_columns(record, public)
     record["issue_read_at"] = None if read_at is None else render(read_at)
-    return IssueRecord(record, public)
+    return record
 
 
-def message_records(issue: Record, public: Iterable[Record] | None) -> Iterator[Record]:
+def message_records(issue: Record) -> Iterator[Record]:
     """Yield the public messages of an issue as records of their own that name their issue.
 
-    `issue` is the record that `issue_record` made, `public` the messages that it gave. `issue_read_at` is the same for
-    all messages of one reading: a row that the issue's latest reading did not give is of a message that was deleted.
+    `issue` is the record that `issue_record` made. `issue_read_at` is the same for all messages of one reading: a row
+    that the issue's latest reading did not give is of a message that was deleted.
     """
-    for message in public or ():
+    for message in issue.get("messages") or ():
         yield {
             **message,
             **_author_columns(message),
@@ -98,7 +73,7 @@ def message_records(issue: Record, public: Iterable[Record] | None) -> Iterator[
 
 def _readable(messages: list[Record]) -> list[Record]:
     """Return messages oldest first, each with its plain text."""
-    readable = [{**message, "text": html_to_text(_text(message.get("message_html")))} for message in messages]
+    readable = [{**message, "text": html_to_text(as_text(message.get("message_html")))} for message in messages]
     # Pylon lists the oldest first, but a message that arrived late may be elsewhere.
     readable.sort(key=lambda message: parse(message.get("timestamp")) or EPOCH)
     return readable
@@ -109,14 +84,14 @@ def _add_feedback(record: Record, public: list[Record] | None) -> None:
     if texts:
         record["feedback_text"], record["feedback_source"] = _PARAGRAPH.join(texts), "messages"
     else:
-        body = html_to_text(_text(record.get("body_html")))
+        body = html_to_text(as_text(record.get("body_html")))
         record["feedback_text"], record["feedback_source"] = (body, "body") if body else (None, "none")
 
 
 def _add_columns(record: Record, public: list[Record] | None) -> None:
     """Add the flat columns that people filter and join on; null where the API's value has another shape."""
-    record["assignee_email"] = _text_in(record.get("assignee"), "email")
-    record["requester_email"] = _text_in(record.get("requester"), "email")
+    record["assignee_email"] = nested_text(record.get("assignee"), "email")
+    record["requester_email"] = nested_text(record.get("requester"), "email")
     kind = record.get("type")
     record["issue_type"] = (kind.lower() or None) if isinstance(kind, str) else None
     record["csat_score"] = _csat_score(record.get("csat_responses"))
@@ -132,20 +107,19 @@ def _csat_score(responses: object) -> int | float | None:
 
 def _conversation_columns(public: list[Record] | None) -> Record:
     """Count public messages and find when each side wrote last: contacts are customers, users the team."""
-    if public is None:
-        return dict.fromkeys(_CONVERSATION_COLUMNS)
-    times: dict[str | None, list[datetime]] = {"contact": [], "user": []}
-    customer_messages = 0
-    for message in public:
-        _, side = _author(message)
-        customer_messages += side == "contact"
-        moment = parse(message.get("timestamp"))
-        if side is not None and moment is not None:
-            times[side].append(moment)
-    last = {side: render(max(moments)) if moments else None for side, moments in times.items()}
-    return dict(
-        zip(_CONVERSATION_COLUMNS, (len(public), customer_messages, last["contact"], last["user"]), strict=True)
-    )
+    written = [(_author(message)[1], parse(message.get("timestamp"))) for message in public or ()]
+
+    def latest(side: str) -> str | None:
+        moments = [moment for author_type, moment in written if author_type == side and moment is not None]
+        return render(max(moments)) if moments else None
+
+    columns = {
+        "public_message_count": len(written),
+        "customer_message_count": sum(author_type == "contact" for author_type, _ in written),
+        "last_customer_message_at": latest("contact"),
+        "last_team_message_at": latest("user"),
+    }
+    return dict.fromkeys(columns) if public is None else columns
 
 
 def _author(message: Mapping[str, Any]) -> tuple[Record, str | None]:
@@ -161,17 +135,11 @@ def _author_columns(message: Mapping[str, Any]) -> Record:
     author, kind = _author(message)
     person = author[kind] if kind else None
     return {
-        "author_id": _text_in(person, "id"),
-        "author_email": _text_in(person, "email"),
-        "author_name": _text_in(author, "name"),
+        "author_id": nested_text(person, "id"),
+        "author_email": nested_text(person, "email"),
+        "author_name": nested_text(author, "name"),
         "author_type": kind,
     }
-
-
-def _text_in(value: object, name: str) -> str | None:
-    """Return a text field of a nested object; None if there is none."""
-    found = value.get(name) if isinstance(value, dict) else None
-    return found if isinstance(found, str) and found else None
 
 
 def weight(record: Mapping[str, Any]) -> int:

@@ -99,7 +99,7 @@ def stripped(html: str) -> str:
     else:
         parts.append(html[end:])
     text = decode_entities("".join(parts))
-    return _normalise("\n".join(SPACES.sub(" ", line).strip() for line in text.split("\n")).strip("\n"))
+    return normalise("\n".join(SPACES.sub(" ", line).strip() for line in text.split("\n")).strip("\n"))
 
 
 def decode_entities(text: str) -> str:
@@ -110,8 +110,8 @@ def decode_entities(text: str) -> str:
     return unescape(_LONG_NUMBER.sub("\ufffd", text)) if "&" in text else text
 
 
-def _normalise(text: str) -> str:
-    """Plain text with its own line breaks, without trailing white space and runs of blank lines."""
+def normalise(text: str) -> str:
+    """Return plain text with its own line breaks, without trailing white space and without runs of blank lines."""
     if "\n" not in text and "\r" not in text:
         return text.rstrip()
     lines: list[str] = []
@@ -120,14 +120,6 @@ def _normalise(text: str) -> str:
         if line or (lines and lines[-1]):
             lines.append(line)
     return "\n".join(lines).rstrip("\n")
-
-
-def plain_text(text: str | None) -> str:
-    """Tidy the white space of a text that is not HTML; null gives an empty one.
-
-    Lines stay, without trailing white space and without runs of blank lines.
-    """
-    return _normalise(clean_text(text)).strip() if text else ""
 
 
 def html_to_text(html: str | None, *, links: bool = True) -> str:
@@ -139,5 +131,5 @@ def html_to_text(html: str | None, *, links: bool = True) -> str:
         return ""
     html = clean_text(html)
     if "<" not in html and "&" not in html:
-        return _normalise(html)
+        return normalise(html)
     return _CONVERTER.convert(html, preformatted=_MARKUP.search(html) is None, links=links)

@@ -4,9 +4,10 @@ Pylon marks internal notes twice: `is_private` is true, and `thread_id` is set. 
 An issue's `body_html` and `attachment_urls` have no such mark, although both can come from an internal note, so they
 are compared with the issue's messages:
 
-- The **body** is emitted only if the issue's messages were read and no internal note equals it, contains it or is
-  contained in it. Texts are compared without white space, URLs, punctuation and upper case, because the links of one
-  text are signed anew at every read, and because a note can quote or decorate what the body repeats.
+- The **body** is emitted only if the issue's messages were read, no internal note equals it, contains it or is
+  contained in it, and it shares no run of words with a note that no public message shows, not even within an attribute
+  or a comment of its HTML. Texts are compared without white space, URLs, punctuation and upper case, because the links
+  of one text are signed anew at every read, and because both a note and the body can decorate what they repeat.
 - An **attachment** is emitted only if a public message, or a body that is emitted, refers to the same file. Files are
   compared by host, path and the part of the query that is not a signature.
 
@@ -31,6 +32,8 @@ Message = Mapping[str, Any]
 
 _SHORT = 20
 """A body of fewer characters (without white space and URLs) is not searched for within notes: "Thanks" is in many."""
+_RUN_LETTERS = 24
+"""Fewer letters in successive words, about five words, can be in a body and in a note by chance."""
 
 # --- Messages
 
@@ -44,9 +47,12 @@ def is_public(message: Message) -> bool:
     return message.get("is_private") is False and message.get("thread_id") in (None, "")
 
 
-def contradicts_itself(message: Message) -> bool:
-    """Return whether a message says that it is public and has the thread of an internal note. It counts as private."""
-    return message.get("is_private") is False and not is_public(message)
+def is_unclear(message: Message) -> bool:
+    """Return whether a message does not say clearly whether it is private; it counts as private.
+
+    Either `is_private` is missing, or it is false although the message has the thread of an internal note.
+    """
+    return message.get("is_private", False) is False and not is_public(message)
 
 
 def public_messages(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -72,17 +78,29 @@ def public_body(body: Any, messages: Sequence[Message] | None, *, trust_issue_bo
         return None
     files = _files_in(content)
     shown = {file for message in messages if is_public(message) for file in _files_of(message)} if files else set()
-    compared = _comparable(content)
+    text = html_to_text(content, links=False)
+    compared = _forms(text)
     if not compared.compact and not (files and files <= shown):
         return None  # only images, or nothing: no text shows whether they belong to a note
+    # The HTML as it is shows what the text does not: attributes and comments.
+    runs = _runs(text) | _runs(content)
+    shared: set[int] = set()
     for note in notes:
         # A page that both link to means nothing, but an image or a file of the note does.
         if files and not files.isdisjoint(set(_files_of(note, linked=False)) - shown):
             return None
-        written = _as_text(note.get("message_html"))
-        if written is None or _overlap(compared, written):
+        html = _as_text(note.get("message_html"))
+        if html is None:
             return None
-    return body
+        written = html_to_text(html, links=False)
+        if _overlap(compared, written):
+            return None
+        shared |= runs & _runs(written)
+    if shared:
+        for message in messages:
+            if is_public(message):
+                shared -= _runs(html_to_text(_as_text(message.get("message_html")) or "", links=False))
+    return None if shared else body
 
 
 class _Comparable(NamedTuple):
@@ -100,22 +118,37 @@ _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,14}://|www\.)[!-~]*")
 _NOT_LETTERS = re.compile(r"[\W_]+")
 
 
-def _comparable(content: str) -> _Comparable:
-    return _forms(html_to_text(content, links=False))
-
-
 def _forms(text: str) -> _Comparable:
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    text = _URL.sub(" ", text).casefold()
+    text = _plain(text)
     return _Comparable("".join(text.split()), _NOT_LETTERS.sub("", text))
 
 
-def _overlap(body: _Comparable, note: str) -> bool:
-    """Whether a body equals a note, contains it or is contained in it; a short body: whether it equals the note, or one
-    line of it, such as the one above a signature.
+def _plain(text: str) -> str:
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return _URL.sub(" ", text).casefold()
+
+
+def _runs(text: str) -> set[int]:
+    """Return the hashes of all runs of successive words that have just enough letters, one for each first word."""
+    words = [word for word in _NOT_LETTERS.split(_plain(text)) if word]
+    runs = set()
+    end = letters = 0
+    for start, word in enumerate(words):
+        while letters < _RUN_LETTERS and end < len(words):
+            letters += len(words[end])
+            end += 1
+        if letters < _RUN_LETTERS:
+            break
+        runs.add(hash(tuple(words[start:end])))
+        letters -= len(word)
+    return runs
+
+
+def _overlap(body: _Comparable, text: str) -> bool:
+    """Whether a body equals the text of a note, contains it or is contained in it; a short body: whether it equals the
+    note, or one line of it, such as the one above a signature.
     """
-    text = html_to_text(note, links=False)
     whole = _forms(text)
     if _equal(body, whole):
         return True
@@ -153,7 +186,8 @@ def public_attachments(urls: Any, body: Any, messages: Sequence[Message] | None)
         return None
     if not urls:
         return []
-    shown = Counter(_files_in(body) if isinstance(body, str) else ())
+    in_body = _files_in(body) if isinstance(body, str) else set()
+    shown = Counter[_File]()
     hidden: set[_Place] = set()
     for message in messages or ():
         if is_public(message):
@@ -163,6 +197,9 @@ def public_attachments(urls: Any, body: Any, messages: Sequence[Message] | None)
     places = Counter[_Place]()
     for shown_file, times in shown.items():
         places[shown_file.place] += times
+    # The body mostly repeats a message, with links that are signed anew: its files are not counted a second time.
+    places |= Counter(file.place for file in in_body)
+    shown.update(in_body)
     listed = [(url, file) for url in urls if isinstance(url, str) and (file := _file(url)) is not None]
     asked = Counter(file.place for _, file in listed)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from source_pylon.api import responses
-from source_pylon.api.client import PylonClient
-from source_pylon.extraction.issues.endpoints import SEARCH
+from source_pylon.api.client import PylonClient, identity
+from source_pylon.api.endpoints import ISSUE_SEARCH
+from source_pylon.api.pagination import Page, paginate
 from source_pylon.extraction.issues.listed import ListedIssue
 from source_pylon.extraction.time_windows import TimeWindow, cut_at, next_window, time_filter
-from source_pylon.timestamps import render
+from source_pylon.timestamps import DAY, render
 
 logger = logging.getLogger("airbyte")
 
@@ -21,21 +21,11 @@ Filter = dict[str, Any]
 
 _NARROWEST = timedelta(seconds=2)
 _NARROWED_BY = 4
-_FAR = timedelta(days=1)
 _FAR_FROM_NARROWEST = timedelta(minutes=1)
 """Where a search narrowed to seconds still finds more than a page, the page is either of these seconds or of none."""
 _IGNORED_FILTER_MIN_ISSUES = 20
 """The filter counts as ignored if at least this many issues of a response, and more than half of them, lie outside the
 window. A single issue may match by a time that its record does not show, such as that of an internal note."""
-
-
-@dataclass(frozen=True)
-class ChangedIssues:
-    """Some issues that changed in `window`; `last` on the last part of the window."""
-
-    window: TimeWindow
-    issues: list[dict[str, Any]]
-    last: bool
 
 
 def changed_in(window: TimeWindow) -> Filter:
@@ -62,7 +52,7 @@ class ChangeSearch:
         """Ask for windows of at most `widest`, narrower where one holds more than `max_issues` issues."""
         self._client = client
         self._widest = widest
-        self._max_issues = min(max_issues, SEARCH.page_size)
+        self._max_issues = min(max_issues, ISSUE_SEARCH.page_size)
         self.filter_ignored = False
 
     def windows(
@@ -71,59 +61,62 @@ class ChangeSearch:
         horizon: datetime,
         bounds: Iterable[datetime] = (),
         created_before: datetime | None = None,
-    ) -> Iterator[ChangedIssues]:
-        """Yield the issues that changed after `after`, window by window; the last window has no end.
+    ) -> Iterator[tuple[TimeWindow, Iterator[Page]]]:
+        """Yield windows from `after` on, each with the pages of issues that changed in it; the last one has no end.
 
-        No window crosses one of `bounds`. With `created_before`, only issues created before it are requested.
+        The pages of a window must be used up before the next window is taken. No window crosses one of `bounds`. With
+        `created_before`, only issues created before it are requested.
         """
         bounds = list(bounds)
         width = self._widest
         while True:
-            window = cut_at(next_window(after, horizon, width), bounds)
-            if self.filter_ignored:
-                # Each search returns everything anyway, so windows are as wide as the bounds allow.
-                window = cut_at(TimeWindow(after, None), bounds)
-            body = {"filter": older_and_active_in(window, created_before) if created_before else changed_in(window)}
-            issues, complete = self._first_page(body)
-            if not self.filter_ignored and self._is_ignored(issues, window):
-                self.filter_ignored = True
-                logger.warning(
-                    f"Pylon ignores the time filter of {SEARCH.key}, so each search returns every issue. "
-                    "The sync is slower; nothing is lost."
-                )
-                continue
-            if self.filter_ignored or not complete:
-                actual = (window.until or max(horizon, after)) - window.after
-                if not self.filter_ignored and actual > _NARROWEST:
-                    width = max(_NARROWEST, actual / _NARROWED_BY)
+            # Where the filter is ignored, each search returns everything, so windows are as wide as the bounds allow.
+            widest = TimeWindow(after, None) if self.filter_ignored else next_window(after, horizon, width)
+            window = cut_at(widest, bounds)
+            query = older_and_active_in(window, created_before) if created_before else changed_in(window)
+            first = self._request(query, ISSUE_SEARCH.page_size if self.filter_ignored else self._max_issues)
+            is_whole = responses.next_cursor(first) is None
+            if not self.filter_ignored:
+                if self._is_ignored(responses.items(first), window):
+                    self.filter_ignored = True
+                    logger.warning(
+                        f"Pylon ignores the time filter of {ISSUE_SEARCH.key}, so each search returns every issue. "
+                        "The sync is slower; nothing is lost."
+                    )
                     continue
-                yield from self._all_pages(body, window)
-            else:
-                yield ChangedIssues(window, issues, last=True)
+                span = (window.until or max(horizon, after)) - after
+                if not is_whole and span > _NARROWEST:
+                    width = max(_NARROWEST, span / _NARROWED_BY)
+                    continue
+            yield window, self._pages(query, window, first)
+            if is_whole:
                 width = min(self._widest, 2 * width)
             if window.until is None:
                 return
             after = window.until
 
-    def _first_page(self, body: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
-        answer = self._client.request(SEARCH, body={**body, "limit": self._max_issues})
-        return responses.items(answer), responses.next_cursor(answer) is None
+    def _request(self, query: Filter, limit: int, cursor: str | None = None) -> dict[str, Any]:
+        paging = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
+        return self._client.request(ISSUE_SEARCH, body={"filter": query, **paging})
 
-    def _all_pages(self, body: dict[str, Any], window: TimeWindow) -> Iterator[ChangedIssues]:
-        for page in self._client.pages(SEARCH, body=body):
-            issues = list(page)
+    def _pages(self, query: Filter, window: TimeWindow, first: dict[str, Any]) -> Iterator[Page]:
+        """Yield the pages of a search whose first response has been received."""
+        received = [first]
+
+        def fetch(cursor: str | None) -> dict[str, Any]:
+            return received.pop() if received else self._request(query, ISSUE_SEARCH.page_size, cursor)
+
+        for page in paginate(ISSUE_SEARCH, fetch, identity):
             if self.filter_ignored:
-                issues = [
-                    issue
-                    for issue in issues
-                    if not issue.get("id") or ListedIssue.of(issue).has_time_after(window.after)
+                yield [
+                    issue for issue in page if not issue.get("id") or ListedIssue.of(issue).has_time_after(window.after)
                 ]
-            yield ChangedIssues(window, issues, last=False)
-        yield ChangedIssues(window, [], last=True)
+            else:
+                yield page
 
-    def _is_ignored(self, issues: list[dict[str, Any]], window: TimeWindow) -> bool:
+    def _is_ignored(self, issues: Page, window: TimeWindow) -> bool:
         is_narrowest = window.until is not None and window.until - window.after <= _NARROWEST
-        tolerance = _FAR_FROM_NARROWEST if is_narrowest else _FAR
+        tolerance = _FAR_FROM_NARROWEST if is_narrowest else DAY
         listed = [ListedIssue.of(issue) for issue in issues if issue.get("id")]
         outside = sum(1 for issue in listed if issue.is_far_from(window, tolerance))
         return outside >= _IGNORED_FILTER_MIN_ISSUES and 2 * outside > len(listed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from source_pylon.extraction.cursors import parse_cursor
@@ -19,6 +19,11 @@ logger = logging.getLogger("airbyte")
 
 LATEST_MESSAGE = "latest_message_time"
 COMPLETE = "complete"
+"""Stands in a state for BEGINNING and END."""
+BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
+"""Before every issue: the value of `history_read_back_to` once the whole history has been read."""
+END = datetime.max.replace(tzinfo=timezone.utc)
+"""After every activity: the value of `older_activity_read_until` once all of it has been read."""
 
 MAX_UNREAD_ISSUES = 100
 """Bounds the size of the state. If more issues cannot be read, the cause is not in single issues."""
@@ -30,13 +35,10 @@ class IssueCursor:
 
     changes_read_until: datetime
     history_read_back_to: datetime | None = None
-    """None if nothing of the history has been read, or all of it (`history_complete`)."""
-    history_complete: bool = False
+    """None if nothing of the history has been read, BEGINNING if all of it has."""
     older_activity_read_until: datetime | None = None
-    """Set while issues created before `history_read_back_to`, but active since, are being read: how far that is. They
-    are read once the history ends at a start date."""
-    older_activity_complete: bool = False
-    """Whether all of them have been read, for the present `history_read_back_to`."""
+    """How far issues created before `history_read_back_to`, but active since, have been read; END if all have. They are
+    read once the history ends at a start date; until then, and without a start date, this is None."""
     latest_message_time: datetime | None = None
     """The newest `latest_message_time` emitted, not later than `changes_read_until`."""
     include_messages: bool = True
@@ -48,10 +50,8 @@ class IssueCursor:
 
         Moving the start date forward changes nothing: what was read once is kept up to date.
         """
-        if start is None or self.history_complete:
-            return None
         back_to = self.history_read_back_to
-        return start if back_to is None else min(start, back_to)
+        return start if start is None or back_to is None else min(start, back_to)
 
     def after_changes(self, until: datetime) -> IssueCursor:
         """Return the cursor once all changes up to `until` have been emitted."""
@@ -62,52 +62,35 @@ class IssueCursor:
         reached = self.history_read_back_to
         if reached is not None and reached <= back_to:
             return self
-        return replace(
-            self, history_read_back_to=back_to, older_activity_read_until=None, older_activity_complete=False
-        )
+        return replace(self, history_read_back_to=back_to, older_activity_read_until=None)
 
     def at_start_date(self, floor: datetime) -> IssueCursor:
         """Return the cursor once the list has been read down to the start date: older, active issues come next."""
-        return replace(self, history_read_back_to=floor, older_activity_read_until=floor, older_activity_complete=False)
+        return replace(self, history_read_back_to=floor, older_activity_read_until=floor)
 
     def after_older_activity(self, until: datetime) -> IssueCursor:
         """Return the cursor once older issues with activity up to `until` have been emitted."""
         return replace(self, older_activity_read_until=until)
 
-    def with_older_activity(self) -> IssueCursor:
-        """Return the cursor once all older, active issues have been emitted."""
-        return replace(self, older_activity_read_until=None, older_activity_complete=True)
-
-    def completed(self) -> IssueCursor:
-        """Return the cursor once the whole history has been emitted."""
-        return replace(
-            self,
-            history_read_back_to=None,
-            history_complete=True,
-            older_activity_read_until=None,
-            older_activity_complete=False,
-        )
-
     def as_state(self) -> dict[str, Any]:
         """Return the content of the state message."""
-        back_to = COMPLETE if self.history_complete else _render(self.history_read_back_to)
         state: dict[str, Any] = {
             LATEST_MESSAGE: render(self.latest_message_time or self.changes_read_until),
             "changes_read_until": render(self.changes_read_until),
-            "history_read_back_to": back_to,
+            "history_read_back_to": _render(self.history_read_back_to),
             "include_messages": self.include_messages,
         }
-        if self.older_activity_complete:
-            state["older_activity_read_until"] = COMPLETE
-        elif self.older_activity_read_until is not None:
-            state["older_activity_read_until"] = render(self.older_activity_read_until)
+        if self.older_activity_read_until is not None:
+            state["older_activity_read_until"] = _render(self.older_activity_read_until)
         if self.unread_issues:
             state["unread_issues"] = list(self.unread_issues)
         return state
 
 
 def _render(moment: datetime | None) -> str | None:
-    return render(moment) if moment else None
+    if moment is None:
+        return None
+    return COMPLETE if moment in (BEGINNING, END) else render(moment)
 
 
 def parse_issue_cursor(name: str, state: Mapping[str, Any], include_messages: bool) -> IssueCursor | None:
@@ -124,17 +107,15 @@ def parse_issue_cursor(name: str, state: Mapping[str, Any], include_messages: bo
             return None
         logger.info(f"Stream {name}: the saved state is from version 0.1.0. The history is read once more.")
         return IssueCursor(min(latest, updated), include_messages=include_messages)
-    back_to = state.get("history_read_back_to")
+    back_to, older = state.get("history_read_back_to"), state.get("older_activity_read_until")
     unread = state.get("unread_issues")
     cursor = IssueCursor(
         changes_read_until=until,
-        history_read_back_to=parse_cursor(back_to),
-        history_complete=back_to == COMPLETE,
-        older_activity_read_until=parse_cursor(state.get("older_activity_read_until")),
-        older_activity_complete=state.get("older_activity_read_until") == COMPLETE,
+        history_read_back_to=BEGINNING if back_to == COMPLETE else parse_cursor(back_to),
+        older_activity_read_until=END if older == COMPLETE else parse_cursor(older),
         latest_message_time=parse_cursor(state.get(LATEST_MESSAGE)),
         include_messages=include_messages,
-        unread_issues=tuple(str(one) for one in unread[:MAX_UNREAD_ISSUES]) if isinstance(unread, list) else (),
+        unread_issues=tuple(map(str, unread[:MAX_UNREAD_ISSUES])) if isinstance(unread, list) else (),
     )
     if include_messages and state.get("include_messages") is False:
         logger.info(

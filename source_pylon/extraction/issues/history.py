@@ -10,11 +10,10 @@ from typing import Any
 
 from source_pylon.api import errors, responses
 from source_pylon.api.client import PylonClient, identity
-from source_pylon.api.endpoints import Endpoint
+from source_pylon.api.endpoints import ISSUE_LIST, ISSUE_SEARCH, Endpoint
 from source_pylon.api.pagination import paginate
-from source_pylon.extraction.issues.endpoints import LIST, SEARCH
 from source_pylon.extraction.time_windows import TimeWindow, time_filter
-from source_pylon.timestamps import SECOND, TICK, parse, render
+from source_pylon.timestamps import DAY, SECOND, TICK, parse, render
 from source_pylon.transform.clean import size as size_of
 
 logger = logging.getLogger("airbyte")
@@ -22,7 +21,6 @@ logger = logging.getLogger("airbyte")
 MAX_RANGE = timedelta(days=365)
 """Widest range that `GET /issues` takes."""
 _MONTH = timedelta(days=29)
-_DAY = timedelta(days=1)
 _OLDEST = datetime(2010, 1, 1, tzinfo=timezone.utc)
 """Before Pylon existed. Bounds the search for the oldest issue if a server ignores filters."""
 
@@ -100,7 +98,7 @@ class IssueHistory:
     def _ancient_pages(self, before: datetime) -> Iterator[HistoryPage]:
         """Yield issues with a creation time before Pylon existed, such as imports dated year 1."""
         body = {"filter": _created_before(before)}
-        for page in self._client.pages(SEARCH, body=body, limit=min(SEARCH.page_size, self._max_page)):
+        for page in self._client.pages(ISSUE_SEARCH, body=body, limit=min(ISSUE_SEARCH.page_size, self._max_page)):
             created = [(issue, parse(issue.get("created_at"))) for issue in page]
             # A server that ignores the filter returns issues that have been read already.
             yield HistoryPage([issue for issue, moment in created if moment is not None and moment < before], None)
@@ -108,14 +106,20 @@ class IssueHistory:
     def _narrow(self) -> None:
         if self._range > _MONTH:
             self._range = _MONTH
-            logger.info(f"{LIST.key} refuses a range of a year. The history is read in months instead.")
+            logger.info(f"{ISSUE_LIST.key} refuses a range of a year. The history is read in months instead.")
         else:
             self._list_refused = True
-            logger.info(f"Pylon refuses every request to {LIST.key}. The history is read through {SEARCH.key} instead.")
+            logger.info(
+                f"Pylon refuses every request to {ISSUE_LIST.key}. "
+                f"The history is read through {ISSUE_SEARCH.key} instead."
+            )
 
     def _search_instead(self, refusal: errors.PylonError) -> None:
         self._list_refused = True
-        logger.info(f"The token may not use {LIST.key} ({refusal.detail}). The history is read through {SEARCH.key}.")
+        logger.info(
+            f"The token may not use {ISSUE_LIST.key} ({refusal.detail}). "
+            f"The history is read through {ISSUE_SEARCH.key}."
+        )
 
     def _range_pages(self, lower: datetime, upper: datetime) -> Iterator[HistoryPage]:
         """Yield the issues created from `lower` on, before `upper`, in whole seconds."""
@@ -140,13 +144,13 @@ class IssueHistory:
             query: dict[str, Any] = {"start_time": render(lower), "end_time": render(upper), "limit": self._limit}
             if cursor is not None:
                 query["cursor"] = cursor
-            return self._client.request(LIST, query=query)
+            return self._client.request(ISSUE_LIST, query=query)
 
-        return paginate(LIST, fetch, identity)
+        return paginate(ISSUE_LIST, fetch, identity)
 
     def _search_pages(self, lower: datetime, upper: datetime) -> Iterator[list[dict[str, Any]]]:
         body = {"filter": time_filter("created_at", TimeWindow(lower - TICK, upper))}
-        return self._client.pages(SEARCH, body=body, limit=min(SEARCH.page_size, self._max_page))
+        return self._client.pages(ISSUE_SEARCH, body=body, limit=min(ISSUE_SEARCH.page_size, self._max_page))
 
     def _look_at(self, page: Sequence[dict[str, Any]], lower: datetime, upper: datetime) -> None:
         if not page:
@@ -161,7 +165,7 @@ class IssueHistory:
         window = TimeWindow(lower, upper)
         moments = [moment for moment in (parse(issue.get("created_at")) for issue in page) if moment is not None]
         if any(window.is_far_from(moment) for moment in moments):
-            self._warn_of_ignored_bounds(SEARCH if self._list_refused else LIST)
+            self._warn_of_ignored_bounds(ISSUE_SEARCH if self._list_refused else ISSUE_LIST)
 
     def _warn_of_ignored_bounds(self, endpoint: Endpoint) -> None:
         """Log once per sync that an endpoint returns issues outside the requested time range."""
@@ -174,7 +178,7 @@ class IssueHistory:
 
     def newest_before(self, moment: datetime) -> datetime | None:
         """Return when the newest issue created before `moment` was created; None if there is none."""
-        answer = self._client.request(SEARCH, body={"filter": _created_before(moment), "limit": 1})
+        answer = self._client.request(ISSUE_SEARCH, body={"filter": _created_before(moment), "limit": 1})
         issues = responses.items(answer)
         if not issues:
             return None
@@ -183,8 +187,8 @@ class IssueHistory:
             return created
         # Where the bound is inclusive, it may be an issue of that very moment. A server that ignores the filter shows
         # its newest issue. In both cases, the next range is requested without skipping any.
-        if created is None or created > moment + _DAY:
-            self._warn_of_ignored_bounds(SEARCH)
+        if created is None or created > moment + DAY:
+            self._warn_of_ignored_bounds(ISSUE_SEARCH)
         return moment - SECOND
 
 

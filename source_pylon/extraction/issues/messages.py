@@ -11,8 +11,8 @@ from typing import Any
 
 from source_pylon.api import errors, responses
 from source_pylon.api.client import PylonClient, identity
+from source_pylon.api.endpoints import ISSUE, ISSUE_SEARCH, MESSAGES
 from source_pylon.api.pagination import paginate
-from source_pylon.extraction.issues.endpoints import ISSUE, MESSAGES, SEARCH
 
 logger = logging.getLogger("airbyte")
 
@@ -91,7 +91,7 @@ class MessageReader:
 
     def is_gone(self, issue_id: str) -> bool:
         """Whether an issue that Pylon refuses by itself (400) was scrubbed: others can be read, or it is not found."""
-        answer = self._client.request(SEARCH, body={"limit": _OTHERS_TO_TRY})
+        answer = self._client.request(ISSUE_SEARCH, body={"limit": _OTHERS_TO_TRY})
         found = [str(issue.get("id")) for issue in responses.items(answer)]
         if issue_id in found:
             return False
@@ -131,5 +131,5 @@ class MessageReader:
     def _others(self) -> Iterator[str]:
         if self._readable:
             yield self._readable
-        answer = self._client.request(SEARCH, body={"limit": _OTHERS_TO_TRY})
+        answer = self._client.request(ISSUE_SEARCH, body={"limit": _OTHERS_TO_TRY})
         yield from (str(issue["id"]) for issue in responses.items(answer) if issue.get("id"))

@@ -9,23 +9,23 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from source_pylon.api import errors
+from source_pylon.api.endpoints import ISSUE, ISSUE_LIST
 from source_pylon.extraction.issues.changes import ChangeSearch
-from source_pylon.extraction.issues.cursor import IssueCursor
-from source_pylon.extraction.issues.endpoints import ISSUE, LIST
+from source_pylon.extraction.issues.cursor import BEGINNING, END, IssueCursor
 from source_pylon.extraction.issues.history import HistoryPage, IssueHistory
 from source_pylon.extraction.issues.listed import ListedIssue
 from source_pylon.extraction.issues.messages import MessageReader
 from source_pylon.extraction.issues.recipient import Recipient
 from source_pylon.extraction.stream import Record, SyncContext
-from source_pylon.timestamps import SECOND, TICK, parse
+from source_pylon.timestamps import DAY, SECOND, TICK, parse
 
 logger = logging.getLogger("airbyte")
 
 _MIN_ISSUES_PER_CHECKPOINT, _MAX_ISSUES_PER_CHECKPOINT = 100, 1_000
-_DAY = timedelta(days=1)
 
 ISSUE_ERRORS = (errors.Unavailable, errors.InvalidResponse, errors.Unreachable)
 """Errors that may concern one issue alone, after every retry."""
+_ISSUE_REFUSALS = (errors.Forbidden, errors.NotFound, errors.Rejected)
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class IssuePasses:
         self._start = recipients[0].start
         self._messages = messages
         self._chunk = min(_MAX_ISSUES_PER_CHECKPOINT, max(_MIN_ISSUES_PER_CHECKPOINT, messages_per_minute))
-        wide = _MAX_ISSUES_PER_CHECKPOINT if context.config.include_messages else LIST.page_size
+        max_page = _MAX_ISSUES_PER_CHECKPOINT if context.config.include_messages else ISSUE_LIST.page_size
         self._changes = ChangeSearch(context.client, context.timing.search_window, self._chunk)
-        self._history = IssueHistory(context.client, wide, on_estimate)
+        self._history = IssueHistory(context.client, max_page, on_estimate)
         self.listed = 0
         """How many issues have been listed for at least one stream."""
 
@@ -78,29 +78,43 @@ class IssuePasses:
 
     def _retry_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
         """Yield the issues that earlier syncs could not read."""
-        for issue_id in dict.fromkeys(one for recipient in self._recipients for one in recipient.unread):
+        for issue_id in dict.fromkeys(issue_id for recipient in self._recipients for issue_id in recipient.unread):
             try:
                 issue = self._context.client.request(ISSUE, issue_id).get("data")
-            except errors.NotFound:
+            except (*ISSUE_ERRORS, *_ISSUE_REFUSALS) as error:
+                is_gone = self._is_gone(issue_id, error)
                 for recipient in self._recipients:
-                    recipient.forget(issue_id)
-                continue
-            except (*ISSUE_ERRORS, errors.Forbidden, errors.Rejected) as error:
-                if isinstance(error, errors.Rejected) and self._messages.is_gone(issue_id):
-                    logger.warning(f"Pylon refuses issue {issue_id}, but not others, so it is treated as deleted.")
-                    for recipient in self._recipients:
+                    if is_gone:
                         recipient.forget(issue_id)
-                    continue
-                for recipient in self._recipients:
-                    if issue_id in recipient.unread:
+                    elif issue_id in recipient.unread:
                         recipient.keep_unread(issue_id, error)
                 continue
-            if isinstance(issue, dict) and issue.get("id"):
-                for recipient in self._recipients:
-                    if not recipient.stream.accepts(ListedIssue.of(issue)):
-                        # Its type was changed in the meantime.
-                        recipient.forget(issue_id)
-                yield from self._issues([issue], self._recipients, Recipient.take_retry)
+            yield from self._retried(issue_id, issue)
+
+    def _retried(self, issue_id: str, issue: object) -> Iterator[WantedIssue]:
+        """Yield what Pylon answered for an issue that earlier syncs could not read."""
+        if not isinstance(issue, dict) or not issue.get("id"):
+            for recipient in self._recipients:
+                if issue_id in recipient.unread:
+                    recipient.keep_unread(issue_id, _no_issue())
+            return
+        # Pylon may answer with the issue that it was merged into, which has the messages of both.
+        is_merged = str(issue["id"]) != issue_id
+        merged_for = [recipient for recipient in self._recipients if issue_id in recipient.unread]
+        for recipient in self._recipients:
+            if is_merged or not recipient.stream.accepts(ListedIssue.of(issue)):
+                # Merged, or its type was changed in the meantime.
+                recipient.forget(issue_id)
+        if is_merged:
+            yield from self._wanted([issue], merged_for, Recipient.take_change)
+        else:
+            yield from self._wanted([issue], self._recipients, Recipient.take_retry)
+
+    def _is_gone(self, issue_id: str, error: errors.PylonError) -> bool:
+        if isinstance(error, errors.Rejected) and self._messages.is_gone(issue_id):
+            logger.warning(f"Pylon refuses issue {issue_id}, but not others, so it is treated as deleted.")
+            return True
+        return isinstance(error, errors.NotFound)
 
     def _change_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
         """Yield issues that were created, updated, or got a message since the state, oldest window first."""
@@ -108,16 +122,16 @@ class IssuePasses:
         if not after:
             return
         # Streams without a state get these issues too; their history skips them, so no messages are read twice.
-        fresh = [recipient for recipient in self._recipients if recipient.cursor is None]
+        first_syncs = [recipient for recipient in self._recipients if recipient.cursor is None]
         horizon = self._context.safe_horizon()
-        for part in self._changes.windows(min(after.values()), horizon, after.values()):
-            active = [recipient for recipient in after if after[recipient] <= part.window.after]
-            yield from self._issues(part.issues, [*active, *fresh], Recipient.take_change)
-            if part.last:
-                until = self._context.safe_horizon()
-                if part.window.until is not None:
-                    until = min(until, part.window.until)
-                yield self._cursor_update(active, partial(IssueCursor.after_changes, until=until))
+        for window, pages in self._changes.windows(min(after.values()), horizon, after.values()):
+            active = [recipient for recipient in after if after[recipient] <= window.after]
+            for page in pages:
+                yield from self._wanted(page, [*active, *first_syncs], Recipient.take_change)
+            until = self._context.safe_horizon()
+            if window.until is not None:
+                until = min(until, window.until)
+            yield self._cursor_update(active, partial(IssueCursor.after_changes, until=until))
 
     def _changes_after(self) -> dict[Recipient, datetime]:
         lookback = timedelta(days=self._context.config.issues_lookback_days)
@@ -130,35 +144,35 @@ class IssuePasses:
 
     def _history_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
         """Yield issues that were never read, newest first, back to the start date or the oldest issue."""
-        wanting = [recipient for recipient in self._recipients if recipient.wants_history]
-        if not wanting:
+        recipients = [recipient for recipient in self._recipients if recipient.wants_history]
+        if not recipients:
             return
         start = self._start
-        for page in self._history_pages(wanting):
+        for page in self._history_pages(recipients):
             chunks = [page.issues[at : at + self._chunk] for at in range(0, len(page.issues), self._chunk)] or [[]]
             for number, chunk in enumerate(chunks, 1):
-                yield from self._issues(chunk, wanting, Recipient.take_history)
+                yield from self._wanted(chunk, recipients, Recipient.take_history)
                 back_to = page.read_back_to
                 if back_to is not None and number < len(chunks):
                     back_to = _oldest(chunk, back_to)
                 # At the start date itself, the state has to say at once that older, active issues come next.
                 if back_to is not None and (start is None or back_to > start):
-                    yield self._cursor_update(wanting, partial(IssueCursor.after_history, back_to=back_to))
+                    yield self._cursor_update(recipients, partial(IssueCursor.after_history, back_to=back_to))
         if start is None:
-            yield self._cursor_update(wanting, IssueCursor.completed)
+            yield self._cursor_update(recipients, partial(IssueCursor.after_history, back_to=BEGINNING))
         else:
-            yield self._cursor_update(wanting, partial(IssueCursor.at_start_date, floor=start))
+            yield self._cursor_update(recipients, partial(IssueCursor.at_start_date, floor=start))
 
-    def _history_pages(self, wanting: Sequence[Recipient]) -> Iterator[HistoryPage]:
+    def _history_pages(self, recipients: Sequence[Recipient]) -> Iterator[HistoryPage]:
         """Yield the pages of the history, begun anew if an answer shows that this machine's clock is far behind."""
         while True:
-            before = max(self._history_from(recipient) for recipient in wanting)
+            before = max(map(self._history_from, recipients))
             pages = self._history.pages(before, self._start)
             first = next(pages, None)
             if first is None:
                 # Nothing was asked for: by this machine's clock, the start date lies in the future.
                 self._context.client.ask_time()
-            if before >= max(self._history_from(recipient) - _DAY for recipient in wanting):
+            if before >= max(map(self._history_from, recipients)) - DAY:
                 break
         if first is not None:
             yield first
@@ -169,41 +183,41 @@ class IssuePasses:
         if cursor is not None and cursor.history_read_back_to is not None:
             return cursor.history_read_back_to
         # Later than the present by either clock, so that a wrong clock hides no issue.
-        return self._context.client.clock.latest().replace(microsecond=0) + _DAY
+        return self._context.client.clock.latest().replace(microsecond=0) + DAY
 
     def _older_activity_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
         """Issues created before the end of the history, at the start date or earlier, that have been active since."""
         for floor, group in _by_floor(self._recipients).items():
             if self._history.newest_before(floor) is not None:
                 after = {recipient: since - TICK for recipient, since in group.items()}
-                for part in self._changes.windows(
+                for window, pages in self._changes.windows(
                     min(after.values()), self._context.safe_horizon(), after.values(), created_before=floor
                 ):
-                    active = [recipient for recipient in group if after[recipient] <= part.window.after]
-                    # Whether the bound on the creation is inclusive is not documented; the list holds that moment.
-                    older = [issue for issue in part.issues if not _created_since(issue, floor)]
-                    yield from self._issues(older, active, Recipient.take_change)
-                    until = part.window.until
-                    if part.last and until is not None:
-                        yield self._cursor_update(active, partial(IssueCursor.after_older_activity, until=until))
-            yield self._cursor_update(list(group), IssueCursor.with_older_activity)
+                    active = [recipient for recipient in group if after[recipient] <= window.after]
+                    for page in pages:
+                        # Whether the bound on the creation is inclusive is not documented; the list holds that moment.
+                        older = [issue for issue in page if not _created_since(issue, floor)]
+                        yield from self._wanted(older, active, Recipient.take_change)
+                    if window.until is not None:
+                        yield self._cursor_update(active, partial(IssueCursor.after_older_activity, until=window.until))
+            yield self._cursor_update(group, partial(IssueCursor.after_older_activity, until=END))
 
-    def _issues(
+    def _wanted(
         self,
         issues: Iterable[Record],
         recipients: Sequence[Recipient],
         takes: Callable[[Recipient, ListedIssue], bool],
     ) -> Iterator[WantedIssue]:
+        """Yield the issues that at least one of the recipients takes."""
         for issue in issues:
             if not issue.get("id"):
                 for recipient in recipients:
                     recipient.missing_ids += 1
                 continue
             listed = ListedIssue.of(issue)
-            taking = [recipient for recipient in recipients if takes(recipient, listed)]
-            if taking:
+            if takers := [recipient for recipient in recipients if takes(recipient, listed)]:
                 self.listed += 1
-                yield WantedIssue(listed, taking)
+                yield WantedIssue(listed, takers)
 
     def _cursor_update(
         self, recipients: Iterable[Recipient], change: Callable[[IssueCursor], IssueCursor]
@@ -211,6 +225,12 @@ class IssuePasses:
         horizon = self._context.safe_horizon()
         moved = [(recipient, recipient.advance(change, horizon)) for recipient in recipients]
         return CursorUpdate([(recipient, cursor) for recipient, cursor in moved if cursor is not None])
+
+
+def _no_issue() -> errors.InvalidResponse:
+    return errors.InvalidResponse(
+        f"{ISSUE.key} returned no issue. If this happens again, report it to Pylon's support.", ISSUE.key
+    )
 
 
 def _oldest(issues: Sequence[Record], back_to: datetime) -> datetime | None:

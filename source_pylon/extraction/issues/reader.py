@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING, cast
 
 from source_pylon.api import errors
-from source_pylon.extraction.cursors import is_in_future, warn_future_state, warn_unknown_state
+from source_pylon.api.endpoints import MESSAGES
+from source_pylon.config import Config
+from source_pylon.extraction.cursors import is_in_future, warn_unknown_state
 from source_pylon.extraction.issues.cursor import IssueCursor, parse_issue_cursor
-from source_pylon.extraction.issues.endpoints import MESSAGES
 from source_pylon.extraction.issues.messages import IssueDeleted, MessageReader
 from source_pylon.extraction.issues.passes import ISSUE_ERRORS, CursorUpdate, IssuePasses, WantedIssue
 from source_pylon.extraction.issues.recipient import Recipient
-from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.extraction.prefetch import Prefetch, Turn
 from source_pylon.extraction.stream import (
     ConfiguredStream,
     Event,
     Failure,
     Page,
-    Reading,
     ReadingProgress,
     Record,
     State,
     SyncContext,
 )
+from source_pylon.timestamps import duration_text
 from source_pylon.transform import feedback, privacy
+
+if TYPE_CHECKING:
+    from source_pylon.extraction.issues.stream import IssueStream
 
 logger = logging.getLogger("airbyte")
 
@@ -39,57 +42,41 @@ _MAX_BYTES_PER_PAGE = 1_000_000
 
 @dataclass(frozen=True)
 class _Finished:
-    """An issue with its record and public messages, or with the error that prevented reading them."""
+    """An issue with its record, or with the error that prevented reading its messages; neither if it was deleted."""
 
     issue: WantedIssue
     record: Record | None = None
-    public_messages: Sequence[Record] = ()
     weight: int = 0
     error: errors.PylonError | None = None
 
 
-class IssueReading(Reading):
-    """One reading of issues for all selected issue streams."""
-
-    def __init__(self, streams: Sequence[ConfiguredStream]) -> None:
-        self.streams = streams
-
-    def read(self, context: SyncContext) -> Iterator[Event]:
-        """Read the issue streams. Raises PylonError for an error that affects all of them."""
-        recipients = []
-        for configured in self.streams:
-            stream = configured.stream
-            assert isinstance(stream, IssueStream)
-            try:
-                stream.check_config(context.config)
-            except errors.PylonError as error:
-                yield Failure(stream.name, error)
-                continue
-            cursor = _cursor_of(stream, configured.state, context)
-            if cursor is not None and is_in_future(context, cursor.changes_read_until):
-                warn_future_state(stream.name, cursor.changes_read_until)
-                continue
-            recipients.append(Recipient(stream, cursor, _whole_second(context.config.start), _messages(context)))
-        if recipients:
-            yield from IssueReader(context, recipients).read()
+def read_issues(context: SyncContext, streams: Sequence[ConfiguredStream]) -> Iterator[Event]:
+    """Read the issue streams, all from the same requests. Raises PylonError for an error that affects all of them."""
+    config = context.config
+    # Pylon keeps milliseconds, but records show whole seconds.
+    start = config.start.replace(microsecond=0) if config.start else None
+    recipients = []
+    for configured in streams:
+        stream = cast("IssueStream", configured.stream)
+        try:
+            stream.check_config(config)
+        except errors.PylonError as error:
+            yield Failure(stream.name, error)
+            continue
+        cursor = _cursor_of(stream, configured.state, config)
+        if cursor is None or not is_in_future(context, stream.name, cursor.changes_read_until):
+            recipients.append(Recipient(stream, cursor, start, config.include_messages))
+    if recipients:
+        yield from IssueReader(context, recipients).read()
 
 
-def _cursor_of(stream: IssueStream, state: State | None, context: SyncContext) -> IssueCursor | None:
+def _cursor_of(stream: IssueStream, state: State | None, config: Config) -> IssueCursor | None:
     if not state:
         return None
-    cursor = parse_issue_cursor(stream.name, state, _messages(context))
+    cursor = parse_issue_cursor(stream.name, state, config.include_messages)
     if cursor is None:
         warn_unknown_state(stream.name, state)
     return cursor
-
-
-def _messages(context: SyncContext) -> bool:
-    return context.config.include_messages
-
-
-def _whole_second(moment: datetime | None) -> datetime | None:
-    # Pylon keeps milliseconds, but records show whole seconds.
-    return moment.replace(microsecond=0) if moment else None
 
 
 class IssueReader:
@@ -104,11 +91,11 @@ class IssueReader:
         self._recipients = recipients
         self._start = recipients[0].start
         self._messages = MessageReader(context.client)
-        self._per_minute = context.client.limiter(MESSAGES).limit.limit
-        self._passes = IssuePasses(context, recipients, self._messages, self._per_minute, self._estimate)
+        self._include_messages = context.config.include_messages
+        self._messages_per_minute = context.client.limiter(MESSAGES).limit.limit
+        self._passes = IssuePasses(context, recipients, self._messages, self._messages_per_minute, self._estimate)
         self._done = self._deleted = self._expected = 0
         self._failures_in_a_row = 0
-        self._warned_of_contradiction = False
 
     def read(self) -> Iterator[Event]:
         """Read everything that the recipients have not read yet."""
@@ -140,12 +127,12 @@ class IssueReader:
     # --- reading one issue --------------------------------------------------------------------------------------------
 
     def _needs_messages(self, work: WantedIssue | CursorUpdate) -> bool:
-        return isinstance(work, WantedIssue) and _messages(self._context) and work.listed.may_have_text_or_files()
+        return isinstance(work, WantedIssue) and self._include_messages and work.listed.may_have_text_or_files()
 
     def _finish(self, work: WantedIssue | CursorUpdate, turn: Turn) -> _Finished | CursorUpdate:
         if isinstance(work, CursorUpdate):
             return work
-        messages: list[Record] | None = [] if _messages(self._context) else None
+        messages: list[Record] | None = [] if self._include_messages else None
         if self._needs_messages(work):
             try:
                 messages = self._messages.read(work.listed.id, on_large=turn.wait)
@@ -153,24 +140,17 @@ class IssueReader:
                 return _Finished(work)
             except ISSUE_ERRORS as error:
                 return _Finished(work, error=error)
-        self._warn_of_contradictions(messages)
-        config = self._context.config
-        record, public = feedback.issue_record(
-            work.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
-        )
-        turn.weight = feedback.weight(record)
-        return _Finished(work, record, public or (), turn.weight)
-
-    def _warn_of_contradictions(self, messages: Iterable[Record] | None) -> None:
-        """Log once in a sync that Pylon contradicts itself, or does not say, whether a message is private."""
-        if self._warned_of_contradiction:
-            return
-        if any(privacy.contradicts_itself(message) or "is_private" not in message for message in messages or ()):
-            self._warned_of_contradiction = True
-            logger.warning(
+        if any(map(privacy.is_unclear, messages or ())):
+            self._context.warn_once(
                 "Pylon sent messages that do not say clearly whether they are private (no is_private, or public with "
                 "the thread of internal notes). Such messages are treated as private and left out."
             )
+        config = self._context.config
+        record = feedback.issue_record(
+            work.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
+        )
+        turn.weight = feedback.weight(record)
+        return _Finished(work, record, turn.weight)
 
     def _emit(self, finished: _Finished, pages: _Pages) -> Iterator[Event]:
         listed, recipients = finished.issue.listed, finished.issue.recipients
@@ -193,7 +173,7 @@ class IssueReader:
             return
         for recipient in recipients:
             recipient.emitted(listed)
-            records = recipient.stream.records(finished.record, finished.public_messages)
+            records = recipient.stream.records(finished.record)
             named = [record for record in records if record.get("id")]
             recipient.missing_ids += len(records) - len(named)
             yield from pages.add(recipient.stream.name, named, finished.weight)
@@ -202,10 +182,10 @@ class IssueReader:
 
     def _estimate(self, issues: int) -> None:
         self._expected = issues
-        if _messages(self._context) and issues > self._per_minute:
+        if self._include_messages and issues > self._messages_per_minute:
             logger.info(
-                f"This organisation has about {issues:,} issues. Pylon allows about {self._per_minute} requests for "
-                f"messages a minute, so reading all of them takes {duration(issues / self._per_minute)} at most."
+                f"This organisation has about {issues:,} issues. Pylon allows about {self._messages_per_minute} "
+                f"requests for messages a minute, so reading all of them takes {self._time_for(issues)} at most."
             )
         for recipient in self._recipients:
             # How many issues have a type, or how many messages there are, is not known.
@@ -215,11 +195,14 @@ class IssueReader:
 
     def _progress(self) -> ReadingProgress:
         expected = max(self._expected, self._passes.listed)
-        is_timed = _messages(self._context) and expected > self._done
+        is_timed = self._include_messages and expected > self._done
         return ReadingProgress(
             done=f"{self._done:,} of about {expected:,} issues read",
-            left=f"{duration((expected - self._done) / self._per_minute)} left" if is_timed else "",
+            left=f"{self._time_for(expected - self._done)} left" if is_timed else "",
         )
+
+    def _time_for(self, issues: int) -> str:
+        return duration_text(issues / self._messages_per_minute)
 
 
 class _Pages:
@@ -244,12 +227,3 @@ class _Pages:
         for stream, records in collected.items():
             if records:
                 yield Page(stream, records)
-
-
-def duration(minutes: float) -> str:
-    """Return minutes in words."""
-    if minutes < 1:
-        return "less than a minute"
-    if minutes < 1.5:
-        return "about a minute"
-    return f"about {minutes:.0f} minutes" if minutes < 100 else f"about {minutes / 60:.0f} hours"

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from source_pylon.api.errors import InvalidResponse, PylonError
 from source_pylon.extraction.cursors import clamp_cursor
-from source_pylon.extraction.issues.cursor import MAX_UNREAD_ISSUES, IssueCursor
+from source_pylon.extraction.issues.cursor import BEGINNING, END, MAX_UNREAD_ISSUES, IssueCursor
 from source_pylon.extraction.issues.listed import ListedIssue
-from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.extraction.stream import Checkpoint, missing_primary_key
+
+if TYPE_CHECKING:
+    from source_pylon.extraction.issues.stream import IssueStream
 
 
 class Recipient:
@@ -67,13 +70,8 @@ class Recipient:
     @property
     def wants_history(self) -> bool:
         """Whether part of the history has not been read by any sync."""
-        cursor = self.cursor
-        if cursor is None:
-            return True
-        if cursor.history_complete:
-            return False
-        back_to = cursor.history_read_back_to
-        return back_to is None or self.start is None or back_to > self.start
+        back_to = self.cursor.history_read_back_to if self.cursor else None
+        return back_to is None or back_to > (self.start or BEGINNING)
 
     @property
     def wants_older_activity(self) -> bool:
@@ -81,7 +79,7 @@ class Recipient:
         cursor = self.cursor
         if cursor is None or self.start is None or self.wants_history:
             return False
-        return not (cursor.history_complete or cursor.older_activity_complete)
+        return cursor.history_read_back_to != BEGINNING and cursor.older_activity_read_until != END
 
     # --- its cursor ---------------------------------------------------------------------------------------------------
 

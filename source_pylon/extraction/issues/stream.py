@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from source_pylon.api import errors, responses
 from source_pylon.api.client import PylonClient
-from source_pylon.api.endpoints import Endpoint
+from source_pylon.api.endpoints import ISSUE, ISSUE_LIST, ISSUE_SEARCH, MESSAGES, Endpoint
 from source_pylon.config import Config
 from source_pylon.extraction.issues.cursor import LATEST_MESSAGE
-from source_pylon.extraction.issues.endpoints import ISSUE, LIST, MESSAGES, SEARCH
 from source_pylon.extraction.issues.listed import ListedIssue
-from source_pylon.extraction.stream import ConfiguredStream, Event, Reading, Record, State, Stream, SyncContext
+from source_pylon.extraction.issues.reader import read_issues
+from source_pylon.extraction.stream import ConfiguredStream, Event, Record, State, Stream, SyncContext
 from source_pylon.transform.truncation import issue_within
 
 logger = logging.getLogger("airbyte")
@@ -23,6 +23,7 @@ class IssueStream(Stream):
     """All issues, or those of one type. All issue streams of a sync share one reading."""
 
     cursor_field = LATEST_MESSAGE
+    group = "issues"
     issue_type: ClassVar[str | None] = None
     """`conversation` or `ticket`; None for issues of every type."""
     emits_every_issue: ClassVar[bool] = False
@@ -31,24 +32,15 @@ class IssueStream(Stream):
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The list, the search, single issues, and messages."""
-        return (LIST, SEARCH, ISSUE, MESSAGES)
-
-    @property
-    def reading_group(self) -> str:
-        """All issue streams are read together."""
-        return "issues"
-
-    @classmethod
-    def reading(cls, streams: Sequence[ConfiguredStream]) -> Reading:
-        """Return the reader of issues for these streams."""
-        # Imported here because the reader imports this module.
-        from source_pylon.extraction.issues.reader import IssueReading
-
-        return IssueReading(streams)
+        return (ISSUE_LIST, ISSUE_SEARCH, ISSUE, MESSAGES)
 
     def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
         """Read this stream alone."""
-        yield from self.reading([ConfiguredStream(self, state)]).read(context)
+        return self.read_group(context, [ConfiguredStream(self, state)])
+
+    def read_group(self, context: SyncContext, streams: Sequence[ConfiguredStream]) -> Iterator[Event]:
+        """Read all issue streams together."""
+        return read_issues(context, streams)
 
     def accepts(self, listed: ListedIssue) -> bool:
         """Return whether an issue belongs to the stream."""
@@ -57,7 +49,7 @@ class IssueStream(Stream):
     def check_config(self, config: Config) -> None:
         """Raise DisabledByConfig if the stream needs an option that is switched off."""
 
-    def records(self, issue: Record, public_messages: Sequence[Record]) -> list[Record]:
+    def records(self, issue: Record) -> list[Record]:
         """Return the records that the stream emits of a finished issue: the issue itself."""
         return [issue]
 
@@ -70,7 +62,7 @@ class IssueStream(Stream):
         body: Record = {"limit": 1}
         if self.issue_type:
             body["filter"] = {"field": "issue_type", "operator": "equals", "value": self.issue_type}
-        issues = responses.items(client.request(SEARCH, body=body))
+        issues = responses.items(client.request(ISSUE_SEARCH, body=body))
         for issue in issues[:1] if config.include_messages else ():
             try:
                 client.request(MESSAGES, str(issue.get("id")), query={"limit": 1})
