@@ -518,7 +518,8 @@ def test_who_waits_behind_another_thread_gives_up_when_its_own_time_is_over() ->
     assert limiter.enter()
     holder = threading.Thread(target=limiter.enter, daemon=True)
     holder.start()
-    while limiter.waiting_since is None:
+    give_up = time.monotonic() + 30
+    while limiter.waiting_since is None and time.monotonic() < give_up:
         time.sleep(0.001)
     through: list[bool] = []
     waiter = threading.Thread(target=lambda: through.append(limiter.enter(timeout=0.01)), daemon=True)
@@ -534,3 +535,13 @@ def test_a_place_that_becomes_free_within_the_timeout_is_taken() -> None:
     assert limiter.enter()
     limiter.leave()
     assert limiter.enter(timeout=0.9)
+
+
+def test_a_waiting_call_leaves_when_its_place_becomes_free_without_another_call_that_wakes_it() -> None:
+    limiter = RateLimiter(AdaptiveLimit(1, 0.05))
+    assert limiter.enter()
+    limiter.leave()
+    waiter = threading.Thread(target=limiter.enter, daemon=True)
+    waiter.start()
+    waiter.join(timeout=30)
+    assert not waiter.is_alive()
