@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Sandbox
-from integration_tests.support.connector import read
+from integration_tests.support.connector import read, stream_state
 from integration_tests.support.expected import ago
 from source_pylon.timestamps import render
 
@@ -84,3 +84,17 @@ def test_a_start_date_that_is_moved_forward_reads_nothing_again_when_it_is_moved
     for start_date in (render(start), earlier):
         output = read(empty_pylon, STREAMS, state=output.state, start_date=start_date)
         assert not [stream for stream in STREAMS if before[stream] in output.ids(stream)]
+
+
+def test_what_a_start_date_later_than_the_state_skipped_is_read_when_it_is_moved_back(
+    empty_pylon: Sandbox, start: datetime
+) -> None:
+    """No sync ran for weeks, and the start date was moved past all of them for one sync."""
+    skipped = add_one_of_each(empty_pylon, start - timedelta(days=20))
+    earliest, last_sync = render(start - timedelta(days=100)), render(start - timedelta(days=40))
+    streams = {"call_recordings": "start_time", "survey_responses": "submitted_at"}
+    state = [stream_state(name, {cursor: last_sync, "start_date": earliest}) for name, cursor in streams.items()]
+    output = read(empty_pylon, streams, state=state, start_date=render(start))
+    assert not any(output.ids(stream) for stream in streams)
+    output = read(empty_pylon, streams, state=output.state, start_date=earliest)
+    assert {stream: output.ids(stream) for stream in streams} == {stream: [skipped[stream]] for stream in streams}

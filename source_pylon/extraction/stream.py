@@ -201,6 +201,7 @@ class EndpointStream(Stream):
                 logger.info(f"Stream {self.name}: the start date was moved back, so everything since it is read again.")
                 cursor = None
             elif since is None or since <= cursor:
+                # Otherwise what lies between the state and the start date is skipped, and the state has to say so.
                 since = read_since
         covered = {START_DATE: render(since)} if since else {}
         guard = KeyGuard(self.primary_key)
