@@ -96,10 +96,16 @@ def _is_public_body(stored: Record, messages: Iterable[Record]) -> bool:
     if any(body == note or (len(body) >= 20 and note and (body in note or note in body)) for note in notes):
         return False
     leaving = set(_runs(stored.get("body_html")).values())
-    for message in messages:
-        if not message["is_private"]:
-            leaving -= set(_runs(message["message_html"]).values())
-    return not any(_shows_most(message["message_html"], leaving) for message in messages if message["is_private"])
+    shown_notes = [
+        message["message_html"]
+        for message in messages
+        if message["is_private"] and _shows_most(message["message_html"], leaving)
+    ]
+    if shown_notes:
+        for message in messages:
+            if not message["is_private"]:
+                leaving -= set(_runs(message["message_html"]).values())
+    return not any(_shows_most(note, leaving) for note in shown_notes)
 
 
 def _shows_most(note: str | None, leaving: set[tuple[str, ...]]) -> bool:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -84,11 +84,7 @@ def public_body(body: Any, messages: Sequence[Message] | None, *, trust_issue_bo
     compared = _forms(text)
     if not compared.compact and not (files and files <= shown):
         return None  # only images, or nothing: no text shows whether they belong to a note
-    # The HTML as it is shows what the text does not: attributes and comments.
-    leaving = _digests(text) | _digests(content)
-    for message in messages:
-        if leaving and is_public(message):
-            leaving -= _digests(html_to_text(_as_text(message.get("message_html")) or "", links=False))
+    written_notes = []
     for note in notes:
         # A page that both link to means nothing, but an image or a file of the note does.
         if files and not files.isdisjoint(set(_files_of(note, linked=False)) - shown):
@@ -97,9 +93,19 @@ def public_body(body: Any, messages: Sequence[Message] | None, *, trust_issue_bo
         if html is None:
             return None
         written = html_to_text(html, links=False)
-        if _overlap(compared, written) or (leaving and _shows_most(written, leaving)):
+        if _overlap(compared, written):
             return None
-    return body
+        written_notes.append(written)
+    in_notes = {run.digest for written in written_notes for run in _runs(_words(written))}
+    # The HTML as it is shows what the text does not: attributes and comments.
+    leaving = _shared(text, in_notes) | _shared(content, in_notes)
+    shown_notes = [written for written in written_notes if _shows_most(written, leaving)]
+    if shown_notes:
+        for message in messages:
+            if is_public(message):
+                html = _as_text(message.get("message_html")) or ""
+                leaving -= _shared(html_to_text(html, links=False), leaving)
+    return None if any(_shows_most(written, leaving) for written in shown_notes) else body
 
 
 class _Comparable(NamedTuple):
@@ -114,6 +120,7 @@ class _Comparable(NamedTuple):
 # A scheme of at most 15 characters keeps the search linear. Only printable ASCII belongs to a URL: Chinese or Japanese
 # text can follow without a space.
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,14}://|www\.)[!-~]*")
+_LETTERS = re.compile(r"[^\W_]+")
 _NOT_LETTERS = re.compile(r"[\W_]+")
 
 
@@ -136,30 +143,31 @@ class _Run(NamedTuple):
     digest: int
 
 
-def _words(text: str) -> list[str]:
-    return [word for word in _NOT_LETTERS.split(_plain(text)) if word]
+def _words(text: str) -> Iterator[str]:
+    return (found.group() for found in _LETTERS.finditer(_plain(text)))
 
 
-def _runs(words: Sequence[str]) -> Iterator[_Run]:
-    """Yield the runs of a text, one for each word that begins one."""
-    end = letters = 0
-    for start, word in enumerate(words):
-        while letters < _RUN_LETTERS and end < len(words):
-            letters += len(words[end])
-            end += 1
-        if letters < _RUN_LETTERS:
-            break
-        yield _Run(start, end, hash(tuple(words[start:end])))
-        letters -= len(word)
+def _runs(words: Iterable[str]) -> Iterator[_Run]:
+    """Yield the runs of a text, one for each word that begins one. A body may have millions: none is kept."""
+    window: deque[str] = deque()
+    letters = start = 0
+    for end, word in enumerate(words, 1):
+        window.append(word)
+        letters += len(word)
+        while letters >= _RUN_LETTERS:
+            yield _Run(start, end, hash(tuple(window)))
+            letters -= len(window.popleft())
+            start += 1
 
 
-def _digests(text: str) -> set[int]:
-    return {run.digest for run in _runs(_words(text))}
+def _shared(text: str, digests: set[int]) -> set[int]:
+    """Return those of the runs that a text has."""
+    return {run.digest for run in _runs(_words(text)) if run.digest in digests} if digests else set()
 
 
 def _shows_most(note: str, leaving: set[int]) -> bool:
     """Whether the runs that would be emitted hold more than half of the letters of a note."""
-    words = _words(note)
+    words = list(_words(note))
     letters = end = 0
     for run in _runs(words):
         if run.digest in leaving:
