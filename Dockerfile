@@ -10,12 +10,12 @@ WORKDIR /build
 COPY requirements.txt ./
 RUN python3 -m venv --without-pip /opt/source-pylon \
     && python3 -m pip --python /opt/source-pylon/bin/python install --no-cache-dir --no-warn-script-location \
-        --require-hashes --only-binary :all: --requirement requirements.txt
+        --no-deps --require-hashes --only-binary :all: --requirement requirements.txt
 
 # What builds the package's wheel is locked as well, and stays in an environment that is left behind.
 COPY requirements-build.txt ./
 RUN python3 -m venv --without-pip build-environment \
-    && python3 -m pip --python build-environment/bin/python install --no-cache-dir --require-hashes \
+    && python3 -m pip --python build-environment/bin/python install --no-cache-dir --no-deps --require-hashes \
         --only-binary :all: --requirement requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY source_pylon source_pylon

@@ -37,7 +37,11 @@ def main(arguments: Sequence[str]) -> int:
     """Prepare `.venv`, then hand over to the task runner. Return an exit code if that fails, 2 for a setup error."""
     try:
         require_python(arguments)
-        python = install(".venv", "requirements-dev.txt", "--require-hashes", "-r", "requirements-dev.txt")
+        # The file names every package. Left to look for dependencies, older pips take the newest release of one with an
+        # extra (`coverage[toml]`), which has no hash here.
+        python = install(
+            ".venv", "requirements-dev.txt", "--no-deps", "--require-hashes", "-r", "requirements-dev.txt"
+        )
         # The package itself, editable. poetry-core, which builds it, is one of the locked packages.
         install(".venv", "pyproject.toml", "--no-deps", "--no-build-isolation", "-e", ".")
     except SetupError as error:

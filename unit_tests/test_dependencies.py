@@ -74,3 +74,11 @@ def test_no_package_is_tied_to_one_index() -> None:
     assert [package["name"] for package in LOCK["package"] if "source" in package] == []
     for name in EXPORTS:
         assert "://" not in (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize("name", ["dev.py", "pyproject.toml", "Dockerfile"])
+def test_locked_packages_are_installed_without_looking_for_others(name: str) -> None:
+    text = (ROOT / name).read_text().replace("\\\n", " ")
+    installations = [line for line in text.splitlines() if "--require-hashes" in line]
+    assert installations
+    assert [line for line in installations if "--no-deps" not in line] == []
