@@ -33,6 +33,8 @@ Message = Mapping[str, Any]
 
 _SHORT = 20
 """A body of fewer characters (without white space and URLs) is not searched for within notes: "Thanks" is in many."""
+_LARGE = 100_000
+"""The words of a text of more characters are not kept all at once: they take ten times its memory."""
 _RUN_LETTERS = 24
 """Texts are compared by runs of successive words with so many letters, about five words. Shorter runs are shared by
 chance, and one of this length by a common greeting, so a body is withheld if it shows more than half of a note."""
@@ -96,10 +98,11 @@ def public_body(body: Any, messages: Sequence[Message] | None, *, trust_issue_bo
         if _overlap(compared, written):
             return None
         written_notes.append(written)
-    in_notes = {run.digest for written in written_notes for run in _runs(_words(written))}
     # The HTML as it is shows what the text does not: attributes and comments.
+    similar_notes = _similar(written_notes, (text, content))
+    in_notes = {run.digest for written in similar_notes for run in _runs(_words(written))}
     leaving = _shared(text, in_notes) | _shared(content, in_notes)
-    shown_notes = [written for written in written_notes if _shows_most(written, leaving)]
+    shown_notes = [written for written in similar_notes if _shows_most(written, leaving)]
     if shown_notes:
         for message in messages:
             if is_public(message):
@@ -132,7 +135,9 @@ def _forms(text: str) -> _Comparable:
 def _plain(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
-    return _URL.sub(" ", text).casefold()
+    if "://" in text or "www." in text:
+        text = _URL.sub(" ", text)
+    return text.casefold()
 
 
 class _Run(NamedTuple):
@@ -143,8 +148,25 @@ class _Run(NamedTuple):
     digest: int
 
 
-def _words(text: str) -> Iterator[str]:
-    return (found.group() for found in _LETTERS.finditer(_plain(text)))
+def _words(text: str) -> Iterable[str]:
+    text = _plain(text)
+    return _LETTERS.findall(text) if len(text) < _LARGE else (found.group() for found in _LETTERS.finditer(text))
+
+
+def _letters(words: Iterable[str]) -> int:
+    return sum(map(len, words))
+
+
+def _similar(notes: Sequence[str], texts: Iterable[str]) -> list[str]:
+    """Return the notes of which most is made of words that the texts have too, in any order.
+
+    The texts cannot show most of any other note. Comparing runs takes several times as long.
+    """
+    in_notes = {word for note in notes for word in _words(note)}
+    shared = {word for text in texts for word in _words(text) if word in in_notes}
+    return [
+        note for note in notes if 2 * _letters(word for word in _words(note) if word in shared) > _letters(_words(note))
+    ]
 
 
 def _runs(words: Iterable[str]) -> Iterator[_Run]:
@@ -171,9 +193,9 @@ def _shows_most(note: str, leaving: set[int]) -> bool:
     letters = end = 0
     for run in _runs(words):
         if run.digest in leaving:
-            letters += sum(map(len, words[max(run.start, end) : run.end]))
+            letters += _letters(words[max(run.start, end) : run.end])
             end = run.end
-    return 2 * letters > sum(map(len, words))
+    return 2 * letters > _letters(words)
 
 
 def _overlap(body: _Comparable, text: str) -> bool:
