@@ -141,6 +141,8 @@ class SyncRunner(ProgressSink):
                         self._progress.checkpoint()
                 elif isinstance(event, Failure):
                     run.fail(event.error)
+                # Do not keep large records alive while the next ones are read.
+                del event
                 if self._stopped or self._unauthorized is not None:
                     break
         except Unauthorized as error:

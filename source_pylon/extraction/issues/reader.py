@@ -28,6 +28,7 @@ from source_pylon.extraction.stream import (
 )
 from source_pylon.timestamps import duration_text
 from source_pylon.transform import feedback, privacy
+from source_pylon.transform.truncation import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from source_pylon.extraction.issues.stream import IssueStream
@@ -110,6 +111,8 @@ class IssueReader:
         for result in prefetch.results(self._passes.work()):
             if isinstance(result, _Finished):
                 yield from self._emit(result, pages)
+                # Do not keep a large record alive while the next one is made.
+                result = None
                 continue
             yield from pages.flush()
             if isinstance(result, CursorUpdate):
@@ -174,6 +177,9 @@ class IssueReader:
         for recipient in recipients:
             recipient.emitted(listed)
             records = recipient.stream.records(finished.record)
+            if finished.weight > MAX_LINE_BYTES:
+                # The runner cuts records whose line is too long, but that line takes several times the memory.
+                records = [recipient.stream.fit(dict(record)) for record in records]
             named = [record for record in records if record.get("id")]
             recipient.missing_ids += len(records) - len(named)
             yield from pages.add(recipient.stream.name, named, finished.weight)
