@@ -39,7 +39,9 @@ class Case:
 CASES = (
     Case("accounts of 1 KB", "accounts", 200_000, low_code=("accounts",), faster_than_low_code=4, near_baseline=0.45),
     Case("contacts", "contacts", 50_000, low_code=("contacts",)),
-    Case("issues without messages", "issues", 20_000, messages=False, low_code=("issues",)),
+    Case(
+        "issues without messages", "issues", 20_000, messages=False, low_code=("issues",), faster_than_low_code=2
+    ),
     Case(
         "issues with messages, no latency", "issues", 3_000,
         low_code=("issues", "issue_messages"), faster_than_low_code=2, near_baseline=0.7,
@@ -143,12 +145,14 @@ def main() -> None:
                 f"{ours.wall / result.wall:.2f}", f"{ours.work / result.work:.2f}", f"{ours.cpu / result.cpu:.2f}",
             ])  # fmt: skip
         data[case.title] = {"records": ours.records, **{name: vars(result) for name, result in results.items()}}
-        if case.faster_than_low_code and case.near_baseline:
+        if case.faster_than_low_code:
             low, near = results["low-code"].wall / ours.wall, results["baseline"].wall / ours.wall
-            work = results["baseline"].work / ours.work
+            low_work, near_work = results["low-code"].work / ours.work, results["baseline"].work / ours.work
+            target = case.near_baseline
             verdicts.append([
-                case.title, f"{low:.1f}", f"{case.faster_than_low_code}", met(low >= case.faster_than_low_code),
-                f"{near:.2f}", f"{work:.2f}", f"{case.near_baseline}", met(near >= case.near_baseline),
+                case.title, f"{low:.1f}", f"{low_work:.1f}", f"{case.faster_than_low_code}",
+                met(low >= case.faster_than_low_code),
+                f"{near:.2f}", f"{near_work:.2f}", target or "", "" if target is None else met(near >= target),
             ])  # fmt: skip
     report.add(
         "Whole processes, output to a file; medians of three runs for the connector and the baseline, one run of "
@@ -161,7 +165,9 @@ def main() -> None:
         ),
         "How many times as fast as low-code, and what share of the baseline's speed (whole processes; at work):",
         table(
-            ["Stream", "x low-code", "target", "met", "x baseline", "x baseline at work", "target", "met"], verdicts
+            ["Stream", "x low-code", "x low-code at work", "target", "met",
+             "x baseline", "x baseline at work", "target", "met"],
+            verdicts,
         ),
     )  # fmt: skip
     for title, found in profiles.items():

@@ -31,7 +31,8 @@ _HEAD = """\
 
 Each section was written by the command that it names, in one run on one machine; figures of different sections may
 come from different moments. The sandbox (`integration_tests/sandbox`) stands for Pylon and runs as a process of its
-own beside the one that is measured. What matters are the ratios: seconds are those of this machine.
+own beside the one that is measured. The connector runs with the packages of its image alone (`.venv-runtime`). What
+matters are the ratios: seconds are those of this machine.
 """
 
 

@@ -6,14 +6,13 @@ python -m benchmarks.startup [--rounds 7]
 from __future__ import annotations
 
 import argparse
-import sys
 
-from benchmarks.measure import files, median, run
+from benchmarks.measure import PYTHON, files, median, run
 from benchmarks.pylon import Pylon
 from benchmarks.report import Report, met, table
 
-_CONNECTOR = (sys.executable, "-c", "from source_pylon.run import run; run()")
-_IMPORT = (sys.executable, "-c", "import airbyte_cdk.entrypoint")
+_CONNECTOR = (PYTHON, "-c", "from source_pylon.run import run; run()")
+_IMPORT = (PYTHON, "-c", "import airbyte_cdk.entrypoint")
 _TARGETS = {"spec": 0.3, "check": 1.25, "discover": 1.25}
 
 

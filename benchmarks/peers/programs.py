@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import ROOT, connector, files
+from benchmarks.measure import PYTHON, ROOT, connector, files
 from benchmarks.pylon import Pylon
 from integration_tests.support.memory import peak_memory_of
 
@@ -48,12 +47,12 @@ def low_code_runs(pylon: Pylon, kind: str, folder: Path, previous: Run | None) -
     streams = ["issues", "issue_messages"] if kind == "issues" else [kind]
     with files(config, streams, _states(previous)) as arguments:
         manifest = str(ROOT / "benchmarks" / "peers" / "low_code.yaml")
-        return _writes([sys.executable, "-m", "benchmarks.low_code", manifest, *arguments], folder)
+        return _writes([PYTHON, "-m", "benchmarks.low_code", manifest, *arguments], folder)
 
 
 def bare_runs(pylon: Pylon, kind: str, folder: Path, previous: Run | None) -> Run:
     """The loop of requests, which keeps no state."""
-    command = [sys.executable, "-m", "benchmarks.peers.bare", kind, "--url", pylon.url, "--token", pylon.token]
+    command = [PYTHON, "-m", "benchmarks.peers.bare", kind, "--url", pylon.url, "--token", pylon.token]
     return _writes(command, folder)
 
 
