@@ -126,7 +126,7 @@ DEFECTS = (
     Defect(
         "most-of-a-note-allowed",
         "body_that_shows_most_of_a_note",
-        Edit(_PRIVACY, "return 2 * letters > sum(map(len, words))", "return False"),
+        Edit(_PRIVACY, "return 2 * letters > _letters(words)", "return False"),
     ),
     Defect(
         "tokens-of-the-body-counted-twice",
