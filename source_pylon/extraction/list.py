@@ -6,9 +6,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from source_pylon.api.client import PylonClient
-from source_pylon.api.endpoints import Paging
-from source_pylon.config import Config
 from source_pylon.extraction.stream import EndpointStream, Event, KeyGuard, Page, Record, SyncContext
 from source_pylon.timestamps import parse
 
@@ -36,8 +33,3 @@ class ListStream(EndpointStream):
         # A record that was never changed may have a time of change from before its creation, such as the year 1.
         created = parse(record.get(self.created_field))
         return created is not None and created > unchanged_since
-
-    def probe(self, client: PylonClient, config: Config) -> None:
-        """Ask for one record."""
-        limit = {"limit": 1} if self.endpoint.paging is Paging.QUERY else {}
-        client.request(self.endpoint, query={**self.query, **limit})

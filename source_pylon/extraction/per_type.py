@@ -74,6 +74,6 @@ class PerTypeStream(EndpointStream):
         for kind in self.types(config):
             ids, query = self._arguments(kind)
             try:
-                client.request(self.endpoint, *ids, query={"limit": 1, **query})
+                next(client.pages(self.endpoint, *ids, query=query, limit=1), None)
             except errors.NotFound as refusal:
                 raise self._explain(kind, refusal) from refusal

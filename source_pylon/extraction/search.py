@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from source_pylon.api.client import PylonClient
-from source_pylon.config import Config
 from source_pylon.extraction.stream import Checkpoint, EndpointStream, Event, KeyGuard, Page, SyncContext
 from source_pylon.extraction.time_windows import TimeWindow, time_filter, windows_after
 from source_pylon.timestamps import parse, render
@@ -71,7 +69,3 @@ class SearchStream(EndpointStream):
     def _pages(self, context: SyncContext, guard: KeyGuard, body: dict[str, Any]) -> Iterator[Page]:
         for page in context.client.pages(self.endpoint, body=body, key=guard.key):
             yield Page(self.name, self.transformed(guard.keep(page)))
-
-    def probe(self, client: PylonClient, config: Config) -> None:
-        """Ask for one record."""
-        client.request(self.endpoint, body={"limit": 1})

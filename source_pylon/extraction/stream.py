@@ -181,6 +181,10 @@ class EndpointStream(Stream):
         """The one endpoint."""
         return (self.endpoint,)
 
+    def probe(self, client: PylonClient, config: Config) -> None:
+        """Request one record, or all where the endpoint takes no limit."""
+        next(client.pages(self.endpoint, limit=1), None)
+
     def lookback(self, config: Config) -> timedelta:
         """Return how far before its cursor a sync starts to read."""
         return timedelta(0)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
-from source_pylon.api import errors, responses
+from source_pylon.api import errors
 from source_pylon.api.client import PylonClient
-from source_pylon.api.endpoints import Endpoint, Paging
+from source_pylon.api.endpoints import Endpoint
 from source_pylon.config import Config
 from source_pylon.extraction.prefetch import Prefetch, Turn
 from source_pylon.extraction.stream import (
@@ -106,10 +107,7 @@ class SubStream(EndpointStream):
 
     def probe(self, client: PylonClient, config: Config) -> None:
         """Request one record of the first parent."""
-        limit = {"limit": 1} if self.parents.paging is Paging.QUERY else {}
-        parents = responses.items(client.request(self.parents, query=limit))
-        for parent in parents[:1]:
-            try:
-                client.request(self.endpoint, str(parent.get("id")), query={"limit": 1})
-            except errors.NotFound:
-                return
+        for parent in next(client.pages(self.parents, limit=1), [])[:1]:
+            # The parent may have been deleted in the meantime.
+            with contextlib.suppress(errors.NotFound):
+                next(client.pages(self.endpoint, str(parent.get("id")), limit=1), None)
