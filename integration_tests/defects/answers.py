@@ -204,9 +204,7 @@ DEFECTS = (
             "extraction/substream.py",
             "        if parent_guard.missing:",
             "        if self.cursor_field:\n"
-            "            from source_pylon.extraction.stream import Checkpoint\n"
-            "            until = render(context.safe_horizon())\n"
-            "            yield Checkpoint(self.name, {self.cursor_field: until})\n"
+            "            yield context.safe_horizon()\n"
             "        if parent_guard.missing:",
         ),
     ),

@@ -15,7 +15,6 @@ from source_pylon.config import Config
 from source_pylon.extraction.prefetch import Prefetch, Turn
 from source_pylon.extraction.stream import (
     EndpointStream,
-    Event,
     KeyGuard,
     Page,
     Record,
@@ -52,9 +51,8 @@ class SubStream(EndpointStream):
         """The list of parents, and the list of one parent's records."""
         return (self.parents, self.endpoint)
 
-    def events(self, context: SyncContext, guard: KeyGuard, cursor: datetime | None) -> Iterator[Event]:
+    def pages(self, context: SyncContext, guard: KeyGuard, after: datetime | None) -> Iterator[Page]:
         """Read the records of one parent after the other; the state advances when all have been read."""
-        after = self.read_after(context, cursor)
         parent_guard = KeyGuard(("id",))
         parents = (parent for page in self.parent_pages(context, after) for parent in parent_guard.keep(page))
         # Only the first page of a parent is read ahead: a survey may have any number of responses.
