@@ -202,10 +202,10 @@ DEFECTS = (
         "a_record_without_an_id_is_left_out",
         Edit(
             "extraction/substream.py",
-            "        if parent_guard.missing:",
+            "        guard.missing += parent_guard.missing",
             "        if self.cursor_field:\n"
             "            yield context.safe_horizon()\n"
-            "        if parent_guard.missing:",
+            "        guard.missing += parent_guard.missing",
         ),
     ),
     Defect(

@@ -13,14 +13,7 @@ from source_pylon.api.client import PylonClient
 from source_pylon.api.endpoints import Endpoint
 from source_pylon.config import Config
 from source_pylon.extraction.prefetch import Prefetch, Turn
-from source_pylon.extraction.stream import (
-    EndpointStream,
-    KeyGuard,
-    Page,
-    Record,
-    SyncContext,
-    missing_primary_key,
-)
+from source_pylon.extraction.stream import EndpointStream, KeyGuard, Page, Record, SyncContext
 from source_pylon.timestamps import SECOND, parse, render
 
 _PARENTS_AHEAD = 4
@@ -60,8 +53,7 @@ class SubStream(EndpointStream):
         for opened in prefetch.results(parents):
             if opened is not None:
                 yield from self._read_parent(opened, guard, after)
-        if parent_guard.missing:
-            raise missing_primary_key(parent_guard.missing + guard.missing)
+        guard.missing += parent_guard.missing
 
     def _first_page(
         self, context: SyncContext, guard: KeyGuard, after: datetime | None, parent: Record, turn: Turn
