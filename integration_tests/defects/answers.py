@@ -110,7 +110,7 @@ DEFECTS = (
     Defect(
         "readable-once-is-readable-for-ever",
         "a_403_on_all_messages_ends",
-        Edit(_MESSAGES, "if self._readable_asked > refused:", "if self._readable is not None:"),
+        Edit(_MESSAGES, "if self._readable_asked > refused or", "if self._readable is not None or"),
     ),
     Defect(
         "deleted-issue-emitted",
