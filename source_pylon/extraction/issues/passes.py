@@ -194,7 +194,12 @@ class IssuePasses:
 
     def _older_activity_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
         """Issues created before the end of the history, at the start date or earlier, that have been active since."""
-        for floor, group in _by_floor(self._recipients).items():
+        groups: dict[datetime, dict[Recipient, datetime]] = {}
+        for recipient in self._recipients:
+            if older := recipient.older_activity:
+                floor, since = older
+                groups.setdefault(floor, {})[recipient] = since
+        for floor, group in groups.items():
             if self._history.newest_before(floor) is not None:
                 after = {recipient: since - TICK for recipient, since in group.items()}
                 yield from self._changed(after, IssueCursor.after_older_activity, created_before=floor)
@@ -234,15 +239,3 @@ def _oldest(issues: Sequence[Record], back_to: datetime) -> datetime | None:
 def _created_since(issue: Record, moment: datetime) -> bool:
     created = parse(issue.get("created_at"))
     return created is not None and created >= moment
-
-
-def _by_floor(recipients: Sequence[Recipient]) -> Mapping[datetime, dict[Recipient, datetime]]:
-    """Group the streams that still want older, active issues by the moment before which those were created."""
-    groups: dict[datetime, dict[Recipient, datetime]] = {}
-    for recipient in recipients:
-        cursor = recipient.cursor
-        if cursor is None or cursor.history_read_back_to is None or not recipient.wants_older_activity:
-            continue
-        floor = cursor.history_read_back_to
-        groups.setdefault(floor, {})[recipient] = cursor.older_activity_read_until or floor
-    return groups
