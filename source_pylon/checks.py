@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -28,7 +29,9 @@ def check_connection(client: PylonClient, config: Config, streams: Iterable[Stre
     refused: dict[str, str] = {}
     warnings: list[str] = []
     try:
-        _greet(client)
+        # A token without the right to see its own user may still read the streams.
+        with contextlib.suppress(errors.Forbidden):
+            client.request(ME)
         for stream in probed:
             try:
                 stream.probe(client, config)
@@ -68,11 +71,3 @@ def _is_name(key: str) -> bool:
 
 def _reads_configured_types(stream: Stream, config: Config) -> bool:
     return isinstance(stream, PerTypeStream) and not stream.skip_refused_types and bool(stream.types(config))
-
-
-def _greet(client: PylonClient) -> None:
-    try:
-        client.request(ME)
-    except errors.Forbidden:
-        # A token without the right to see its own user may still read the streams.
-        logger.debug("The token may not call %s.", ME.key)

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
 _NOT_JSON = (ValueError, RecursionError)
 """Exceptions of Python's JSON decoder: ValueError includes JSONDecodeError and numbers with too many digits,
 RecursionError means that the nesting is too deep."""
@@ -17,8 +20,11 @@ _MAX_PATH = 1024
 """Longer than paths that people type: a longer argument is probably the content of a file."""
 
 
-class BadFile(ValueError):
+class BadFile(AirbyteTracedException):
     """A file is missing or has unusable content; the message names the file and the position."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("unusable file", message, FailureType.config_error)
 
 
 def read_json(path: str, what: str) -> Any:

@@ -33,7 +33,8 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
-        self._signum: int | None = None
+        self.signum: int | None = None
+        """The signal that was received."""
         self._is_graceful = False
 
     def __enter__(self) -> StopSignals:
@@ -50,14 +51,9 @@ class StopSignals:
             signal.signal(signum, handler)
         sys.unraisablehook = self._unraisable_hook
 
-    @property
-    def signum(self) -> int | None:
-        """The signal that was received, or None."""
-        return self._signum
-
     def requested(self) -> bool:
         """Return whether a signal was received."""
-        return self._signum is not None
+        return self.signum is not None
 
     @contextmanager
     def graceful(self) -> Iterator[None]:
@@ -69,7 +65,7 @@ class StopSignals:
             self._is_graceful = False
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
-        is_first, self._signum = self._signum is None, signum
+        is_first, self.signum = self.signum is None, signum
         if self._is_graceful and is_first:
             signal.setitimer(signal.ITIMER_REAL, LAST_WORDS, _AGAIN)
             return
@@ -80,7 +76,7 @@ class StopSignals:
         self._raise(signum, frame)
 
     def _raise(self, signum: int, frame: FrameType | None) -> NoReturn:
-        raise Stopped(self._signum or signum)
+        raise Stopped(self.signum or signum)
 
 
 def end_by(signum: int) -> NoReturn:

@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -61,11 +60,10 @@ class SourcePylon(Source):
     @classmethod
     def read_config(cls, config_path: str) -> MutableMapping[str, Any]:
         """Return the configuration in a file; raises a config_error that names the file and the position."""
-        with _files_as_config_errors():
-            config = read_json(config_path, "configuration")
-            if not isinstance(config, dict):
-                raise BadFile(f"The configuration file {config_path} does not hold a JSON object.")
-            return config
+        config = read_json(config_path, "configuration")
+        if not isinstance(config, dict):
+            raise BadFile(f"The configuration file {config_path} does not hold a JSON object.")
+        return config
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
@@ -73,16 +71,14 @@ class SourcePylon(Source):
 
         Raises a config_error that names the file and what is wrong with it.
         """
-        with _files_as_config_errors():
-            return configured_catalog(catalog_path)
+        return configured_catalog(catalog_path)
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
         """Return the states of an earlier sync, none without a file; raises a config_error for a damaged one."""
-        with _files_as_config_errors():
-            if not state_path:
-                return []
-            states = [AirbyteStateMessageSerializer.load(state) for state in read_states(state_path)]
+        if not state_path:
+            return []
+        states = [AirbyteStateMessageSerializer.load(state) for state in read_states(state_path)]
         if not states:
             logger.info("The state file holds no state, so every stream is read from its beginning.")
         return states
@@ -177,14 +173,6 @@ class SourcePylon(Source):
             limits=self._limits,
             observer=observer,
         )
-
-
-@contextmanager
-def _files_as_config_errors() -> Iterator[None]:
-    try:
-        yield
-    except BadFile as error:
-        raise _config_error(str(error), "unusable file") from None
 
 
 def load_config(config: Mapping[str, Any]) -> Config:

@@ -263,7 +263,7 @@ def test_a_stream_wants_its_history_down_to_the_start_date_and_then_older_active
     cursor: IssueCursor | None, start: datetime | None, history: bool, older: bool
 ) -> None:
     stream = recipient(cursor, start)
-    assert (stream.wants_history, stream.wants_older_activity) == (history, older)
+    assert (stream.wants_history, stream.older_activity is not None) == (history, older)
 
 
 def test_a_first_sync_claims_changes_up_to_the_horizon() -> None:

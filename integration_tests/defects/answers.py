@@ -110,7 +110,7 @@ DEFECTS = (
     Defect(
         "readable-once-is-readable-for-ever",
         "a_403_on_all_messages_ends",
-        Edit(_MESSAGES, "if self._readable_asked > refused:", "if self._readable is not None:"),
+        Edit(_MESSAGES, "if self._readable_asked > refused or", "if self._readable is not None or"),
     ),
     Defect(
         "deleted-issue-emitted",
@@ -202,12 +202,10 @@ DEFECTS = (
         "a_record_without_an_id_is_left_out",
         Edit(
             "extraction/substream.py",
-            "        if parent_guard.missing:",
+            "        guard.missing += parent_guard.missing",
             "        if self.cursor_field:\n"
-            "            from source_pylon.extraction.stream import Checkpoint\n"
-            "            until = render(context.safe_horizon())\n"
-            "            yield Checkpoint(self.name, {self.cursor_field: until})\n"
-            "        if parent_guard.missing:",
+            "            yield context.safe_horizon()\n"
+            "        guard.missing += parent_guard.missing",
         ),
     ),
     Defect(

@@ -115,8 +115,8 @@ DEFECTS = (
         "a_server_that_refuses_ranges_over_30_days",
         Edit(
             "extraction/issues/history.py",
-            "            except errors.Rejected:\n                if found or self._list_refused:",
-            "            except errors.Rejected:\n                if not self._list_refused:",
+            " as refusal:\n                if found or self._list_refused:",
+            " as refusal:\n                if not self._list_refused:",
         ),
     ),
     Defect(
@@ -144,7 +144,13 @@ DEFECTS = (
     Defect(
         "answer-without-an-issue-not-said",
         "pylon_answers_with_nothing",
-        Edit(_PASSES, "recipient.keep_unread(issue_id, _no_issue())", "pass"),
+        Edit(
+            _PASSES,
+            "issue = self._issue(issue_id)",
+            'issue = self._context.client.request(ISSUE, issue_id).get("data")\n'
+            "                if not issue:\n"
+            "                    continue",
+        ),
     ),
     Defect(
         "record-at-the-start-date-lost",

@@ -46,8 +46,8 @@ DEFECTS = (
         "errors_for_good_that_quote_the_request",
         Edit(
             "api/responses.py",
-            "    rule = errors.rule_for(status, envelope.code)\n",
-            "    rule = errors.rule_for(status, envelope.code)\n    detail += body.decode('utf-8', 'replace')\n",
+            "    rule = errors.rule_for(status, code)\n",
+            "    rule = errors.rule_for(status, code)\n    detail += body.decode('utf-8', 'replace')\n",
         ),
     ),
     Defect(
@@ -80,8 +80,8 @@ DEFECTS = (
         ),
         Edit(
             "api/responses.py",
-            "    if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH and",
-            "    if isinstance(value, str) and",
+            '_IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,64}")',
+            '_IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]+")',
         ),
         Edit(
             "output/entrypoint.py",

@@ -1,7 +1,8 @@
 """The errors between the connector and Pylon, and the one table of what follows from each.
 
-Each row of the tables below maps a code of Pylon's, a status, or a failure of the connection to an action, the kind of
-error, and a text for the person who can act on it. Nothing else in the connector decides about a status.
+Each row of the tables below maps a code of Pylon's or a status to an action, the kind of error, and a text for the
+person who can act on it; a failure of the connection to the last two of them. Nothing else in the connector decides
+about a status.
 
 `user_message` is shown in Airbyte; `detail` (endpoint, status, code, Pylon's request id) is for whoever reads the log.
 Neither ever holds the token, a body, or a record.
@@ -200,42 +201,37 @@ BY_STATUS_CLASS: Mapping[int, Rule] = {
 """The first digit of every other status; what is none of these (a 1xx, a 6xx of a gateway) is handled as 5xx."""
 
 _CA_HINT = "If a proxy or firewall inspects TLS, set REQUESTS_CA_BUNDLE to a PEM file with its certificate authority."
-BY_FAILURE: Mapping[str, Rule] = {
-    "proxy": Rule(Action.RETRY, Unreachable, "The proxy refused the connection. Check HTTPS_PROXY and NO_PROXY."),
-    "tls": Rule(Action.RETRY, Unreachable, f"No trusted TLS connection to {{host}}. {_CA_HINT}"),
-    "timeout": Rule(Action.RETRY, Unreachable, "{host} does not answer in time."),
-    "name": Rule(
-        Action.RETRY,
+BY_FAILURE: Mapping[str, tuple[type[PylonError], str]] = {
+    "proxy": (Unreachable, "The proxy refused the connection. Check HTTPS_PROXY and NO_PROXY."),
+    "tls": (Unreachable, f"No trusted TLS connection to {{host}}. {_CA_HINT}"),
+    "timeout": (Unreachable, "{host} does not answer in time."),
+    "name": (
         Unreachable,
         "The name of {host} cannot be resolved. Check DNS and the network, and the API URL if you have set one.",
     ),
-    "connection": Rule(Action.RETRY, Unreachable, "No connection to {host}. Check the network, firewall and proxy."),
-    "broken": Rule(Action.RETRY, Unreachable, "The connection to {host} broke while a response was read."),
-    "deadline": Rule(Action.RETRY, Unreachable, "Pylon's response took too long to arrive."),
-    "too large": Rule(
-        Action.FAIL,
+    "connection": (Unreachable, "No connection to {host}. Check the network, firewall and proxy."),
+    "broken": (Unreachable, "The connection to {host} broke while a response was read."),
+    "deadline": (Unreachable, "Pylon's response took too long to arrive."),
+    "too large": (
         ResponseTooLarge,
         "A response from Pylon exceeds {limit_mb} MB, the most that the connector keeps in memory.",
     ),
-    "certificates": Rule(
-        Action.FAIL,
+    "certificates": (
         Misconfigured,
         "{variable} names {path}, which {problem}. Set it to a PEM file of certificate authorities, or remove it.",
     ),
-    "proxy address": Rule(
-        Action.FAIL,
+    "proxy address": (
         Misconfigured,
         "The proxy in {variable} is not an address that can be used. It must have a scheme, a host and a port, such as "
         "http://proxy.example:3128.",  # ignore-https-check
     ),
-    "socks": Rule(
-        Action.FAIL,
+    "socks": (
         Misconfigured,
         "The proxy in {variable} is a SOCKS proxy, which this installation does not support. Use an HTTP proxy, or "
         "install the Python package PySocks.",
     ),
 }
-"""Failures without a response."""
+"""Failures without a response: the error and its text. An Unreachable is retried like a 5xx, no other of them."""
 
 
 def rule_for(status: int, code: str = "") -> Rule:
@@ -247,5 +243,5 @@ def rule_for(status: int, code: str = "") -> Rule:
 
 def failure(kind: str, detail: str, **names: object) -> PylonError:
     """Return the error for a failure without a response; `names` fill the placeholders of its text."""
-    rule = BY_FAILURE[kind]
-    return rule.error(rule.text.format(**names), detail)
+    error, text = BY_FAILURE[kind]
+    return error(text.format(**names), detail)

@@ -1,8 +1,8 @@
 """Interprets Pylon's responses: the error in a failed one, the page in a successful one."""
 
 import logging
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,49 +16,33 @@ from source_pylon.api.transport import Exchange
 logger = logging.getLogger("airbyte")
 
 _OTHER_REGION = {"us": "EU (eu)", "eu": "US (us)"}
-_ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-")
-_MAX_ID_LENGTH = 64
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
-@dataclass(frozen=True)
-class ErrorBody:
-    """Pylon's error envelope. `code` is the stable part; older answers have none."""
-
-    code: str = ""
-    request_id: str = ""
-
-    @classmethod
-    def parse(cls, body: bytes) -> "ErrorBody":
-        """Read `{"errors": [...], "code": ..., "request_id": ...}`; any other body gives an empty one."""
-        try:
-            value = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return cls()
-        if not isinstance(value, dict):
-            return cls()
-        return cls(_identifier(value.get("code")), _identifier(value.get("request_id")))
-
-
-def _identifier(value: object) -> str:
+def _code_and_request_id(body: bytes) -> list[str]:
+    """Read `{"errors": [...], "code": ..., "request_id": ...}`; what is missing is empty, as codes of older answers."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = None
+    found = [value.get(name) for name in ("code", "request_id")] if isinstance(value, dict) else ["", ""]
     # Error texts may quote customer data; codes and request ids are the only parts that reach a log.
-    if isinstance(value, str) and len(value) <= _MAX_ID_LENGTH and _ID_CHARACTERS.issuperset(value):
-        return value
-    return ""
+    return [text if isinstance(text, str) and _IDENTIFIER.fullmatch(text) else "" for text in found]
 
 
 def action_for(exchange: Exchange) -> errors.Action:
     """Return what follows from a response, by its status and, in an error, its code."""
-    code = "" if 200 <= exchange.status < 300 else ErrorBody.parse(exchange.body).code
+    code = "" if 200 <= exchange.status < 300 else _code_and_request_id(exchange.body)[0]
     return errors.rule_for(exchange.status, code).action
 
 
 def failure(endpoint: Endpoint, status: int, body: bytes, region: str) -> errors.PylonError:
     """Return the error for an unsuccessful response, as defined in the error table."""
-    envelope = ErrorBody.parse(body)
+    code, request_id = _code_and_request_id(body)
     detail = f"{endpoint.key}, status {status}"
-    detail += f", code {envelope.code}" if envelope.code else ""
-    detail += f", request id {envelope.request_id}" if envelope.request_id else ""
-    rule = errors.rule_for(status, envelope.code)
+    detail += f", code {code}" if code else ""
+    detail += f", request id {request_id}" if request_id else ""
+    rule = errors.rule_for(status, code)
     text = rule.text.format(endpoint=endpoint.key, status=status, other_region=_OTHER_REGION[region])
     return rule.error(text, detail)
 

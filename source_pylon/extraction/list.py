@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from source_pylon.api.client import PylonClient
-from source_pylon.api.endpoints import Paging
-from source_pylon.config import Config
-from source_pylon.extraction.stream import EndpointStream, Event, KeyGuard, Page, Record, SyncContext
+from source_pylon.extraction.stream import EndpointStream, KeyGuard, Page, Record, SyncContext
 from source_pylon.timestamps import parse
 
 
@@ -20,24 +17,18 @@ class ListStream(EndpointStream):
     created_field: ClassVar[str] = "created_at"
     """The field that says when a record was created."""
 
-    def events(self, context: SyncContext, guard: KeyGuard, cursor: datetime | None) -> Iterator[Event]:
+    def pages(self, context: SyncContext, guard: KeyGuard, after: datetime | None) -> Iterator[Page]:
         """Read the list; there is no checkpoint before its end, because it is not sorted by time of change."""
-        unchanged_since = min(cursor, context.safe_horizon()) if cursor else None
         for page in context.client.pages(self.endpoint, query=self.query, key=guard.key):
-            new = (record for record in guard.keep(page) if self._is_new(record, unchanged_since))
+            new = (record for record in guard.keep(page) if self._is_new(record, after))
             yield Page(self.name, self.transformed(new))
 
-    def _is_new(self, record: Record, unchanged_since: datetime | None) -> bool:
-        if unchanged_since is None or self.cursor_field is None:
+    def _is_new(self, record: Record, after: datetime | None) -> bool:
+        if after is None or self.cursor_field is None:
             return True
         changed = parse(record.get(self.cursor_field))
-        if changed is None or changed > unchanged_since:
+        if changed is None or changed > after:
             return True
         # A record that was never changed may have a time of change from before its creation, such as the year 1.
         created = parse(record.get(self.created_field))
-        return created is not None and created > unchanged_since
-
-    def probe(self, client: PylonClient, config: Config) -> None:
-        """Ask for one record."""
-        limit = {"limit": 1} if self.endpoint.paging is Paging.QUERY else {}
-        client.request(self.endpoint, query={**self.query, **limit})
+        return created is not None and created > after

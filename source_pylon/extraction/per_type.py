@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from source_pylon.api import errors
 from source_pylon.api.client import PylonClient
 from source_pylon.config import Config
-from source_pylon.extraction.stream import EndpointStream, Event, KeyGuard, Page, SyncContext
+from source_pylon.extraction.stream import EndpointStream, KeyGuard, Page, SyncContext
 
 logger = logging.getLogger("airbyte")
 
@@ -31,7 +31,7 @@ class PerTypeStream(EndpointStream):
     def types(self, config: Config) -> Sequence[str]:
         """Return the types to read."""
 
-    def events(self, context: SyncContext, guard: KeyGuard, cursor: datetime | None) -> Iterator[Event]:
+    def pages(self, context: SyncContext, guard: KeyGuard, after: datetime | None) -> Iterator[Page]:
         """Read one type after the other."""
         types = list(dict.fromkeys(self.types(context.config)))
         if not types:
@@ -74,6 +74,6 @@ class PerTypeStream(EndpointStream):
         for kind in self.types(config):
             ids, query = self._arguments(kind)
             try:
-                client.request(self.endpoint, *ids, query={"limit": 1, **query})
+                next(client.pages(self.endpoint, *ids, query=query, limit=1), None)
             except errors.NotFound as refusal:
                 raise self._explain(kind, refusal) from refusal

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,10 +22,10 @@ the wait, each small result would be emitted by itself, which costs as much as f
 class Turn:
     """The place of one item in the order of results."""
 
-    __slots__ = ("_schedule", "error", "is_done", "item", "result", "weight")
+    __slots__ = ("_prefetch", "error", "is_done", "item", "result", "weight")
 
-    def __init__(self, schedule: _Schedule, item: object) -> None:
-        self._schedule = schedule
+    def __init__(self, prefetch: Prefetch[Any, Any], item: object) -> None:
+        self._prefetch = prefetch
         self.item = item
         self.result: object = None
         self.error: BaseException | None = None
@@ -39,77 +39,7 @@ class Turn:
         One item at a time may, and only while the waiting results are within their budget. The item that the caller is
         waiting for is always let through, so reading never deadlocks.
         """
-        self._schedule.wait_for_large(self)
-
-
-class _Schedule:
-    """The items that have been started but whose results have not been used, in order."""
-
-    def __init__(self, max_items: int, max_bytes: int) -> None:
-        self._max_items = max_items
-        self._max_bytes = max_bytes
-        self._changed = threading.Condition()
-        self._turns: deque[Turn] = deque()
-        self._held = 0
-        self._large: Turn | None = None
-        self._large_waiting = 0
-
-    def has_room(self) -> bool:
-        return len(self._turns) < (1 if self._held > self._max_bytes else self._max_items)
-
-    def begin(self, item: object) -> Turn:
-        turn = Turn(self, item)
-        with self._changed:
-            self._turns.append(turn)
-        return turn
-
-    def head(self) -> Turn | None:
-        return self._turns[0] if self._turns else None
-
-    def wait_for(self, turn: Turn, timeout: float | None) -> bool:
-        """Block until a turn is done or the timeout expires; return whether it is done."""
-        if turn.is_done:
-            return True
-        with self._changed:
-            return self._changed.wait_for(lambda: turn.is_done, timeout)
-
-    def wait_for_large(self, turn: Turn) -> None:
-        with self._changed:
-            self._large_waiting += 1
-            self._changed.wait_for(lambda: turn not in self._turns or self._may_be_large(turn))
-            self._large_waiting -= 1
-            self._large = turn
-
-    def _may_be_large(self, turn: Turn) -> bool:
-        if self._large is not None:
-            return self._large is turn
-        return self._held <= self._max_bytes or self._turns[0] is turn
-
-    def made(self, turn: Turn) -> None:
-        with self._changed:
-            turn.is_done = True
-            self._held += turn.weight
-            self._end_large(turn)
-            if self._large_waiting or (self._turns and self._turns[0] is turn):
-                self._changed.notify_all()
-
-    def used(self) -> None:
-        with self._changed:
-            turn = self._turns.popleft()
-            self._held -= turn.weight
-            self._end_large(turn)
-            if self._large_waiting:
-                self._changed.notify_all()
-
-    def close(self) -> None:
-        with self._changed:
-            self._turns.clear()
-            self._large = None
-            self._changed.notify_all()
-
-    def _end_large(self, turn: Turn) -> None:
-        if self._large is turn:
-            self._large = None
+        self._prefetch.wait_for_large(self)
 
 
 class Threads:
@@ -161,24 +91,28 @@ class Prefetch(Generic[Item, Result]):
         """Fetch with `workers` threads. Items for which `needs_thread` is false are handled by the caller's thread."""
         self._fetch = fetch
         self._needs_thread = needs_thread
-        self._workers = workers
+        self._max_items = 2 * workers
         self._max_bytes = max_bytes
-        self._make_threads = make_threads
+        self._threads = make_threads(workers, self._make)
+        self._changed = threading.Condition()
+        self._turns: deque[Turn] = deque()
+        """Items that have been started but whose results have not been used, in order."""
+        self._held = 0
+        self._large: Turn | None = None
+        self._large_waiting = 0
 
     def results(self, items: Iterable[Item]) -> Iterator[Result | None]:
-        """Yield the results in order, and None whenever the next one is not ready.
+        """Yield the results in order, and None whenever the next one is not ready. For one call only.
 
         Items are taken from `items` only as they are needed. An exception from `fetch` is raised in the item's place,
         one from `items` after all earlier results. When the caller stops early, no further item is started.
         """
-        schedule = _Schedule(2 * self._workers, self._max_bytes)
-        threads = self._make_threads(self._workers, lambda turn: self._make(turn, schedule))
         source = iter(items)
         failure: Exception | None = None
         is_exhausted = False
         try:
             while True:
-                while not is_exhausted and schedule.has_room():
+                while not is_exhausted and self._has_room():
                     try:
                         item = next(source)
                     except StopIteration:
@@ -186,35 +120,81 @@ class Prefetch(Generic[Item, Result]):
                     except Exception as error:
                         is_exhausted, failure = True, error
                     else:
-                        turn = schedule.begin(item)
-                        if self._needs_thread(item):
-                            threads.run(turn)
-                        else:
-                            self._make(turn, schedule)
-                head = schedule.head()
-                if head is None:
+                        self._begin(item)
+                if not self._turns:
                     break
-                threads.expect(head)
-                if not schedule.wait_for(head, _PATIENCE):
+                head = self._turns[0]
+                self._threads.expect(head)
+                if not self._is_done_within(head, _PATIENCE):
                     yield None
-                    schedule.wait_for(head, None)
+                    self._is_done_within(head, None)
                 if head.error is not None:
                     raise head.error
                 yield head.result  # type: ignore[misc]
                 # Do not keep a large result alive while waiting for the next one.
                 head.result = None
-                schedule.used()
+                self._drop_first()
         finally:
-            schedule.close()
-            threads.stop()
+            with self._changed:
+                self._turns.clear()
+                self._large = None
+                self._changed.notify_all()
+            self._threads.stop()
         if failure is not None:
             raise failure
 
-    def _make(self, turn: Turn, schedule: _Schedule) -> None:
+    def _has_room(self) -> bool:
+        return len(self._turns) < (1 if self._held > self._max_bytes else self._max_items)
+
+    def _begin(self, item: Item) -> None:
+        turn = Turn(self, item)
+        with self._changed:
+            self._turns.append(turn)
+        if self._needs_thread(item):
+            self._threads.run(turn)
+        else:
+            self._make(turn)
+
+    def _make(self, turn: Turn) -> None:
         try:
             turn.result = self._fetch(turn.item, turn)  # type: ignore[arg-type]
         except BaseException as error:
             turn.error = error
-        finally:
-            turn.item = None
-            schedule.made(turn)
+        turn.item = None
+        with self._changed:
+            turn.is_done = True
+            self._held += turn.weight
+            self._end_large(turn)
+            if self._large_waiting or (self._turns and self._turns[0] is turn):
+                self._changed.notify_all()
+
+    def _is_done_within(self, turn: Turn, timeout: float | None) -> bool:
+        if turn.is_done:
+            return True
+        with self._changed:
+            return self._changed.wait_for(lambda: turn.is_done, timeout)
+
+    def _drop_first(self) -> None:
+        with self._changed:
+            turn = self._turns.popleft()
+            self._held -= turn.weight
+            self._end_large(turn)
+            if self._large_waiting:
+                self._changed.notify_all()
+
+    def wait_for_large(self, turn: Turn) -> None:
+        """Block until `turn` may hold a large response; see `Turn.wait`."""
+        with self._changed:
+            self._large_waiting += 1
+            self._changed.wait_for(lambda: turn not in self._turns or self._may_be_large(turn))
+            self._large_waiting -= 1
+            self._large = turn
+
+    def _may_be_large(self, turn: Turn) -> bool:
+        if self._large is not None:
+            return self._large is turn
+        return self._held <= self._max_bytes or self._turns[0] is turn
+
+    def _end_large(self, turn: Turn) -> None:
+        if self._large is turn:
+            self._large = None

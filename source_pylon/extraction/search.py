@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from source_pylon.api.client import PylonClient
-from source_pylon.config import Config
-from source_pylon.extraction.stream import Checkpoint, EndpointStream, Event, KeyGuard, Page, SyncContext
+from source_pylon.extraction.stream import EndpointStream, KeyGuard, Page, SyncContext
 from source_pylon.extraction.time_windows import TimeWindow, time_filter, windows_after
-from source_pylon.timestamps import parse, render
+from source_pylon.timestamps import parse
 
 logger = logging.getLogger("airbyte")
 
@@ -23,25 +21,22 @@ class SearchStream(EndpointStream):
     those with a start date, search one time window after the other.
     """
 
-    def events(self, context: SyncContext, guard: KeyGuard, cursor: datetime | None) -> Iterator[Event]:
+    def pages(self, context: SyncContext, guard: KeyGuard, after: datetime | None) -> Iterator[Page | datetime]:
         """Read one time window after the other; the state advances after each."""
         if self.cursor_field is None:
             yield from self._read_unfiltered(context, guard)
             return
-        after = self.read_after(context, cursor)
         if after is None:
-            yield from self._pages(context, guard, {})
+            yield from self._matches(context, guard, {})
             return
         for window in windows_after(after, context.safe_horizon(), context.timing.search_window):
             yield from self._read_window(context, guard, window)
-            if window.until is not None and not guard.missing:
-                # A lookback does not move the state back.
-                reached = max(window.until, cursor or window.until)
-                yield Checkpoint(self.name, {self.cursor_field: render(reached)})
+            if window.until is not None:
+                yield window.until
 
     def _read_unfiltered(self, context: SyncContext, guard: KeyGuard) -> Iterator[Page]:
         count = 0
-        for page in self._pages(context, guard, {}):
+        for page in self._matches(context, guard, {}):
             count += len(page.records)
             yield page
         if count + guard.missing == self.endpoint.page_size:
@@ -53,7 +48,7 @@ class SearchStream(EndpointStream):
 
     def _read_window(self, context: SyncContext, guard: KeyGuard, window: TimeWindow) -> Iterator[Page]:
         assert self.cursor_field is not None
-        for page in self._pages(context, guard, {"filter": time_filter(self.cursor_field, window)}):
+        for page in self._matches(context, guard, {"filter": time_filter(self.cursor_field, window)}):
             moments = [parse(record.get(self.cursor_field)) for record in page.records]
             if any(moment and window.is_far_from(moment) for moment in moments):
                 context.warn_once(
@@ -68,10 +63,6 @@ class SearchStream(EndpointStream):
             if records:
                 yield Page(self.name, records)
 
-    def _pages(self, context: SyncContext, guard: KeyGuard, body: dict[str, Any]) -> Iterator[Page]:
+    def _matches(self, context: SyncContext, guard: KeyGuard, body: dict[str, Any]) -> Iterator[Page]:
         for page in context.client.pages(self.endpoint, body=body, key=guard.key):
             yield Page(self.name, self.transformed(guard.keep(page)))
-
-    def probe(self, client: PylonClient, config: Config) -> None:
-        """Ask for one record."""
-        client.request(self.endpoint, body={"limit": 1})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
@@ -181,20 +181,27 @@ class EndpointStream(Stream):
         """The one endpoint."""
         return (self.endpoint,)
 
+    def probe(self, client: PylonClient, config: Config) -> None:
+        """Request one record, or all where the endpoint takes no limit."""
+        next(client.pages(self.endpoint, limit=1), None)
+
     def lookback(self, config: Config) -> timedelta:
         """Return how far before its cursor a sync starts to read."""
         return timedelta(0)
 
     @abstractmethod
-    def events(self, context: SyncContext, guard: KeyGuard, cursor: datetime | None) -> Iterator[Event]:
-        """Read everything that is newer than `cursor`, or all if it is None. The last checkpoint is made by `read`."""
+    def pages(self, context: SyncContext, guard: KeyGuard, after: datetime | None) -> Iterator[Page | datetime]:
+        """Read everything that is newer than `after`, or all if it is None.
+
+        A time that is yielded among the pages says that everything up to it was read; the end of the stream needs none.
+        """
 
     def read(self, context: SyncContext, state: State | None) -> Iterator[Event]:
         """Read the stream; at its end, the state advances unless a record came without its primary key."""
         cursor = read_cursor(self.name, self.cursor_field, state) if self.cursor_field else None
         if cursor is not None and is_in_future(context, self.name, cursor):
             return
-        since = context.config.start if self.begins_at_start_date else None
+        start = since = context.config.start if self.begins_at_start_date else None
         if cursor is not None and self.begins_at_start_date:
             read_since = parse_cursor((state or {}).get(START_DATE))
             if read_since is not None and (since is None or since < read_since):
@@ -203,19 +210,22 @@ class EndpointStream(Stream):
             elif since is None or since <= cursor:
                 # Otherwise what lies between the state and the start date is skipped, and the state has to say so.
                 since = read_since
-        covered = {START_DATE: render(since)} if since else {}
         guard = KeyGuard(self.primary_key)
-        for event in self.events(context, guard, cursor):
-            yield replace(event, state={**event.state, **covered}) if isinstance(event, Checkpoint) else event
+        after = lookback_start(start, cursor, context.safe_horizon(), self.lookback(context.config))
+        for found in self.pages(context, guard, after):
+            if isinstance(found, Page):
+                yield found
+            elif not guard.missing:
+                # A lookback does not move the state back.
+                yield self._checkpoint(max(found, cursor or found), since)
         guard.raise_if_missing()
         if self.cursor_field:
-            reached = render(next_cursor(context.safe_horizon(), cursor))
-            yield Checkpoint(self.name, {self.cursor_field: reached, **covered})
+            yield self._checkpoint(next_cursor(context.safe_horizon(), cursor), since)
 
-    def read_after(self, context: SyncContext, cursor: datetime | None) -> datetime | None:
-        """Return the time after which to read, with lookback and start date; None for everything."""
-        start = context.config.start if self.begins_at_start_date else None
-        return lookback_start(start, cursor, context.safe_horizon(), self.lookback(context.config))
+    def _checkpoint(self, reached: datetime, since: datetime | None) -> Checkpoint:
+        assert self.cursor_field is not None
+        covered = {START_DATE: render(since)} if since else {}
+        return Checkpoint(self.name, {self.cursor_field: render(reached), **covered})
 
 
 @dataclass(frozen=True)

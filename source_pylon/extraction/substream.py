@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
-from source_pylon.api import errors, responses
+from source_pylon.api import errors
 from source_pylon.api.client import PylonClient
-from source_pylon.api.endpoints import Endpoint, Paging
+from source_pylon.api.endpoints import Endpoint
 from source_pylon.config import Config
 from source_pylon.extraction.prefetch import Prefetch, Turn
-from source_pylon.extraction.stream import (
-    EndpointStream,
-    Event,
-    KeyGuard,
-    Page,
-    Record,
-    SyncContext,
-    missing_primary_key,
-)
+from source_pylon.extraction.stream import EndpointStream, KeyGuard, Page, Record, SyncContext
 from source_pylon.timestamps import SECOND, parse, render
 
 _PARENTS_AHEAD = 4
@@ -51,9 +44,8 @@ class SubStream(EndpointStream):
         """The list of parents, and the list of one parent's records."""
         return (self.parents, self.endpoint)
 
-    def events(self, context: SyncContext, guard: KeyGuard, cursor: datetime | None) -> Iterator[Event]:
+    def pages(self, context: SyncContext, guard: KeyGuard, after: datetime | None) -> Iterator[Page]:
         """Read the records of one parent after the other; the state advances when all have been read."""
-        after = self.read_after(context, cursor)
         parent_guard = KeyGuard(("id",))
         parents = (parent for page in self.parent_pages(context, after) for parent in parent_guard.keep(page))
         # Only the first page of a parent is read ahead: a survey may have any number of responses.
@@ -61,8 +53,7 @@ class SubStream(EndpointStream):
         for opened in prefetch.results(parents):
             if opened is not None:
                 yield from self._read_parent(opened, guard, after)
-        if parent_guard.missing:
-            raise missing_primary_key(parent_guard.missing + guard.missing)
+        guard.missing += parent_guard.missing
 
     def _first_page(
         self, context: SyncContext, guard: KeyGuard, after: datetime | None, parent: Record, turn: Turn
@@ -106,10 +97,7 @@ class SubStream(EndpointStream):
 
     def probe(self, client: PylonClient, config: Config) -> None:
         """Request one record of the first parent."""
-        limit = {"limit": 1} if self.parents.paging is Paging.QUERY else {}
-        parents = responses.items(client.request(self.parents, query=limit))
-        for parent in parents[:1]:
-            try:
-                client.request(self.endpoint, str(parent.get("id")), query={"limit": 1})
-            except errors.NotFound:
-                return
+        for parent in next(client.pages(self.parents, limit=1), [])[:1]:
+            # The parent may have been deleted in the meantime.
+            with contextlib.suppress(errors.NotFound):
+                next(client.pages(self.endpoint, str(parent.get("id")), limit=1), None)

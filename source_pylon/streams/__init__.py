@@ -4,62 +4,58 @@ A new stream is one class in the module of its noun, and one line here.
 """
 
 from source_pylon.extraction.stream import Stream
-from source_pylon.streams.accounts import AccountActivities, AccountRelationships, Accounts, ActivityTypes
-from source_pylon.streams.audit_logs import AuditLogs
-from source_pylon.streams.call_recordings import CallRecordings
-from source_pylon.streams.contacts import Contacts
-from source_pylon.streams.custom_data import CustomFields, CustomObjects
-from source_pylon.streams.email_suppressions import EmailSuppressions
-from source_pylon.streams.feature_requests import FeatureRequests
-from source_pylon.streams.issue_messages import IssueMessages
-from source_pylon.streams.issue_settings import IssueStatuses, Tags, TicketForms
-from source_pylon.streams.issues import Conversations, Issues, Tickets
-from source_pylon.streams.knowledge_base import (
-    ArticleFeedbacks,
-    Articles,
-    Collections,
-    KnowledgeBases,
-    TrainingDataSources,
+from source_pylon.streams import (
+    accounts,
+    audit_logs,
+    call_recordings,
+    contacts,
+    custom_data,
+    email_suppressions,
+    feature_requests,
+    issue_messages,
+    issue_settings,
+    issues,
+    knowledge_base,
+    macros,
+    projects,
+    surveys,
+    users,
 )
-from source_pylon.streams.macros import MacroGroups, Macros
-from source_pylon.streams.projects import Milestones, Projects, TaskComments, Tasks, TaskStatuses
-from source_pylon.streams.surveys import SurveyResponses, Surveys
-from source_pylon.streams.users import Teams, UserRoles, Users
 
 STREAMS: tuple[Stream, ...] = (
-    Issues(),
-    Conversations(),
-    Tickets(),
-    CallRecordings(),
-    SurveyResponses(),
-    Contacts(),
-    Accounts(),
-    IssueMessages(),
-    ArticleFeedbacks(),
-    Surveys(),
-    Users(),
-    Teams(),
-    Tags(),
-    TicketForms(),
-    UserRoles(),
-    ActivityTypes(),
-    IssueStatuses(),
-    CustomFields(),
-    KnowledgeBases(),
-    Articles(),
-    Collections(),
-    Macros(),
-    MacroGroups(),
-    TrainingDataSources(),
-    Tasks(),
-    TaskStatuses(),
-    Projects(),
-    Milestones(),
-    FeatureRequests(),
-    EmailSuppressions(),
-    AuditLogs(),
-    CustomObjects(),
-    AccountRelationships(),
-    AccountActivities(),
-    TaskComments(),
+    issues.Issues(),
+    issues.Conversations(),
+    issues.Tickets(),
+    call_recordings.CallRecordings(),
+    surveys.SurveyResponses(),
+    contacts.Contacts(),
+    accounts.Accounts(),
+    issue_messages.IssueMessages(),
+    knowledge_base.ArticleFeedbacks(),
+    surveys.Surveys(),
+    users.Users(),
+    users.Teams(),
+    issue_settings.Tags(),
+    issue_settings.TicketForms(),
+    users.UserRoles(),
+    accounts.ActivityTypes(),
+    issue_settings.IssueStatuses(),
+    custom_data.CustomFields(),
+    knowledge_base.KnowledgeBases(),
+    knowledge_base.Articles(),
+    knowledge_base.Collections(),
+    macros.Macros(),
+    macros.MacroGroups(),
+    knowledge_base.TrainingDataSources(),
+    projects.Tasks(),
+    projects.TaskStatuses(),
+    projects.Projects(),
+    projects.Milestones(),
+    feature_requests.FeatureRequests(),
+    email_suppressions.EmailSuppressions(),
+    audit_logs.AuditLogs(),
+    custom_data.CustomObjects(),
+    accounts.AccountRelationships(),
+    accounts.AccountActivities(),
+    projects.TaskComments(),
 )

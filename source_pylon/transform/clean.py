@@ -10,6 +10,7 @@ checked by their length and two characters.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Mapping
@@ -153,47 +154,31 @@ def clean_text(text: str) -> str:
 
 def _dump(value: Any) -> tuple[bytes, bool]:
     """Return any value made of JSON's types as cleaned JSON, and whether it is complete (not nested too deeply)."""
-    written = bytearray()
     is_whole = True
-    depth = 0
-    # Bytes on the stack are finished JSON, because records contain none. The end of an open object stays on the stack.
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, bytes):
-            written += item
-            depth -= item in (b"}", b"]")
-        elif isinstance(item, (dict, list)) and item:
-            if depth == _MAX_DEPTH:
-                written += b"null"
-                is_whole = False
-                continue
-            depth += 1
-            if isinstance(item, dict):
-                written += b"{"
-                waiting.append(b"}")
-                fields = {clean_text(name): field for name, field in item.items()}
-                for number, (name, field) in enumerate(reversed(fields.items()), 1):
-                    waiting += (field, orjson.dumps(name) + b":")
-                    if number < len(fields):
-                        waiting.append(b",")
-            else:
-                written += b"["
-                waiting.append(b"]")
-                for number, element in enumerate(reversed(item), 1):
-                    waiting.append(element)
-                    if number < len(item):
-                        waiting.append(b",")
-        else:
-            written += _scalar(item)
-    return bytes(written), is_whole
 
+    def cleaned(value: Any, depth: int) -> Any:
+        nonlocal is_whole
+        if isinstance(value, str):
+            return clean_text(value)
+        if isinstance(value, int):
+            return value if value.bit_length() <= _MAX_INTEGER_BITS else None
+        if isinstance(value, float):
+            return value if isfinite(value) else None
+        if not value:
+            return value
+        if depth == _MAX_DEPTH:
+            is_whole = False
+            return None
+        # Not comprehensions: before Python 3.12, each would take a second level of recursion.
+        if isinstance(value, dict):
+            fields = {}
+            for name, field in value.items():
+                fields[clean_text(name)] = cleaned(field, depth + 1)
+            return fields
+        items = []
+        for item in value:
+            items.append(cleaned(item, depth + 1))  # noqa: PERF401
+        return items
 
-def _scalar(value: Any) -> bytes:
-    if isinstance(value, str):
-        return orjson.dumps(clean_text(value))
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value).encode() if value.bit_length() <= _MAX_INTEGER_BITS else b"null"
-    if isinstance(value, float) and not isfinite(value):
-        return b"null"
-    return orjson.dumps(value)
+    # orjson would refuse deep nesting and long integers.
+    return json.dumps(cleaned(value, 0), ensure_ascii=False, separators=(",", ":")).encode(), is_whole

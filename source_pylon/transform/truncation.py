@@ -85,16 +85,16 @@ def _say(what: str, cut: Iterable[str]) -> None:
         logger.warning(f"{what} exceeded {MAX_LINE_BYTES // 1_000_000} MB; truncated: {names}")
 
 
-def _lighten(record: Record, names: Iterable[str], excess: int) -> list[str]:
-    """Cut the largest of some fields until they take `excess` bytes less; return the names of those that were cut."""
-    sizes = {name: _bytes(record[name]) for name in names}
+def _lighten(container: Any, keys: Iterable[Any], excess: int) -> list[Any]:
+    """Cut the largest of some values of an object or a list until they take `excess` bytes less; return their keys."""
+    sizes = {key: _bytes(container[key]) for key in keys}
     cut = []
-    for name in sorted(sizes, key=lambda name: -sizes[name]):
+    for key in sorted(sizes, key=lambda key: -sizes[key]):
         if excess <= 0:
             break
-        record[name] = _lighter(record[name], excess)
-        excess -= sizes[name] - _bytes(record[name])
-        cut.append(name)
+        container[key] = _lighter(container[key], excess)
+        excess -= sizes[key] - _bytes(container[key])
+        cut.append(key)
     return cut
 
 
@@ -104,16 +104,10 @@ def _lighter(value: Any, excess: int) -> Any:
         return shortened(value, _bytes(value) - excess)
     if not isinstance(value, (dict, list)):
         return None
-    lighter: Any = value.copy()
-    sizes = {key: _bytes(value[key]) for key in (value if isinstance(value, dict) else range(len(value)))}
-    for key in sorted(sizes, key=lambda key: -sizes[key]):
-        if sizes[key] < _MIN_WORTH_CUTTING:
-            break
-        lighter[key] = _lighter(value[key], excess)
-        excess -= sizes[key] - _bytes(lighter[key])
-        if excess <= 0:
-            return lighter
-    return None
+    lighter = value.copy()
+    keys = value if isinstance(value, dict) else range(len(value))
+    _lighten(lighter, [key for key in keys if _bytes(value[key]) >= _MIN_WORTH_CUTTING], excess)
+    return lighter if _bytes(value) - _bytes(lighter) >= excess else None
 
 
 def _shorten(record: Record, names: Iterable[str]) -> list[str]:

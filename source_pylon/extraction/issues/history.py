@@ -67,22 +67,16 @@ class IssueHistory:
         """
         upper = before
         while since is None or upper > since:
-            lower = upper - (_MONTH if self._list_refused else self._range)
-            lower = max(lower, since) if since else lower
+            lower = max(upper - self._range, since) if since else upper - self._range
             found = 0
             try:
                 for page in self._range_pages(lower, upper):
                     found += len(page.issues)
                     yield page
-            except errors.Rejected:
+            except (errors.Rejected, errors.Forbidden, errors.NotFound) as refusal:
                 if found or self._list_refused:
                     raise
-                self._narrow()
-                continue
-            except (errors.Forbidden, errors.NotFound) as refusal:
-                if found or self._list_refused:
-                    raise
-                self._search_instead(refusal)
+                self._ask_otherwise(refusal)
                 continue
             yield HistoryPage([], lower)
             upper = lower
@@ -103,23 +97,17 @@ class IssueHistory:
             # A server that ignores the filter returns issues that have been read already.
             yield HistoryPage([issue for issue, moment in created if moment is not None and moment < before], None)
 
-    def _narrow(self) -> None:
-        if self._range > _MONTH:
-            self._range = _MONTH
-            logger.info(f"{ISSUE_LIST.key} refuses a range of a year. The history is read in months instead.")
-        else:
-            self._list_refused = True
-            logger.info(
-                f"Pylon refuses every request to {ISSUE_LIST.key}. "
-                f"The history is read through {ISSUE_SEARCH.key} instead."
-            )
-
-    def _search_instead(self, refusal: errors.PylonError) -> None:
-        self._list_refused = True
-        logger.info(
-            f"The token may not use {ISSUE_LIST.key} ({refusal.detail}). "
-            f"The history is read through {ISSUE_SEARCH.key}."
-        )
+    def _ask_otherwise(self, refusal: errors.PylonError) -> None:
+        """Continue with months instead of years, or with searches if the list itself cannot be used."""
+        reason = f"The token may not use {ISSUE_LIST.key} ({refusal.detail})"
+        if isinstance(refusal, errors.Rejected):
+            if self._range > _MONTH:
+                self._range = _MONTH
+                logger.info(f"{ISSUE_LIST.key} refuses a range of a year. The history is read in months instead.")
+                return
+            reason = f"Pylon refuses every request to {ISSUE_LIST.key}"
+        self._range, self._list_refused = _MONTH, True
+        logger.info(f"{reason}. The history is read through {ISSUE_SEARCH.key} instead.")
 
     def _range_pages(self, lower: datetime, upper: datetime) -> Iterator[HistoryPage]:
         """Yield the issues created from `lower` on, before `upper`, in whole seconds."""

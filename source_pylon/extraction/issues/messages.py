@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from source_pylon.api import errors, responses
@@ -59,14 +60,9 @@ class MessageReader:
     def can_read_another(self, issue_id: str) -> bool:
         """Whether the messages of some other issue can be read now: then it is not the endpoint that is broken."""
         try:
-            others = [other for other in self._others() if other != issue_id][:_OTHERS_TO_TRY_AFTER_RETRIES]
+            return self._reads_another(issue_id, (errors.PylonError,), _OTHERS_TO_TRY_AFTER_RETRIES)
         except errors.PylonError:
             return False
-        for other in others:
-            with contextlib.suppress(errors.PylonError):
-                self._client.request(MESSAGES, other, query={"limit": 1})
-                return True
-        return False
 
     def _note_readable(self, issue_id: str, asked: float) -> None:
         self._readable, self._readable_asked = issue_id, max(asked, self._readable_asked)
@@ -114,19 +110,21 @@ class MessageReader:
         refused = self._monotonic()
         with self._lock:
             # Only what was requested after the refusal counts: a permission may be withdrawn in between.
-            if self._readable_asked > refused:
-                return
-            for other in self._others():
-                if other == issue_id:
-                    continue
-                asked = self._monotonic()
-                try:
-                    self._client.request(MESSAGES, other, query={"limit": 1})
-                except _REFUSALS:
-                    continue
-                self._note_readable(other, asked)
+            if self._readable_asked > refused or self._reads_another(issue_id, _REFUSALS):
                 return
         raise refusal
+
+    def _reads_another(
+        self, issue_id: str, tolerated: tuple[type[errors.PylonError], ...], at_most: int | None = None
+    ) -> bool:
+        """Try the messages of other issues until those of one can be read; `tolerated` errors lead to the next one."""
+        for other in islice((other for other in self._others() if other != issue_id), at_most):
+            asked = self._monotonic()
+            with contextlib.suppress(*tolerated):
+                self._client.request(MESSAGES, other, query={"limit": 1})
+                self._note_readable(other, asked)
+                return True
+        return False
 
     def _others(self) -> Iterator[str]:
         if self._readable:

@@ -79,36 +79,32 @@ class IssuePasses:
     def _retry_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
         """Yield the issues that earlier syncs could not read."""
         for issue_id in dict.fromkeys(issue_id for recipient in self._recipients for issue_id in recipient.unread):
+            concerned = [recipient for recipient in self._recipients if issue_id in recipient.unread]
             try:
-                issue = self._context.client.request(ISSUE, issue_id).get("data")
+                issue = self._issue(issue_id)
             except (*ISSUE_ERRORS, *_ISSUE_REFUSALS) as error:
                 is_gone = self._is_gone(issue_id, error)
-                for recipient in self._recipients:
+                for recipient in concerned:
                     if is_gone:
                         recipient.forget(issue_id)
-                    elif issue_id in recipient.unread:
+                    else:
                         recipient.keep_unread(issue_id, error)
                 continue
-            yield from self._retried(issue_id, issue)
+            # Pylon may answer with the issue that it was merged into, which has the messages of both.
+            is_merged = str(issue["id"]) != issue_id
+            for recipient in concerned:
+                if is_merged or not recipient.stream.accepts(ListedIssue.of(issue)):
+                    # Merged, or its type was changed in the meantime.
+                    recipient.forget(issue_id)
+            yield from self._wanted([issue], concerned, Recipient.take_change if is_merged else Recipient.take_retry)
 
-    def _retried(self, issue_id: str, issue: object) -> Iterator[WantedIssue]:
-        """Yield what Pylon answered for an issue that earlier syncs could not read."""
-        if not isinstance(issue, dict) or not issue.get("id"):
-            for recipient in self._recipients:
-                if issue_id in recipient.unread:
-                    recipient.keep_unread(issue_id, _no_issue())
-            return
-        # Pylon may answer with the issue that it was merged into, which has the messages of both.
-        is_merged = str(issue["id"]) != issue_id
-        merged_for = [recipient for recipient in self._recipients if issue_id in recipient.unread]
-        for recipient in self._recipients:
-            if is_merged or not recipient.stream.accepts(ListedIssue.of(issue)):
-                # Merged, or its type was changed in the meantime.
-                recipient.forget(issue_id)
-        if is_merged:
-            yield from self._wanted([issue], merged_for, Recipient.take_change)
-        else:
-            yield from self._wanted([issue], self._recipients, Recipient.take_retry)
+    def _issue(self, issue_id: str) -> Record:
+        issue = self._context.client.request(ISSUE, issue_id).get("data")
+        if isinstance(issue, dict) and issue.get("id"):
+            return issue
+        raise errors.InvalidResponse(
+            f"{ISSUE.key} returned no issue. If this happens again, report it to Pylon's support.", ISSUE.key
+        )
 
     def _is_gone(self, issue_id: str, error: errors.PylonError) -> bool:
         if isinstance(error, errors.Rejected) and self._messages.is_gone(issue_id):
@@ -118,20 +114,31 @@ class IssuePasses:
 
     def _change_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
         """Yield issues that were created, updated, or got a message since the state, oldest window first."""
-        after = self._changes_after()
-        if not after:
-            return
-        # Streams without a state get these issues too; their history skips them, so no messages are read twice.
-        first_syncs = [recipient for recipient in self._recipients if recipient.cursor is None]
+        if after := self._changes_after():
+            # Streams without a state get these issues too; their history skips them, so no messages are read twice.
+            first_syncs = [recipient for recipient in self._recipients if recipient.cursor is None]
+            yield from self._changed(after, IssueCursor.after_changes, others=first_syncs)
+
+    def _changed(
+        self,
+        after: Mapping[Recipient, datetime],
+        advance: Callable[..., IssueCursor],
+        others: Sequence[Recipient] = (),
+        created_before: datetime | None = None,
+    ) -> Iterator[WantedIssue | CursorUpdate]:
+        """Yield the issues that changed after the time of each recipient; those for any of them also for `others`.
+
+        `advance` moves a cursor to the end of a window.
+        """
         horizon = self._context.safe_horizon()
-        for window, pages in self._changes.windows(min(after.values()), horizon, after.values()):
+        for window, pages in self._changes.windows(min(after.values()), horizon, after.values(), created_before):
             active = [recipient for recipient in after if after[recipient] <= window.after]
             for page in pages:
-                yield from self._wanted(page, [*active, *first_syncs], Recipient.take_change)
-            until = self._context.safe_horizon()
-            if window.until is not None:
-                until = min(until, window.until)
-            yield self._cursor_update(active, partial(IssueCursor.after_changes, until=until))
+                # Whether the bound on the creation is inclusive is not documented; the list holds that moment.
+                issues = (issue for issue in page if not created_before or not _created_since(issue, created_before))
+                yield from self._wanted(issues, [*active, *others], Recipient.take_change)
+            until = min(self._context.safe_horizon(), window.until or END)
+            yield self._cursor_update(active, partial(advance, until=until))
 
     def _changes_after(self) -> dict[Recipient, datetime]:
         lookback = timedelta(days=self._context.config.issues_lookback_days)
@@ -187,19 +194,15 @@ class IssuePasses:
 
     def _older_activity_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
         """Issues created before the end of the history, at the start date or earlier, that have been active since."""
-        for floor, group in _by_floor(self._recipients).items():
+        groups: dict[datetime, dict[Recipient, datetime]] = {}
+        for recipient in self._recipients:
+            if older := recipient.older_activity:
+                floor, since = older
+                groups.setdefault(floor, {})[recipient] = since
+        for floor, group in groups.items():
             if self._history.newest_before(floor) is not None:
                 after = {recipient: since - TICK for recipient, since in group.items()}
-                for window, pages in self._changes.windows(
-                    min(after.values()), self._context.safe_horizon(), after.values(), created_before=floor
-                ):
-                    active = [recipient for recipient in group if after[recipient] <= window.after]
-                    for page in pages:
-                        # Whether the bound on the creation is inclusive is not documented; the list holds that moment.
-                        older = [issue for issue in page if not _created_since(issue, floor)]
-                        yield from self._wanted(older, active, Recipient.take_change)
-                    if window.until is not None:
-                        yield self._cursor_update(active, partial(IssueCursor.after_older_activity, until=window.until))
+                yield from self._changed(after, IssueCursor.after_older_activity, created_before=floor)
             yield self._cursor_update(group, partial(IssueCursor.after_older_activity, until=END))
 
     def _wanted(
@@ -227,12 +230,6 @@ class IssuePasses:
         return CursorUpdate([(recipient, cursor) for recipient, cursor in moved if cursor is not None])
 
 
-def _no_issue() -> errors.InvalidResponse:
-    return errors.InvalidResponse(
-        f"{ISSUE.key} returned no issue. If this happens again, report it to Pylon's support.", ISSUE.key
-    )
-
-
 def _oldest(issues: Sequence[Record], back_to: datetime) -> datetime | None:
     """Return the moment from which on everything has been listed once these issues, a part of a page, are emitted."""
     created = [moment for issue in issues if (moment := parse(issue.get("created_at"))) is not None]
@@ -242,15 +239,3 @@ def _oldest(issues: Sequence[Record], back_to: datetime) -> datetime | None:
 def _created_since(issue: Record, moment: datetime) -> bool:
     created = parse(issue.get("created_at"))
     return created is not None and created >= moment
-
-
-def _by_floor(recipients: Sequence[Recipient]) -> Mapping[datetime, dict[Recipient, datetime]]:
-    """Group the streams that still want older, active issues by the moment before which those were created."""
-    groups: dict[datetime, dict[Recipient, datetime]] = {}
-    for recipient in recipients:
-        cursor = recipient.cursor
-        if cursor is None or cursor.history_read_back_to is None or not recipient.wants_older_activity:
-            continue
-        floor = cursor.history_read_back_to
-        groups.setdefault(floor, {})[recipient] = cursor.older_activity_read_until or floor
-    return groups

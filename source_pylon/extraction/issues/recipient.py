@@ -74,12 +74,16 @@ class Recipient:
         return back_to is None or back_to > (self.start or BEGINNING)
 
     @property
-    def wants_older_activity(self) -> bool:
-        """Whether the history ends at a start date, and older issues that have been active since are still to come."""
+    def older_activity(self) -> tuple[datetime, datetime] | None:
+        """The end of the history and the time up to which the activity of older issues has been read.
+
+        None unless the history ends at a start date, and older issues that have been active since are still to come.
+        """
         cursor = self.cursor
-        if cursor is None or self.start is None or self.wants_history:
-            return False
-        return cursor.history_read_back_to != BEGINNING and cursor.older_activity_read_until != END
+        if cursor is None or self.start is None or self.wants_history or cursor.older_activity_read_until == END:
+            return None
+        floor = cursor.history_read_back_to
+        return None if floor is None or floor == BEGINNING else (floor, cursor.older_activity_read_until or floor)
 
     # --- its cursor ---------------------------------------------------------------------------------------------------
 
