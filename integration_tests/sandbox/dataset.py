@@ -29,7 +29,7 @@ KINDS = {
     "CustomActivity": "account_activities",
     "CustomFieldDefinition": "custom_fields",
     "EmailSuppression": "email_suppressions",
-    "FeatureRequest": "feature_requests",
+    "FeatureRequestSearchResult": "feature_requests",
     "Follower": "followers",
     "Issue": "issues",
     "IssueStatus": "issue_statuses",
@@ -359,10 +359,9 @@ class Dataset:
         return {"macro_group_id": self._id("macro_groups", new.number)}
 
     def _feature_requests(self, new: Draft) -> Record:
-        evidence = {"id": text.identity(new.number, "evidence"), "account_id": self._id("accounts", new.number)}
-        evidence |= {"source_type": "issue", "created_at": shown(new.created)}
         status = ("new", "in_progress", "closed", "archived")[new.number % 4]
-        return {"request_status": status, "evidence": [evidence], "evidence_count": 1}
+        account = self._id("accounts", new.number)
+        return {"request_status": status, "account_ids": [account] if account else [], "evidence_count": 1}
 
     def _account_relationships(self, new: Draft) -> Record:
         return {"child_account_id": new.parent, "parent_account_id": self._id("accounts", new.number)}

@@ -17,14 +17,12 @@ import orjson
 from aiohttp import web
 
 from integration_tests.sandbox.answers import Answers
-from integration_tests.sandbox.arguments import checked, read_body
 from integration_tests.sandbox.clock import SandboxClock, millis
-from integration_tests.sandbox.errors import ApiError, not_found
 from integration_tests.sandbox.evolve import Change, evolve
 from integration_tests.sandbox.faults import Faults, Reply, Seen
 from integration_tests.sandbox.limits import DEFAULT_TABLE, Limiter
 from integration_tests.sandbox.mutations import MutableStore
-from integration_tests.sandbox.operations import Operation, read_operations
+from integration_tests.sandbox.operations import ApiError, not_found, read_operations
 from integration_tests.sandbox.options import Behaviour, Size
 from integration_tests.sandbox.server import Server, send
 
@@ -34,9 +32,6 @@ if TYPE_CHECKING:
 REGIONS = ("us", "eu")
 EVOLVE = "/_sandbox/evolve"
 """`POST` with `{"seed": 1, "n": 100}` and no token makes changes from another process; Pylon has no such path."""
-
-Found = tuple[Operation, dict[str, str]]
-"""An operation and the parameters in its path."""
 
 
 class Sandbox:
@@ -98,6 +93,9 @@ class Sandbox:
         self._region = region
         self._forbidden: set[str] = set()
         self._answers = Answers(self.store)
+        self._router = web.UrlDispatcher()
+        for operation in self.operations.values():
+            self._router.add_route(operation.method, operation.path, self._handle)
         self._port = port
 
     def __enter__(self) -> Self:
@@ -145,61 +143,57 @@ class Sandbox:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
         if request.path == EVOLVE:
-            return web.json_response(self.evolve(**{"seed": 0, "n": 1, **read_body(raw)}))
-        token_error = self._token_error(request)
-        found = self.operations.match(request.method, request.path)
+            return web.json_response(self.evolve(**{"seed": 0, "n": 1, **(_json_object(raw) or {})}))
+        route = await self._router.resolve(request)
+        found = route.http_exception is None and route.route.resource
+        template = f"{request.method} {found.canonical if found else request.path}"
         seen = Seen(
             monotonic=time.monotonic(),
             method=request.method,
-            template=found[0].template if found else f"{request.method} {request.path}",
+            template=template,
             path=request.path,
-            params=found[1] if found else {},
+            params=dict(route) if found else {},
             query=dict(request.query),
-            body=_body_of(raw),
-            token_ok=token_error is None,
+            body=_json_object(raw),
+            token_ok=self._token_error(request) is None,
         )
         self.log.append(seen)
         if self.latency:
             await asyncio.sleep(self.latency)
         actions = self.faults.meeting(seen)
         instead = next((action.instead for action in actions if action.instead is not None), None)
-        reply = instead(seen) if instead else self._reply(request, raw, found, token_error)
+        reply = instead(seen) if instead else self._reply(request, seen, raw, route.http_exception)
         for action in actions:
             if action.after is not None:
                 reply = action.after(reply)
         return await send(request, seen, reply, {"Date": self.clock.http_date()})
 
-    def _reply(self, request: web.Request, raw: bytes, found: Found | None, token_error: ApiError | None) -> Reply:
+    def _reply(self, request: web.Request, seen: Seen, raw: bytes, unrouted: web.HTTPException | None) -> Reply:
         request_id = secrets.token_hex(8)
         headers = {"Content-Type": "application/json"}
         try:
-            if token_error is not None:
+            if token_error := self._token_error(request):
                 raise token_error
-            if found is None:
-                if self.operations.knows_path(request.path):
+            if unrouted is not None:
+                if unrouted.status == 405:
                     raise ApiError(405, f"method {request.method} is not allowed", "method_not_allowed")
                 raise not_found("endpoint")
-            wait = self.limiter.wait(found[0].template)
+            wait = self.limiter.wait(seen.template)
             if wait > 0:
                 headers["X-Retry-After"] = self.limiter.header(wait)
                 raise ApiError(429, "rate limit exceeded", "rate_limited")
-            answer = self._answer(*found, request, raw)
+            if seen.template in self._forbidden:
+                raise ApiError(403, "the token may not do this", "permission_denied")
+            operation = self.operations[seen.template]
+            arguments, unknown = operation.read(seen.query, raw)
+            self.unknown_keys.update(f"{seen.template} {key}" for key in unknown)
+            answer = self._answers.answer(operation, seen.params, arguments)
         except ApiError as error:
             envelope: dict[str, Any] = {"errors": [error.text], "request_id": request_id}
             if error.code is not None:
                 envelope["code"] = error.code
             return Reply(error.status, orjson.dumps(envelope), headers)
         return Reply(200, answer + b',"request_id":"' + request_id.encode() + b'"}', headers)
-
-    def _answer(self, operation: Operation, params: dict[str, str], request: web.Request, raw: bytes) -> bytes:
-        def note(key: str) -> None:
-            self.unknown_keys[f"{operation.template} {key}"] += 1
-
-        if operation.template in self._forbidden:
-            raise ApiError(403, "the token may not do this", "permission_denied")
-        body = None if operation.body is None else read_body(raw)
-        arguments = checked(operation, request.query, body, note)
-        return self._answers.answer(operation, params, arguments, lambda key: note(f"body:{key}"))
 
     def _token_error(self, request: web.Request) -> ApiError | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -213,8 +207,9 @@ class Sandbox:
         return None
 
 
-def _body_of(raw: bytes) -> dict[str, Any] | None:
+def _json_object(raw: bytes) -> dict[str, Any] | None:
     try:
-        return read_body(raw) if raw else None
-    except ApiError:
+        parsed = orjson.loads(raw)
+    except orjson.JSONDecodeError:
         return None
+    return parsed if isinstance(parsed, dict) else None

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from integration_tests.sandbox.operations import Operation, Operations
+from integration_tests.sandbox.operations import Operation
 
 
 class HasTemplate(Protocol):
@@ -52,7 +52,11 @@ class Limiter:
     """
 
     def __init__(
-        self, operations: Operations, limits: str | Mapping[str, int] | None, minute: float = 60.0, taken: float = 0.0
+        self,
+        operations: Mapping[str, Operation],
+        limits: str | Mapping[str, int] | None,
+        minute: float = 60.0,
+        taken: float = 0.0,
     ) -> None:
         self.minute = minute
         self.taken = taken

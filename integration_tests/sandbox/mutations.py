@@ -11,8 +11,8 @@ from typing import Any
 from integration_tests.sandbox import text
 from integration_tests.sandbox.clock import HOUR, SECOND, millis, shown
 from integration_tests.sandbox.dataset import blank, version_of
-from integration_tests.sandbox.errors import not_found
 from integration_tests.sandbox.issues import Message, Record, activity, compose
+from integration_tests.sandbox.operations import not_found
 from integration_tests.sandbox.store import Store
 from integration_tests.sandbox.versions import Version, merged
 

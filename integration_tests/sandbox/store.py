@@ -15,8 +15,8 @@ import orjson
 from integration_tests.sandbox import text
 from integration_tests.sandbox.clock import SECOND, SandboxClock
 from integration_tests.sandbox.dataset import KINDS, PARENTS, Dataset
-from integration_tests.sandbox.errors import not_found
 from integration_tests.sandbox.issues import Message
+from integration_tests.sandbox.operations import not_found
 from integration_tests.sandbox.options import Behaviour, Size
 from integration_tests.sandbox.versions import Collection, Version, View
 
@@ -142,9 +142,3 @@ class Store:
         """The id of the issue with the long thread, if the size asked for one."""
         index = self.dataset.issues.long_thread
         return None if index is None else self.dataset.issues.id(index)
-
-    def custom_field_slugs(self, kind: str) -> frozenset[str]:
-        """The slugs of custom fields by which objects of a kind can be filtered."""
-        object_type = kind.removesuffix("s")
-        records = (version.record() for version in self.collection("custom_fields").newest_first())
-        return frozenset(record["slug"] for record in records if record["object_type"] == object_type)
