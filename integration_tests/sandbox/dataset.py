@@ -103,20 +103,11 @@ _FIXED = {"issue_statuses": STATES, "task_statuses": TASK_STATES, "custom_fields
 """Kinds with a fixed number of objects."""
 
 
-def version_of(
-    kind: str, key: Key, record: Record, parent: str | None = None, known: dict[str, int] | None = None
-) -> Version:
-    """The version of any record but an issue's.
-
-    Searches know milliseconds that records do not show: the `known` ones of a time that has not changed, or else those
-    of the record's creation.
-    """
-    times = {}
-    for name in times_of(kind):
-        if isinstance(record.get(name), str):
-            exact = (known or {}).get(name, -1)
-            times[name] = exact if shown(exact) == record[name] else int(parse(record[name])) + key[0] % SECOND
-    return Version(key, encode(record), times, parent=parent)
+def version_of(kind: str, key: Key, record: Record, parent: str | None = None) -> Version:
+    """The version of any record but an issue's. Its times have the milliseconds of its creation, which stay hidden."""
+    times = {name: record[name] for name in times_of(kind) if isinstance(record.get(name), str)}
+    exact = {name: int(parse(moment)) + key[0] % SECOND for name, moment in times.items()}
+    return Version(key, encode(record), exact, parent=parent)
 
 
 def blank(kind: str) -> Record:

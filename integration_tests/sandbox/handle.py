@@ -21,10 +21,10 @@ from integration_tests.sandbox.clock import SandboxClock, millis
 from integration_tests.sandbox.evolve import Change, evolve
 from integration_tests.sandbox.faults import Faults, Reply, Seen
 from integration_tests.sandbox.limits import DEFAULT_TABLE, Limiter
-from integration_tests.sandbox.mutations import MutableStore
 from integration_tests.sandbox.operations import ApiError, not_found, read_operations
 from integration_tests.sandbox.options import Behaviour, Size
 from integration_tests.sandbox.server import Server, send
+from integration_tests.sandbox.store import Store
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -72,7 +72,7 @@ class Sandbox:
         self.other_region_token = f"pylon_sandbox_{other}_{seed}"
         self.tokens = {self.token: region, self.other_region_token: other}
         self.clock = clock or SandboxClock()
-        self.store = MutableStore(
+        self.store = Store(
             self.clock,
             seed=seed,
             size=size or Size(),
