@@ -24,6 +24,7 @@ from integration_tests.sandbox.clock import parse, precise, shown
 from integration_tests.sandbox.dataset import KINDS, models
 from integration_tests.sandbox.filters import MAX_DEPTH
 from integration_tests.sandbox.operations import read_operations
+from integration_tests.support.faults import add_long_thread
 
 SEARCH = "POST /issues/search"
 MESSAGES = "GET /issues/{id}/messages"
@@ -377,8 +378,8 @@ def test_a_body_that_is_no_json_object_is_refused(shared: Client) -> None:
 
 
 def test_messages_come_oldest_first_whole_or_in_pages() -> None:
-    with Sandbox(size=Size(issues=9, long_thread=250), limits=None) as pylon:
-        client, issue = Client(pylon), pylon.store.long_thread_id
+    with Sandbox(size=Size(issues=9), limits=None) as pylon:
+        client, issue = Client(pylon), add_long_thread(pylon, 250)
         path = f"/issues/{issue}/messages"
         whole = client.get(path).json()
         assert len(whole["data"]) == 250

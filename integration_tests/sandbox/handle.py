@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -146,38 +147,35 @@ class Sandbox:
             return web.json_response(self.evolve(**{"seed": 0, "n": 1, **(_json_object(raw) or {})}))
         route = await self._router.resolve(request)
         found = route.http_exception is None and route.route.resource
-        template = f"{request.method} {found.canonical if found else request.path}"
+        token_error = self._token_error(request)
         seen = Seen(
             monotonic=time.monotonic(),
             method=request.method,
-            template=template,
+            template=f"{request.method} {found.canonical if found else request.path}",
             path=request.path,
             params=dict(route) if found else {},
             query=dict(request.query),
             body=_json_object(raw),
-            token_ok=self._token_error(request) is None,
+            token_ok=token_error is None,
         )
         self.log.append(seen)
         if self.latency:
             await asyncio.sleep(self.latency)
         actions = self.faults.meeting(seen)
         instead = next((action.instead for action in actions if action.instead is not None), None)
-        reply = instead(seen) if instead else self._reply(request, seen, raw, route.http_exception)
+        refusal = token_error or _unrouted(route.http_exception)
+        reply = instead(seen) if instead else self._reply(seen, raw, refusal)
         for action in actions:
             if action.after is not None:
                 reply = action.after(reply)
-        return await send(request, seen, reply, {"Date": self.clock.http_date()})
+        return await send(request, seen, reply, {"Date": format_datetime(self.clock.now(), usegmt=True)})
 
-    def _reply(self, request: web.Request, seen: Seen, raw: bytes, unrouted: web.HTTPException | None) -> Reply:
+    def _reply(self, seen: Seen, raw: bytes, refusal: ApiError | None) -> Reply:
         request_id = secrets.token_hex(8)
         headers = {"Content-Type": "application/json"}
         try:
-            if token_error := self._token_error(request):
-                raise token_error
-            if unrouted is not None:
-                if unrouted.status == 405:
-                    raise ApiError(405, f"method {request.method} is not allowed", "method_not_allowed")
-                raise not_found("endpoint")
+            if refusal is not None:
+                raise refusal
             wait = self.limiter.wait(seen.template)
             if wait > 0:
                 headers["X-Retry-After"] = self.limiter.header(wait)
@@ -205,6 +203,12 @@ class Sandbox:
         if region != self._region:
             return ApiError(401, "the API token belongs to another region", "wrong_region_token")
         return None
+
+
+def _unrouted(error: web.HTTPException | None) -> ApiError | None:
+    if error is not None and error.status == 405:
+        return ApiError(405, "the path has other methods", "method_not_allowed")
+    return not_found("endpoint") if error else None
 
 
 def _json_object(raw: bytes) -> dict[str, Any] | None:

@@ -84,33 +84,21 @@ class IssueFactory:
         self._rng = Random()
         self._templates = [template(usepylon.Issue, number) for number in range(TEMPLATES)]
 
-    @property
-    def long_thread(self) -> int | None:
-        """The number of the issue with the long thread; None if there is none."""
-        return len(self.created) // 2 if self._size.long_thread and self.created else None
-
     def id(self, index: int) -> str:
         """The id of an issue by its number in the data set."""
         return text.identity(self._seed, "issues", index)
 
     def version(self, index: int) -> Version:
-        """An issue as it was at the end of the hioutline."""
+        """An issue as it was at the end of the history."""
         outline, rng = self._outline(index), self._rng
         record = self._record(rng, index, outline)
         last = activity(outline.messages, self._behaviour.private_in_record)
         record["latest_message_time"] = None if last is None else shown(last)
         if rng.random() < self._behaviour.irregular:
             self._roughen(record, rng)
-        return self.wrap(record, outline.created, outline.updated, outline.messages, index)
+        return self.wrap(record, outline.created, outline.updated, outline.messages)
 
-    def wrap(
-        self,
-        record: Record,
-        created: int,
-        updated: int,
-        messages: Messages,
-        origin: int = -1,
-    ) -> Version:
+    def wrap(self, record: Record, created: int, updated: int, messages: Messages) -> Version:
         """The version of an issue's record; searches know milliseconds that the record does not show."""
         times = {"created_at": created, "updated_at": updated}
         last = activity(messages, self._behaviour.private_counts)
@@ -122,7 +110,7 @@ class IssueFactory:
             times["resolved_at"] = int(parse(record["resolution_time"])) + created % SECOND
         kind = record.get("type")
         kind = kind.lower() if kind else None
-        return Version((created, record["id"]), encode(record), times, kind=kind, origin=origin)
+        return Version((created, record["id"]), encode(record), times, kind=kind)
 
     def thread(self, index: int) -> list[Message]:
         """The messages of an issue by its number in the data set, oldest first: the same each time."""
@@ -170,9 +158,6 @@ class IssueFactory:
         return Outline(created, max(updated, last), messages)
 
     def _messages(self, rng: Random, created: int, ceiling: int, index: int) -> list[Planned]:
-        if index == self.long_thread:
-            step = max(1, (ceiling - created) // (self._size.long_thread + 1))
-            return [Planned(created + n * step, n % 7 == 3, 0) for n in range(self._size.long_thread)]
         draw = rng.random()
         in_burst = self._size.same_second and self._burst - HOUR <= created < self._burst
         if draw < 0.15 and not in_burst:

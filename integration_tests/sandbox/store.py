@@ -7,8 +7,7 @@ import re
 import secrets
 import threading
 from bisect import insort
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -29,18 +28,6 @@ _LARGE = 200
 _PRIVATE = ("threads", "task_comments")
 """Kinds whose records may hold something private."""
 _MARKER = re.compile(re.escape(text.PRIVATE) + "[0-9a-f]{16}")
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    # Making a data set creates no garbage, but scanning a million new objects for some takes half the time.
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def sign(raw: bytes) -> bytes:
@@ -88,8 +75,10 @@ class Store:
         """The collection of one kind of object, which is made when it is first asked for."""
         with self.lock:
             if kind not in self._collections:
-                with _without_collector():
-                    self._collections[kind] = Collection(self.dataset.versions(kind))
+                # Making a data set creates no garbage, but scanning a million new objects for some takes half the time.
+                gc.disable()
+                self._collections[kind] = Collection(self.dataset.versions(kind))
+                gc.enable()
             return self._collections[kind]
 
     def search_view(self, kind: str) -> View:
@@ -112,11 +101,10 @@ class Store:
 
     def thread(self, issue_id: str) -> list[Message]:
         """The messages of an issue as stored, oldest first; raises ApiError (404) if there is no such issue."""
-        version = self.get("issues", issue_id)
+        issue = self.get("issues", issue_id)
         known = self._threads.get(issue_id)
-        if known is not None:
-            return known
-        return self.dataset.issues.thread(version.origin) if version.origin >= 0 else []
+        # Whatever was not changed since is made anew; issues are numbered in the order in which they were made.
+        return self.dataset.issues.thread(issue.record()["number"] - 1) if known is None else known
 
     def messages(self, issue_id: str) -> list[dict[str, Any]]:
         """The messages of an issue as the API shows them now, oldest first."""
@@ -141,12 +129,6 @@ class Store:
         with self.lock:
             hidden = [version.raw.decode() for kind in _PRIVATE for version in self.collection(kind).newest_first()]
             return self.markers.union(self.dataset.issues.markers(), *map(_MARKER.findall, hidden))
-
-    @property
-    def long_thread_id(self) -> str | None:
-        """The id of the issue with the long thread, if the size asked for one."""
-        index = self.dataset.issues.long_thread
-        return None if index is None else self.dataset.issues.id(index)
 
     def add_issue(self, *, at: datetime | None = None, **fields: Any) -> str:
         """Adds an issue without messages and returns its id."""

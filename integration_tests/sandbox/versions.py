@@ -33,8 +33,7 @@ class Version:
 
     `times` holds, in the server's hidden milliseconds, every time that a search can filter on, under the filter's
     name. `kind` is an issue's type in lower case. `parent` is the id (or slug) of what the object belongs to.
-    `raw` is the record as JSON, with placeholders where a signature stands. `origin` is an issue's number in the
-    generated data set, -1 for one that was added later.
+    `raw` is the record as JSON, with placeholders where a signature stands.
     """
 
     key: Key
@@ -42,7 +41,6 @@ class Version:
     times: dict[str, int]
     kind: str | None = None
     parent: str | None = None
-    origin: int = -1
 
     @property
     def id(self) -> str:
