@@ -125,7 +125,7 @@ def test_every_field_and_operator_of_a_filter_that_is_sent_is_declared(requests_
         for leaf in leaves((seen.body or {})["filter"])
     }
     for key, field, operator in sent:
-        assert operator in OPERATIONS[key].filterable[field].operators, (key, field)
+        assert operator in OPERATIONS[key].filterable[field], (key, field)
     assert {key for key, _, _ in sent} == {
         f"POST /{name}/search"
         for name in ("issues", "call-recordings", "tasks", "projects", "milestones", "audit-logs")

@@ -849,7 +849,7 @@ def test_faults_change_answers_on_their_way(client: Client) -> None:
     assert client.get("/me").headers["Location"] == "http://elsewhere.invalid/"
     add(Fault("GET /me", faults.too_many({"Retry-After": "text"})))
     assert client.get("/me").headers["Retry-After"] == "text"
-    add(Fault(MESSAGES, faults.empty(403)))
+    add(Fault(MESSAGES, faults.status(403, b"", content_type="text/html")))
     assert client.get("/issues/x/messages").content == b""
 
 

@@ -62,7 +62,7 @@ class Answers:
         cursor = arguments.get("cursor")
         page, more = cursors.page(
             view.order,
-            None if cursor is None else cursors.decode(cursor, collection.known),
+            None if cursor is None else cursors.decode(cursor, collection.ids),
             arguments.get("limit"),
             lambda key: all(matches(view.versions[key[1]]) for matches in conditions),
             # Lists of children that have no pages are sorted by creation, oldest first.

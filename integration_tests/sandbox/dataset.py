@@ -94,8 +94,8 @@ def times_of(kind: str) -> frozenset[str]:
         name
         for operation in read_operations().values()
         if KINDS.get(operation.model.__name__) == kind
-        for name, known in operation.filterable.items()
-        if "time_range" in known.operators
+        for name, operators in operation.filterable.items()
+        if "time_range" in operators
     ) | {"submitted_at", "happened_at"}
 
 

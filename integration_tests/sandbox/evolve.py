@@ -40,7 +40,7 @@ def _pick(store: Store, rng: Random, kind: str) -> str | None:
     collection = store.collection(kind)
     # Picks from the ids in order of arrival: the order of creation times would depend on how fast the clock ticks.
     while collection.live.versions:
-        identity = collection.ids[rng.randrange(len(collection.ids))]
+        identity = rng.choice(list(collection.ids))
         if identity in collection.live.versions:
             return identity
     return None

@@ -125,11 +125,6 @@ def status(
     return Action(instead=lambda seen: reply)
 
 
-def empty(code: int) -> Action:
-    """Answers with a status and an empty body of type HTML."""
-    return status(code, b"", content_type="text/html")
-
-
 def html(code: int = 200) -> Action:
     """Answers with a web page, as a proxy in between does."""
     page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in</body></html>"

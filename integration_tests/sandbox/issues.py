@@ -199,7 +199,7 @@ class IssueFactory:
         resolved = shown(updated) if closed else None
         slack = {"channel_id": f"C{index % 50:08d}", "message_ts": f"{created / 1000:.6f}", "workspace_id": "T00000001"}
         group = self._group_of(index)
-        is_group = group == index
+        is_group, teams = group == index, self._size.others
         return {
             **self._templates[index % TEMPLATES],
             "id": identity,
@@ -212,12 +212,10 @@ class IssueFactory:
             "type": "conversation" if draw() < 0.6 else "ticket",
             "created_at": shown(created),
             "updated_at": shown(updated),
-            "account": _account(self._seed, int(draw() * self._size.accounts)) if self._size.accounts else None,
+            "account": self._account(int(draw() * self._size.accounts)) if self._size.accounts else None,
             "requester": self._person(rng, "contacts", self._size.contacts),
             "assignee": self._person(rng, "users", self._size.users) if draw() < 0.8 else None,
-            "team": {"id": _identity(self._seed, "teams", int(draw() * self._size.others))}
-            if self._size.others
-            else None,
+            "team": {"id": _identity(self._seed, "teams", int(draw() * teams))} if teams else None,
             "tags": [TAGS[int(draw() * len(TAGS))]] if draw() < 0.4 else None,
             "custom_fields": _custom_fields(rng),
             "attachment_urls": self._attachments(identity, outline),
@@ -255,6 +253,9 @@ class IssueFactory:
         if record["latest_message_time"] is None and draw < 0.5:
             del record["latest_message_time"]
 
+    def _account(self, number: int) -> Record:
+        return {"id": _identity(self._seed, "accounts", number), "external_ids": text.external_ids(number)}
+
     def _person(self, rng: Random, kind: str, count: int) -> Record | None:
         if not count:
             return None
@@ -290,9 +291,8 @@ class IssueFactory:
     def _author(self, rng: Random, marker: str | None) -> Record:
         draw = rng.random()
         by_user = marker is not None or draw < 0.4
-        person = self._person(
-            rng, *(("users", self._size.users or 1) if by_user else ("contacts", self._size.contacts or 1))
-        )
+        kind = "users" if by_user else "contacts"
+        person = self._person(rng, kind, getattr(self._size, kind) or 1)
         # Posts by bots carry a user, too.
         bot = by_user and draw < 0.1
         name = f"Workflow Bot {marker or ''}".strip() if bot else text.NAMES[int(draw * 1000) % len(text.NAMES)]
@@ -345,8 +345,3 @@ def _custom_fields(rng: Random) -> Record:
 @lru_cache(maxsize=65_536)
 def _identity(seed: int, kind: str, number: int) -> str:
     return text.identity(seed, kind, number)
-
-
-@lru_cache(maxsize=65_536)
-def _account(seed: int, number: int) -> Record:
-    return {"id": text.identity(seed, "accounts", number), "external_ids": text.external_ids(number)}

@@ -32,7 +32,6 @@ _CALLS = re.compile(r"\*\*Rate limit:\*\* (\d+) requests per minute")
 _FILTERABLE = re.compile(r"^ *`(\w+)` \| (.*) \|$", re.MULTILINE)
 _ALIAS = "A `{type}` of"
 """Begins the filters of another object that shares the path of custom objects."""
-_VALUES = re.compile(r"(?<!Standard )`(\w+)` values are ((?:`\w+`(?:, and | and |, )?)+)")
 _DEFAULT = re.compile(r"Defaults to (\d+)")
 _BOUNDS = (
     (re.compile(r"between (\d+) and (\d+)"), 0, 0),
@@ -67,26 +66,20 @@ class Limit(NamedTuple):
     default: int | None
 
 
-class Filterable(NamedTuple):
-    """A field that a search can filter on; `values` are the only ones allowed, empty where any will do."""
-
-    operators: frozenset[str]
-    values: tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class Operation:
     """One endpoint: what it accepts and the shape of what it answers.
 
-    `arguments` is the model of its query string (GET) or body (POST), with times in milliseconds. `model` is the SDK's
-    model of a record, `many` tells a list from a single object. `calls` is the rate limit in calls per minute.
+    `arguments` is the model of its query string (GET) or body (POST), with times in milliseconds. `filterable`
+    holds the operators of each field that a search can filter on. `model` is the SDK's model of a record, `many` tells
+    a list from a single object. `calls` is the rate limit in calls per minute.
     """
 
     method: str
     path: str
     arguments: type[pydantic.BaseModel]
     limit: Limit | None
-    filterable: dict[str, Filterable]
+    filterable: dict[str, frozenset[str]]
     calls: int
     model: type[pydantic.BaseModel]
     many: bool
@@ -225,10 +218,6 @@ def _limit(text: str) -> Limit:
     raise ValueError(f"no bounds in the description of a limit: {description!r}")
 
 
-def _filterable(text: str) -> dict[str, Filterable]:
-    own = text.partition(_ALIAS)[0]
-    values = {name: tuple(re.findall(r"`(\w+)`", listed)) for name, listed in _VALUES.findall(own)}
-    return {
-        name: Filterable(frozenset(re.findall(r"`(\w+)`", operators)), values.get(name, ()))
-        for name, operators in _FILTERABLE.findall(own)
-    }
+def _filterable(text: str) -> dict[str, frozenset[str]]:
+    fields = _FILTERABLE.findall(text.partition(_ALIAS)[0])
+    return {name: frozenset(re.findall(r"`(\w+)`", operators)) for name, operators in fields}

@@ -94,7 +94,7 @@ class Store:
 
     def issue(self, reference: str) -> Version:
         """An issue by its id or its number; raises ApiError (404) if there is none."""
-        ids = self.collection("issues").ids
+        ids = list(self.collection("issues").ids)
         # Issues are numbered in the order in which they came.
         known_number = reference.isdecimal() and 0 < int(reference) <= len(ids)
         return self.get("issues", ids[int(reference) - 1] if known_number else reference)

@@ -84,15 +84,12 @@ class Collection:
     def __init__(self, versions: list[Version]) -> None:
         self.live = View(versions)
         self.searchable = View(versions)
-        self.ids = [version.id for version in versions]
-        self.known = set(self.ids)
+        self.ids = {version.id: None for version in versions}
         self._pending: deque[tuple[int, str, Version | None]] = deque()
 
     def put(self, version: Version, visible_at: int) -> None:
         """Adds or replaces an object; searches show it from `visible_at` on."""
-        if version.id not in self.known:
-            self.ids.append(version.id)
-            self.known.add(version.id)
+        self.ids[version.id] = None
         self.live.put(version)
         self._pending.append((visible_at, version.id, version))
 
