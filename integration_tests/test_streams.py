@@ -20,7 +20,7 @@ from integration_tests.support.expected import (
     type_of,
     without_signatures,
 )
-from integration_tests.support.faults import LIST, MESSAGES
+from integration_tests.support.faults import LIST, MESSAGES, add_long_thread
 
 ISSUES = 2_200
 
@@ -247,9 +247,8 @@ def test_a_stream_without_issues_costs_no_request_beside_another() -> None:
 
 
 def test_a_thread_of_many_messages_comes_whole() -> None:
-    with Sandbox(size=Size(issues=30, long_thread=2_500), limits=None) as sandbox:
-        issue = sandbox.store.long_thread_id
-        assert issue is not None
+    with Sandbox(size=Size(issues=30), limits=None) as sandbox:
+        issue = add_long_thread(sandbox, 2_500)
         (record,) = [item for item in read(sandbox, ["issues"]).records("issues") if item["id"] == issue]
         assert [m["id"] for m in record["messages"]] == [m["id"] for m in public_messages(sandbox, issue)]
 

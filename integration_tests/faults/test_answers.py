@@ -14,7 +14,6 @@ from integration_tests.sandbox import Fault, Sandbox, Size, cursors
 from integration_tests.sandbox.faults import (
     Action,
     Reply,
-    empty,
     gzipped,
     html,
     padded,
@@ -268,8 +267,11 @@ def test_an_issue_deleted_after_it_was_listed_is_left_out_and_counted(pylon: San
     assert run.said("1 issue", "deleted")
 
 
-@pytest.mark.parametrize("refusal", [status(403, {"errors": ["no"], "code": "permission_denied"}), empty(403)],
-                         ids=["json", "empty html"])  # fmt: skip
+@pytest.mark.parametrize(
+    "refusal",
+    [status(403, {"errors": ["no"], "code": "permission_denied"}), status(403, b"", content_type="text/html")],
+    ids=["json", "empty html"],
+)
 def test_an_issue_whose_messages_are_refused_is_emitted_without_them(pylon: Sandbox, refusal: Action) -> None:
     issue = some_issue(pylon)
     pylon.faults.add(Fault(MESSAGES, refusal, times=None, when=lambda seen: seen.params["id"] == issue))

@@ -22,7 +22,7 @@ from integration_tests.support.assertions import assert_failed, assert_green, as
 from integration_tests.support.connector import Files, Output, Record, config_for, configured_catalog
 from integration_tests.support.expected import ago, moment
 from integration_tests.support.fault_runs import FAULT_TIMING, fault_timing, read, start
-from integration_tests.support.faults import LIST, MESSAGES
+from integration_tests.support.faults import LIST, MESSAGES, add_long_thread
 from integration_tests.support.streaming_assertions import StreamingAssertions, lines_of
 from source_pylon.transform.html_to_text import html_to_text
 from source_pylon.transform.truncation import MAX_LINE_BYTES
@@ -176,12 +176,11 @@ def test_a_listing_that_breaks_off_amid_twenty_thousand_issues_of_one_moment_is_
 
 
 def test_an_issue_of_five_thousand_messages_is_whole_in_one_request() -> None:
-    with Sandbox(size=Size(issues=20, long_thread=5_000), limits=None, base_time=ago(hours=1)) as pylon:
+    with Sandbox(size=Size(issues=20), limits=None, base_time=ago(hours=1)) as pylon:
+        long = add_long_thread(pylon, 5_000)
         run = read(pylon, ("issues", "issue_messages"))
         assert_green(run, "issues", "issue_messages")
         assert_synced(pylon, run)
-        long = pylon.store.long_thread_id
-        assert long is not None
         public = [message for message in pylon.messages(long) if not message["is_private"]]
         assert 4_000 < len(public) < 5_000
         assert [seen.params["id"] for seen in pylon.log if seen.template == MESSAGES].count(long) == 1

@@ -7,9 +7,7 @@ points at `...:58Z`), so the two forms have a function each.
 from __future__ import annotations
 
 import re
-import time
 from datetime import datetime, timedelta, timezone
-from email.utils import format_datetime
 
 _EPOCH = datetime(1970, 1, 1)
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -62,7 +60,7 @@ class SandboxClock:
 
     def millis(self) -> int:
         """The time in milliseconds since 1970."""
-        return time.time_ns() // 1_000_000 + self._offset // timedelta(milliseconds=1)
+        return millis(self.now())
 
     def advance(self, by: timedelta) -> datetime:
         """Moves the clock forward and returns the new time; raises ValueError if asked to move back."""
@@ -70,7 +68,3 @@ class SandboxClock:
             raise ValueError("the sandbox's clock moves forward only")
         self._offset += by
         return self.now()
-
-    def http_date(self) -> str:
-        """The time as the value of a `Date` header."""
-        return format_datetime(self.now(), usegmt=True)

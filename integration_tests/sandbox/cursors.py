@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Sequence
 from itertools import islice
 
 from integration_tests.sandbox.clock import parse, precise
-from integration_tests.sandbox.errors import ApiError
+from integration_tests.sandbox.operations import ApiError
 from integration_tests.sandbox.versions import Key
 
 

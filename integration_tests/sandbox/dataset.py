@@ -29,7 +29,7 @@ KINDS = {
     "CustomActivity": "account_activities",
     "CustomFieldDefinition": "custom_fields",
     "EmailSuppression": "email_suppressions",
-    "FeatureRequest": "feature_requests",
+    "FeatureRequestSearchResult": "feature_requests",
     "Follower": "followers",
     "Issue": "issues",
     "IssueStatus": "issue_statuses",
@@ -94,8 +94,8 @@ def times_of(kind: str) -> frozenset[str]:
         name
         for operation in read_operations().values()
         if KINDS.get(operation.model.__name__) == kind
-        for name, known in operation.filterable.items()
-        if "time_range" in known.operators
+        for name, operators in operation.filterable.items()
+        if "time_range" in operators
     ) | {"submitted_at", "happened_at"}
 
 
@@ -103,20 +103,11 @@ _FIXED = {"issue_statuses": STATES, "task_statuses": TASK_STATES, "custom_fields
 """Kinds with a fixed number of objects."""
 
 
-def version_of(
-    kind: str, key: Key, record: Record, parent: str | None = None, known: dict[str, int] | None = None
-) -> Version:
-    """The version of any record but an issue's.
-
-    Searches know milliseconds that records do not show: the `known` ones of a time that has not changed, or else those
-    of the record's creation.
-    """
-    times = {}
-    for name in times_of(kind):
-        if isinstance(record.get(name), str):
-            exact = (known or {}).get(name, -1)
-            times[name] = exact if shown(exact) == record[name] else int(parse(record[name])) + key[0] % SECOND
-    return Version(key, encode(record), times, parent=parent)
+def version_of(kind: str, key: Key, record: Record, parent: str | None = None) -> Version:
+    """The version of any record but an issue's. Its times have the milliseconds of its creation, which stay hidden."""
+    times = {name: record[name] for name in times_of(kind) if isinstance(record.get(name), str)}
+    exact = {name: int(parse(moment)) + key[0] % SECOND for name, moment in times.items()}
+    return Version(key, encode(record), exact, parent=parent)
 
 
 def blank(kind: str) -> Record:
@@ -359,10 +350,9 @@ class Dataset:
         return {"macro_group_id": self._id("macro_groups", new.number)}
 
     def _feature_requests(self, new: Draft) -> Record:
-        evidence = {"id": text.identity(new.number, "evidence"), "account_id": self._id("accounts", new.number)}
-        evidence |= {"source_type": "issue", "created_at": shown(new.created)}
         status = ("new", "in_progress", "closed", "archived")[new.number % 4]
-        return {"request_status": status, "evidence": [evidence], "evidence_count": 1}
+        account = self._id("accounts", new.number)
+        return {"request_status": status, "account_ids": [account] if account else [], "evidence_count": 1}
 
     def _account_relationships(self, new: Draft) -> Record:
         return {"child_account_id": new.parent, "parent_account_id": self._id("accounts", new.number)}

@@ -7,7 +7,7 @@ from datetime import timedelta
 from random import Random
 from typing import NamedTuple
 
-from integration_tests.sandbox.mutations import MutableStore
+from integration_tests.sandbox.store import Store
 from integration_tests.sandbox.text import sentence
 
 
@@ -19,7 +19,7 @@ class Change(NamedTuple):
     id: str
 
 
-def evolve(store: MutableStore, seed: int, n: int, deletions: bool = True) -> list[Change]:
+def evolve(store: Store, seed: int, n: int, deletions: bool = True) -> list[Change]:
     """Makes `n` changes, the same for the same store and seed; `deletions` false leaves out what removes objects."""
     rng = Random(f"{store.seed}/evolve/{seed}")
     menu = {key: entry for key, entry in _MENU.items() if deletions or not key[0].startswith("delete")}
@@ -36,28 +36,28 @@ def evolve(store: MutableStore, seed: int, n: int, deletions: bool = True) -> li
     return changes
 
 
-def _pick(store: MutableStore, rng: Random, kind: str) -> str | None:
+def _pick(store: Store, rng: Random, kind: str) -> str | None:
     collection = store.collection(kind)
     # Picks from the ids in order of arrival: the order of creation times would depend on how fast the clock ticks.
     while collection.live.versions:
-        identity = collection.ids[rng.randrange(len(collection.ids))]
+        identity = rng.choice(list(collection.ids))
         if identity in collection.live.versions:
             return identity
     return None
 
 
-def _add_issue(store: MutableStore, rng: Random, _: str) -> str:
+def _add_issue(store: Store, rng: Random, _: str) -> str:
     issue = store.add_issue(type=rng.choice(["conversation", "ticket"]))
     for _message in range(rng.randrange(3)):
         store.add_message(issue, private=rng.random() < 0.2)
     return issue
 
 
-def _add_recording(store: MutableStore, rng: Random, _: str) -> str:
+def _add_recording(store: Store, rng: Random, _: str) -> str:
     return store.add_call_recording(start_time=store.clock.now() - timedelta(hours=rng.randrange(1, 96)))
 
 
-def _delete_message(store: MutableStore, rng: Random, issue: str) -> None:
+def _delete_message(store: Store, rng: Random, issue: str) -> None:
     # Only public messages: a client that listed the issue before could not tell that the files belonged to a note.
     public = [message.record["id"] for message in store.thread(issue) if not message.private]
     if public:
@@ -66,7 +66,7 @@ def _delete_message(store: MutableStore, rng: Random, issue: str) -> None:
         store.close_issue(issue)
 
 
-Make = Callable[[MutableStore, Random, str], str | None]
+Make = Callable[[Store, Random, str], str | None]
 
 _MENU: dict[tuple[str, str], tuple[int, Make]] = {
     ("add_message", "issues"): (30, lambda store, rng, id: store.add_message(id, files=int(rng.random() < 0.1))),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Any
@@ -33,10 +34,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer before it is sent; the last four fields disturb its transport.
+    """An answer before it is sent; the last three fields disturb its transport.
 
     delay: seconds before anything is sent. cut: the connection is reset after this share (0 to 1) of the body, before
-    the status line if 0. speed: bytes per second. silent: nothing is ever sent, the connection stays open.
+    the status line if 0. speed: bytes per second.
     """
 
     status: int
@@ -45,7 +46,6 @@ class Reply:
     delay: float = 0.0
     cut: float | None = None
     speed: float | None = None
-    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,6 @@ def status(
     return Action(instead=lambda seen: reply)
 
 
-def empty(code: int) -> Action:
-    """Answers with a status and an empty body of type HTML."""
-    return status(code, b"", content_type="text/html")
-
-
 def html(code: int = 200) -> Action:
     """Answers with a web page, as a proxy in between does."""
     page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in</body></html>"
@@ -184,7 +179,7 @@ def reset_in_body(share: float = 0.5) -> Action:
 
 def hang() -> Action:
     """Never answers; ends when the client leaves."""
-    return Action(instead=lambda seen: Reply(200, b"", silent=True))
+    return delay(timedelta(days=1).total_seconds())
 
 
 def slow(bytes_per_second: float) -> Action:

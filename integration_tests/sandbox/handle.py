@@ -11,22 +11,21 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
 
 from integration_tests.sandbox.answers import Answers
-from integration_tests.sandbox.arguments import checked, read_body
 from integration_tests.sandbox.clock import SandboxClock, millis
-from integration_tests.sandbox.errors import ApiError, not_found
 from integration_tests.sandbox.evolve import Change, evolve
 from integration_tests.sandbox.faults import Faults, Reply, Seen
 from integration_tests.sandbox.limits import DEFAULT_TABLE, Limiter
-from integration_tests.sandbox.mutations import MutableStore
-from integration_tests.sandbox.operations import Operation, read_operations
+from integration_tests.sandbox.operations import ApiError, not_found, read_operations
 from integration_tests.sandbox.options import Behaviour, Size
 from integration_tests.sandbox.server import Server, send
+from integration_tests.sandbox.store import Store
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
 REGIONS = ("us", "eu")
 EVOLVE = "/_sandbox/evolve"
 """`POST` with `{"seed": 1, "n": 100}` and no token makes changes from another process; Pylon has no such path."""
-
-Found = tuple[Operation, dict[str, str]]
-"""An operation and the parameters in its path."""
 
 
 class Sandbox:
@@ -77,7 +73,7 @@ class Sandbox:
         self.other_region_token = f"pylon_sandbox_{other}_{seed}"
         self.tokens = {self.token: region, self.other_region_token: other}
         self.clock = clock or SandboxClock()
-        self.store = MutableStore(
+        self.store = Store(
             self.clock,
             seed=seed,
             size=size or Size(),
@@ -98,6 +94,9 @@ class Sandbox:
         self._region = region
         self._forbidden: set[str] = set()
         self._answers = Answers(self.store)
+        self._router = web.UrlDispatcher()
+        for operation in self.operations.values():
+            self._router.add_route(operation.method, operation.path, self._handle)
         self._port = port
 
     def __enter__(self) -> Self:
@@ -145,17 +144,18 @@ class Sandbox:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
         if request.path == EVOLVE:
-            return web.json_response(self.evolve(**{"seed": 0, "n": 1, **read_body(raw)}))
+            return web.json_response(self.evolve(**{"seed": 0, "n": 1, **(_json_object(raw) or {})}))
+        route = await self._router.resolve(request)
+        found = route.http_exception is None and route.route.resource
         token_error = self._token_error(request)
-        found = self.operations.match(request.method, request.path)
         seen = Seen(
             monotonic=time.monotonic(),
             method=request.method,
-            template=found[0].template if found else f"{request.method} {request.path}",
+            template=f"{request.method} {found.canonical if found else request.path}",
             path=request.path,
-            params=found[1] if found else {},
+            params=dict(route) if found else {},
             query=dict(request.query),
-            body=_body_of(raw),
+            body=_json_object(raw),
             token_ok=token_error is None,
         )
         self.log.append(seen)
@@ -163,43 +163,35 @@ class Sandbox:
             await asyncio.sleep(self.latency)
         actions = self.faults.meeting(seen)
         instead = next((action.instead for action in actions if action.instead is not None), None)
-        reply = instead(seen) if instead else self._reply(request, raw, found, token_error)
+        refusal = token_error or _unrouted(route.http_exception)
+        reply = instead(seen) if instead else self._reply(seen, raw, refusal)
         for action in actions:
             if action.after is not None:
                 reply = action.after(reply)
-        return await send(request, seen, reply, {"Date": self.clock.http_date()})
+        return await send(request, seen, reply, {"Date": format_datetime(self.clock.now(), usegmt=True)})
 
-    def _reply(self, request: web.Request, raw: bytes, found: Found | None, token_error: ApiError | None) -> Reply:
+    def _reply(self, seen: Seen, raw: bytes, refusal: ApiError | None) -> Reply:
         request_id = secrets.token_hex(8)
         headers = {"Content-Type": "application/json"}
         try:
-            if token_error is not None:
-                raise token_error
-            if found is None:
-                if self.operations.knows_path(request.path):
-                    raise ApiError(405, f"method {request.method} is not allowed", "method_not_allowed")
-                raise not_found("endpoint")
-            wait = self.limiter.wait(found[0].template)
+            if refusal is not None:
+                raise refusal
+            wait = self.limiter.wait(seen.template)
             if wait > 0:
                 headers["X-Retry-After"] = self.limiter.header(wait)
                 raise ApiError(429, "rate limit exceeded", "rate_limited")
-            answer = self._answer(*found, request, raw)
+            if seen.template in self._forbidden:
+                raise ApiError(403, "the token may not do this", "permission_denied")
+            operation = self.operations[seen.template]
+            arguments, unknown = operation.read(seen.query, raw)
+            self.unknown_keys.update(f"{seen.template} {key}" for key in unknown)
+            answer = self._answers.answer(operation, seen.params, arguments)
         except ApiError as error:
             envelope: dict[str, Any] = {"errors": [error.text], "request_id": request_id}
             if error.code is not None:
                 envelope["code"] = error.code
             return Reply(error.status, orjson.dumps(envelope), headers)
         return Reply(200, answer + b',"request_id":"' + request_id.encode() + b'"}', headers)
-
-    def _answer(self, operation: Operation, params: dict[str, str], request: web.Request, raw: bytes) -> bytes:
-        def note(key: str) -> None:
-            self.unknown_keys[f"{operation.template} {key}"] += 1
-
-        if operation.template in self._forbidden:
-            raise ApiError(403, "the token may not do this", "permission_denied")
-        body = None if operation.body is None else read_body(raw)
-        arguments = checked(operation, request.query, body, note)
-        return self._answers.answer(operation, params, arguments, lambda key: note(f"body:{key}"))
 
     def _token_error(self, request: web.Request) -> ApiError | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -213,8 +205,15 @@ class Sandbox:
         return None
 
 
-def _body_of(raw: bytes) -> dict[str, Any] | None:
+def _unrouted(error: web.HTTPException | None) -> ApiError | None:
+    if error is not None and error.status == 405:
+        return ApiError(405, "the path has other methods", "method_not_allowed")
+    return not_found("endpoint") if error else None
+
+
+def _json_object(raw: bytes) -> dict[str, Any] | None:
     try:
-        return read_body(raw) if raw else None
-    except ApiError:
+        parsed = orjson.loads(raw)
+    except orjson.JSONDecodeError:
         return None
+    return parsed if isinstance(parsed, dict) else None

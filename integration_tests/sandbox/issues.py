@@ -84,33 +84,21 @@ class IssueFactory:
         self._rng = Random()
         self._templates = [template(usepylon.Issue, number) for number in range(TEMPLATES)]
 
-    @property
-    def long_thread(self) -> int | None:
-        """The number of the issue with the long thread; None if there is none."""
-        return len(self.created) // 2 if self._size.long_thread and self.created else None
-
     def id(self, index: int) -> str:
         """The id of an issue by its number in the data set."""
         return text.identity(self._seed, "issues", index)
 
     def version(self, index: int) -> Version:
-        """An issue as it was at the end of the hioutline."""
+        """An issue as it was at the end of the history."""
         outline, rng = self._outline(index), self._rng
         record = self._record(rng, index, outline)
         last = activity(outline.messages, self._behaviour.private_in_record)
         record["latest_message_time"] = None if last is None else shown(last)
         if rng.random() < self._behaviour.irregular:
             self._roughen(record, rng)
-        return self.wrap(record, outline.created, outline.updated, outline.messages, index)
+        return self.wrap(record, outline.created, outline.updated, outline.messages)
 
-    def wrap(
-        self,
-        record: Record,
-        created: int,
-        updated: int,
-        messages: Messages,
-        origin: int = -1,
-    ) -> Version:
+    def wrap(self, record: Record, created: int, updated: int, messages: Messages) -> Version:
         """The version of an issue's record; searches know milliseconds that the record does not show."""
         times = {"created_at": created, "updated_at": updated}
         last = activity(messages, self._behaviour.private_counts)
@@ -122,7 +110,7 @@ class IssueFactory:
             times["resolved_at"] = int(parse(record["resolution_time"])) + created % SECOND
         kind = record.get("type")
         kind = kind.lower() if kind else None
-        return Version((created, record["id"]), encode(record), times, kind=kind, origin=origin)
+        return Version((created, record["id"]), encode(record), times, kind=kind)
 
     def thread(self, index: int) -> list[Message]:
         """The messages of an issue by its number in the data set, oldest first: the same each time."""
@@ -170,9 +158,6 @@ class IssueFactory:
         return Outline(created, max(updated, last), messages)
 
     def _messages(self, rng: Random, created: int, ceiling: int, index: int) -> list[Planned]:
-        if index == self.long_thread:
-            step = max(1, (ceiling - created) // (self._size.long_thread + 1))
-            return [Planned(created + n * step, n % 7 == 3, 0) for n in range(self._size.long_thread)]
         draw = rng.random()
         in_burst = self._size.same_second and self._burst - HOUR <= created < self._burst
         if draw < 0.15 and not in_burst:
@@ -214,7 +199,7 @@ class IssueFactory:
         resolved = shown(updated) if closed else None
         slack = {"channel_id": f"C{index % 50:08d}", "message_ts": f"{created / 1000:.6f}", "workspace_id": "T00000001"}
         group = self._group_of(index)
-        is_group = group == index
+        is_group, teams = group == index, self._size.others
         return {
             **self._templates[index % TEMPLATES],
             "id": identity,
@@ -227,12 +212,10 @@ class IssueFactory:
             "type": "conversation" if draw() < 0.6 else "ticket",
             "created_at": shown(created),
             "updated_at": shown(updated),
-            "account": _account(self._seed, int(draw() * self._size.accounts)) if self._size.accounts else None,
+            "account": self._account(int(draw() * self._size.accounts)) if self._size.accounts else None,
             "requester": self._person(rng, "contacts", self._size.contacts),
             "assignee": self._person(rng, "users", self._size.users) if draw() < 0.8 else None,
-            "team": {"id": _identity(self._seed, "teams", int(draw() * self._size.others))}
-            if self._size.others
-            else None,
+            "team": {"id": _identity(self._seed, "teams", int(draw() * teams))} if teams else None,
             "tags": [TAGS[int(draw() * len(TAGS))]] if draw() < 0.4 else None,
             "custom_fields": _custom_fields(rng),
             "attachment_urls": self._attachments(identity, outline),
@@ -270,6 +253,9 @@ class IssueFactory:
         if record["latest_message_time"] is None and draw < 0.5:
             del record["latest_message_time"]
 
+    def _account(self, number: int) -> Record:
+        return {"id": _identity(self._seed, "accounts", number), "external_ids": text.external_ids(number)}
+
     def _person(self, rng: Random, kind: str, count: int) -> Record | None:
         if not count:
             return None
@@ -305,9 +291,8 @@ class IssueFactory:
     def _author(self, rng: Random, marker: str | None) -> Record:
         draw = rng.random()
         by_user = marker is not None or draw < 0.4
-        person = self._person(
-            rng, *(("users", self._size.users or 1) if by_user else ("contacts", self._size.contacts or 1))
-        )
+        kind = "users" if by_user else "contacts"
+        person = self._person(rng, kind, getattr(self._size, kind) or 1)
         # Posts by bots carry a user, too.
         bot = by_user and draw < 0.1
         name = f"Workflow Bot {marker or ''}".strip() if bot else text.NAMES[int(draw * 1000) % len(text.NAMES)]
@@ -360,8 +345,3 @@ def _custom_fields(rng: Random) -> Record:
 @lru_cache(maxsize=65_536)
 def _identity(seed: int, kind: str, number: int) -> str:
     return text.identity(seed, kind, number)
-
-
-@lru_cache(maxsize=65_536)
-def _account(seed: int, number: int) -> Record:
-    return {"id": text.identity(seed, "accounts", number), "external_ids": text.external_ids(number)}

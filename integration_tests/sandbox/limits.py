@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from integration_tests.sandbox.operations import Operation, Operations
+from integration_tests.sandbox.operations import Operation
 
 
 class HasTemplate(Protocol):
@@ -33,12 +33,11 @@ def calls_per_minute_july_2026(operation: HasTemplate) -> int:
     )
 
 
-def _october(operation: Operation) -> int:
-    """What the SDK of October 2026 says."""
-    return operation.calls
-
-
-TABLES: dict[str, Callable[[Operation], int]] = {"2026-07": calls_per_minute_july_2026, "2026-10": _october}
+TABLES: dict[str, Callable[[Operation], int]] = {
+    "2026-07": calls_per_minute_july_2026,
+    # What the SDK of October 2026 says.
+    "2026-10": lambda operation: operation.calls,
+}
 DEFAULT_TABLE = "2026-10"
 
 
@@ -48,41 +47,36 @@ class Limiter:
     `limits` names a table, or maps templates to calls per minute on top of the October table, or is None for no
     limits; anything else raises ValueError. `minute` is how many real seconds a minute of the limits lasts. `taken` is
     the share (0 to 1) of each limit that another client of the organisation uses up. Refused requests do not count.
-    Used from the server's thread; `set` and `taken` may be changed from any other.
+    Used from the server's thread; `calls`, `minute` and `taken` may be changed from any other.
     """
 
     def __init__(
-        self, operations: Operations, limits: str | Mapping[str, int] | None, minute: float = 60.0, taken: float = 0.0
+        self,
+        operations: Mapping[str, Operation],
+        limits: str | Mapping[str, int] | None,
+        minute: float = 60.0,
+        taken: float = 0.0,
     ) -> None:
         self.minute = minute
         self.taken = taken
-        self.calls: dict[str, int] = {}
         self._seen: dict[str, deque[float]] = {}
-        table = limits if isinstance(limits, str) else DEFAULT_TABLE
-        if table not in TABLES:
-            raise ValueError(f"no table of limits named {table!r}; there are {sorted(TABLES)}")
-        if limits is not None:
-            self.calls = {name: TABLES[table](operation) for name, operation in operations.items()}
-        for template, calls in ({} if limits is None or isinstance(limits, str) else limits).items():
-            self.set(template, calls)
-
-    def set(self, template: str, calls: int) -> None:
-        """Changes the limit of one endpoint (calls per minute), from now on."""
-        if self.calls and template not in self.calls:
-            raise ValueError(f"no endpoint {template!r}")
-        self.calls[template] = calls
+        table, own = (limits, {}) if isinstance(limits, str) else (DEFAULT_TABLE, limits or {})
+        if table not in TABLES or own.keys() - operations.keys():
+            raise ValueError(f"no table of limits or endpoint named {limits!r}; there are {sorted(TABLES)}")
+        calls = {} if limits is None else {name: TABLES[table](operation) for name, operation in operations.items()}
+        self.calls: dict[str, int] = {**calls, **own}
 
     def allowed(self, template: str) -> int | None:
         """How many calls per minute this client may make; None for any number."""
         calls = self.calls.get(template)
         return None if calls is None else max(1, math.floor(calls * (1 - self.taken)))
 
-    def wait(self, template: str, now: float | None = None) -> float:
+    def wait(self, template: str) -> float:
         """Take one call from the rate limit; returns 0 if it was granted, else the real seconds until one is free."""
         allowed = self.allowed(template)
         if allowed is None:
             return 0.0
-        now = time.monotonic() if now is None else now
+        now = time.monotonic()
         seen = self._seen.setdefault(template, deque())
         while seen and seen[0] <= now - self.minute:
             seen.popleft()

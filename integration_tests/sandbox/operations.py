@@ -1,4 +1,4 @@
-"""The read operations of Pylon's API as its official SDK declares them: paths, parameters, filters, limits, models.
+"""The read operations of Pylon's API as its official SDK declares them: paths, arguments, filters, limits, models.
 
 Everything is taken from the SDK's raw clients (signatures, docstrings, source), so that the sandbox can promise no more
 than the SDK does, and changes with the SDK's version.
@@ -7,20 +7,23 @@ than the SDK does, and changes with the SDK's version.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import importlib
 import inspect
+import operator
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import pydantic
 import usepylon
 
-_NOT_SERVED = ("/notebook-blocks/", "/themes/", "/survey-responses")
+from integration_tests.sandbox.clock import parse
+
+_NOT_SERVED = ("/notebook-blocks/", "/themes/", "/survey-responses", "feature-requests/{")
 """Operations that no stream needs."""
 
 _REQUEST = re.compile(r'httpx_client\.request\(\s*f?"([^"]+)",\s*method="(\w+)"')
@@ -29,7 +32,6 @@ _CALLS = re.compile(r"\*\*Rate limit:\*\* (\d+) requests per minute")
 _FILTERABLE = re.compile(r"^ *`(\w+)` \| (.*) \|$", re.MULTILINE)
 _ALIAS = "A `{type}` of"
 """Begins the filters of another object that shares the path of custom objects."""
-_VALUES = re.compile(r"(?<!Standard )`(\w+)` values are ((?:`\w+`(?:, and | and |, )?)+)")
 _DEFAULT = re.compile(r"Defaults to (\d+)")
 _BOUNDS = (
     (re.compile(r"between (\d+) and (\d+)"), 0, 0),
@@ -38,9 +40,25 @@ _BOUNDS = (
     (re.compile(r"()max (\d+)"), 1, 0),
 )
 
+Arguments = dict[str, Any]
 
-@dataclass(frozen=True)
-class Limit:
+
+class ApiError(Exception):
+    """A refusal: HTTP status, the text for `errors`, and the stable `code` where Pylon documents one."""
+
+    def __init__(self, status: int, text: str, code: str | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.code = code
+
+
+def not_found(what: str) -> ApiError:
+    """Return the error for an object or a path that does not exist."""
+    return ApiError(404, f"{what} not found", "not_found")
+
+
+class Limit(NamedTuple):
     """The bounds of a `limit` parameter, both allowed; `default` is None where leaving it out means everything."""
 
     lowest: int
@@ -49,39 +67,19 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A query parameter or a key of a body: its JSON type, whether it must be sent, the only values that it takes."""
-
-    name: str
-    type: str
-    required: bool
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Filterable:
-    """A field that a search can filter on; `values` are the only ones allowed, empty where any will do."""
-
-    operators: frozenset[str]
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Operation:
     """One endpoint: what it accepts and the shape of what it answers.
 
-    `query` and `body` hold the known parameters (`body` is None for a GET). `model` is the SDK's model of a record,
-    `many` tells a list from a single object. `calls` is the rate limit in calls per minute.
+    `arguments` is the model of its query string (GET) or body (POST), with times in milliseconds. `filterable`
+    holds the operators of each field that a search can filter on. `model` is the SDK's model of a record, `many` tells
+    a list from a single object. `calls` is the rate limit in calls per minute.
     """
 
     method: str
     path: str
-    pattern: re.Pattern[str]
-    query: dict[str, Parameter]
-    body: dict[str, Parameter] | None
+    arguments: type[pydantic.BaseModel]
     limit: Limit | None
-    filterable: dict[str, Filterable]
-    custom_fields: bool
+    filterable: dict[str, frozenset[str]]
     calls: int
     model: type[pydantic.BaseModel]
     many: bool
@@ -94,30 +92,47 @@ class Operation:
     @property
     def paginated(self) -> bool:
         """Whether the operation takes a cursor."""
-        return "cursor" in (self.query if self.body is None else self.body)
+        return "cursor" in self.arguments.model_fields
+
+    def read(self, query: Mapping[str, str], body: bytes) -> tuple[Arguments, list[str]]:
+        """Return the arguments of a request by name, and the keys that Pylon ignores because it does not know them.
+
+        Arguments that are null or empty count as left out. A `limit` of None means no limit. Raises ApiError (400).
+        """
+        try:
+            if self.method == "POST":
+                sent = self.arguments.model_validate_json(body.strip() or b"{}", strict=True)
+                unknown = [*(f"query:{name}" for name in query), *(f"body:{name}" for name in _unknown(sent))]
+            else:
+                sent = self.arguments.model_validate_strings({name: text for name, text in query.items() if text})
+                unknown = [f"query:{name}" for name in sent.model_extra or ()]
+        except pydantic.ValidationError as error:
+            first = error.errors()[0]
+            code = None if first["loc"] else "invalid_request_body"
+            raise ApiError(400, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", code) from error
+        known = self.arguments.model_fields
+        arguments = {name: value for name, value in sent if name in known and value not in (None, "", [])}
+        if self.limit is not None:
+            # Where zero is allowed, it means the default.
+            arguments["limit"] = arguments.get("limit") or self.limit.default
+        return arguments, unknown
 
 
-class Operations(dict[str, Operation]):
-    """All operations that the sandbox serves, by template."""
-
-    def match(self, method: str, path: str) -> tuple[Operation, dict[str, str]] | None:
-        """The operation that serves a request, with its path parameters; None if there is none."""
-        for operation in self.values():
-            if operation.method == method and (match := operation.pattern.fullmatch(path)):
-                return operation, match.groupdict()
-        return None
-
-    def knows_path(self, path: str) -> bool:
-        """Whether any method is served on a path."""
-        return any(operation.pattern.fullmatch(path) for operation in self.values())
+def _unknown(sent: pydantic.BaseModel) -> Iterator[str]:
+    """Yield the keys of a body that its model does not have, and those of its filter."""
+    yield from sent.model_extra or ()
+    nodes = [getattr(sent, "filter", None)]
+    for node in filter(None, nodes):
+        yield from (f"filter.{name}" for name in node.model_extra or ())
+        nodes.extend(node.subfilters or ())
 
 
-@cache
-def read_operations() -> Operations:
-    """The operations of the installed SDK."""
+@functools.cache
+def read_operations() -> dict[str, Operation]:
+    """The operations of the installed SDK, by template."""
     found = filter(None, map(_operation, _methods()))
     # Literal segments win over parameters, as in every router: brackets sort after letters.
-    return Operations((one.template, one) for one in sorted(found, key=lambda one: (one.path, one.method)))
+    return {one.template: one for one in sorted(found, key=lambda one: (one.path, one.method))}
 
 
 def _methods() -> Iterator[Callable[..., Any]]:
@@ -137,25 +152,23 @@ def _operation(function: Callable[..., Any]) -> Operation | None:
     path = _path(request[1])
     text = inspect.getdoc(function) or ""
     hints = typing.get_type_hints(function)
-    sent = {
-        name: _parameter(name, hints[name], parameter.default is inspect.Parameter.empty)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name not in ("self", "request_options", *in_path)
-    }
-    answer = typing.get_args(hints["return"])[-1]
-    data = _required(answer.model_fields["data"].annotation)
+    answer = typing.get_args(hints.pop("return"))[-1]
+    data = _parts(answer.model_fields["data"].annotation)[0]
     many = typing.get_origin(data) is list
     calls = _CALLS.search(text)
     assert calls is not None, path
+    limit = _limit(text) if "limit" in hints else None
+    sent: dict[str, Any] = {
+        name: (_accepted(hints[name], limit), ... if parameter.default is inspect.Parameter.empty else None)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in ("self", "request_options", *in_path)
+    }
     return Operation(
         method=method,
         path=path,
-        pattern=re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)),
-        query={} if method == "POST" else sent,
-        body=sent if method == "POST" else None,
-        limit=_limit(text) if "limit" in sent else None,
+        arguments=pydantic.create_model(f"{method} {path}", __config__=pydantic.ConfigDict(extra="allow"), **sent),
+        limit=limit,
         filterable=_filterable(text),
-        custom_fields="pass the field slug" in text,
         calls=int(calls[1]),
         model=typing.get_args(data)[0] if many else data,
         many=many,
@@ -170,22 +183,29 @@ def _path(declared: str) -> str:
     return re.sub(r"^(/[\w-]+/)\{\w+_id\}", r"\1{id}", path)
 
 
-def _required(annotation: Any) -> Any:
-    """Return the annotation inside an `Optional`."""
-    parts = typing.get_args(annotation)
-    if typing.get_origin(annotation) is typing.Union and type(None) in parts:
-        rest = [part for part in parts if part is not type(None)]
-        return rest[0] if len(rest) == 1 else annotation
-    return annotation
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the annotation itself."""
+    return typing.get_args(annotation) if typing.get_origin(annotation) is typing.Union else (annotation,)
 
 
-def _parameter(name: str, annotation: Any, required: bool) -> Parameter:
-    kind = _required(annotation)
-    simple = {int: "integer", bool: "boolean", usepylon.Filter: "object", str: "string", dt.datetime: "string"}
-    if kind in simple:
-        return Parameter(name, simple[kind], required)
-    choices = (typing.get_args(part) for part in typing.get_args(kind) if typing.get_origin(part) is typing.Literal)
-    return Parameter(name, "string" if "Literal" in str(kind) else "array", required, next(choices, ()))
+def _accepted(annotation: Any, limit: Limit | None) -> Any:
+    """Return the annotation of an argument as the sandbox takes it: only values and times that the SDK documents."""
+    narrower: dict[Any, Any] = {
+        dt.datetime: Annotated[float, pydantic.BeforeValidator(parse)],
+        usepylon.Filter: Annotated[usepylon.Filter, pydantic.BeforeValidator(_tolerated)],
+    }
+    if limit is not None:
+        narrower[int] = Annotated[int, pydantic.Field(ge=limit.lowest, le=limit.highest)]
+    # The SDK adds Any to a Literal, so that it can send values that a later version of the API knows.
+    parts = (narrower.get(part, part) for part in _parts(annotation) if part is not Any)
+    return functools.reduce(operator.or_, parts)
+
+
+def _tolerated(sent: Any) -> Any:
+    # Public code sends {"created_at": {"gte": ...}} and gets the newest issues, unfiltered.
+    if isinstance(sent, dict) and not sent.keys() & usepylon.Filter.model_fields.keys():
+        return usepylon.Filter.model_construct(**sent)
+    return sent
 
 
 def _limit(text: str) -> Limit:
@@ -198,10 +218,6 @@ def _limit(text: str) -> Limit:
     raise ValueError(f"no bounds in the description of a limit: {description!r}")
 
 
-def _filterable(text: str) -> dict[str, Filterable]:
-    own = text.partition(_ALIAS)[0]
-    values = {name: tuple(re.findall(r"`(\w+)`", listed)) for name, listed in _VALUES.findall(own)}
-    return {
-        name: Filterable(frozenset(re.findall(r"`(\w+)`", operators)), values.get(name, ()))
-        for name, operators in _FILTERABLE.findall(own)
-    }
+def _filterable(text: str) -> dict[str, frozenset[str]]:
+    fields = _FILTERABLE.findall(text.partition(_ALIAS)[0])
+    return {name: frozenset(re.findall(r"`(\w+)`", operators)) for name, operators in fields}

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 class Size:
     """How many objects the data set holds.
 
-    `long_thread` gives one issue that many messages, and `same_second` issues have their latest message in one and the
-    same second, or within `burst_seconds`. Lists that belong to no count here (teams, tags, forms and so on) hold
-    `others` objects each.
+    `same_second` issues have their latest message in one and the same second, or within `burst_seconds`. Lists that
+    belong to no count here (teams, tags, forms and so on) hold `others` objects each.
     """
 
     issues: int = 200
@@ -25,7 +24,6 @@ class Size:
     projects: int = 6
     audit_logs: int = 30
     others: int = 5
-    long_thread: int = 0
     same_second: int = 0
     burst_seconds: int = 1
 

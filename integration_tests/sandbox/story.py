@@ -19,8 +19,8 @@ from integration_tests.sandbox.clock import DAY, HOUR, SECOND, SandboxClock, sho
 from integration_tests.sandbox.dataset import blank, models, version_of
 from integration_tests.sandbox.handle import Sandbox
 from integration_tests.sandbox.issues import Message, Record, compose
-from integration_tests.sandbox.mutations import MutableStore
 from integration_tests.sandbox.options import Size
+from integration_tests.sandbox.store import Store
 from integration_tests.sandbox.text import identity, marker
 from integration_tests.sandbox.versions import Version
 
@@ -98,7 +98,7 @@ class StorySandbox(Sandbox):
 class Story:
     """Draws the story and shows it in a store, up to `now`."""
 
-    def __init__(self, store: MutableStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._seed = store.seed
         self._end = store.base

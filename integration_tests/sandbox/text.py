@@ -11,10 +11,6 @@ from random import Random
 PRIVATE = "PRIVATE-"
 """Prefix of every marker of private content; nothing that a connector emits may contain it."""
 
-SCRIPT_TEXT = "sandboxScriptText"
-STYLE_TEXT = "sandbox-style-text"
-"""Contents of script and style elements, which readers of a message do not see."""
-
 SIGNATURE = "sandbox0signature"
 """Placeholder in stored file URLs; each answer puts a new signature in its place."""
 
@@ -94,7 +90,7 @@ _BLOCKS = (
     '<div class="gmail_quote">On Mon, Ada wrote:<br><blockquote style="margin:0"><p>{}</p>'
     "<blockquote>{}</blockquote></blockquote></div>",
     "<p>5 &lt; 6 &amp;&amp; 7 &gt; 6 &mdash; &euro;20 &#128512; &#x1F680; &hellip; caf&eacute;</p>",
-    f"<style>.{STYLE_TEXT} {{{{ color: red }}}}</style><script>var {SCRIPT_TEXT} = '<p>no</p>';</script>"
+    "<style>.sandbox-style-text {{ color: red }}</style><script>var sandboxScriptText = '<p>no</p>';</script>"
     "<!-- a comment --><table><tr><td>{}</td><td>1</td></tr></table>",
 )
 

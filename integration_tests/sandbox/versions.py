@@ -33,8 +33,7 @@ class Version:
 
     `times` holds, in the server's hidden milliseconds, every time that a search can filter on, under the filter's
     name. `kind` is an issue's type in lower case. `parent` is the id (or slug) of what the object belongs to.
-    `raw` is the record as JSON, with placeholders where a signature stands. `origin` is an issue's number in the
-    generated data set, -1 for one that was added later.
+    `raw` is the record as JSON, with placeholders where a signature stands.
     """
 
     key: Key
@@ -42,7 +41,6 @@ class Version:
     times: dict[str, int]
     kind: str | None = None
     parent: str | None = None
-    origin: int = -1
 
     @property
     def id(self) -> str:
@@ -86,15 +84,12 @@ class Collection:
     def __init__(self, versions: list[Version]) -> None:
         self.live = View(versions)
         self.searchable = View(versions)
-        self.ids = [version.id for version in versions]
-        self.known = set(self.ids)
+        self.ids = {version.id: None for version in versions}
         self._pending: deque[tuple[int, str, Version | None]] = deque()
 
     def put(self, version: Version, visible_at: int) -> None:
         """Adds or replaces an object; searches show it from `visible_at` on."""
-        if version.id not in self.known:
-            self.ids.append(version.id)
-            self.known.add(version.id)
+        self.ids[version.id] = None
         self.live.put(version)
         self._pending.append((visible_at, version.id, version))
 

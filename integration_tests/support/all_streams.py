@@ -83,8 +83,6 @@ def expected_records(pylon: Sandbox, name: str) -> dict[Key, Record]:
 def _expected_records(pylon: Sandbox, name: str) -> list[Record]:
     if name == "issue_messages":
         return [message for issue in pylon.expected("issues") for message in expected_messages(pylon, issue)]
-    if name == "feature_requests":
-        return [_search_result(record) for record in pylon.expected(name)]
     if name == "task_comments":
         tasks = {task["id"]: task for task in pylon.expected("tasks")}
         return [
@@ -144,9 +142,3 @@ def _author(message: Record) -> Record:
         "author_name": author.get("name") or None,
         "author_type": kind,
     }
-
-
-def _search_result(record: Record) -> Record:
-    # The document: a search gives the accounts behind the evidence, not the evidence.
-    evidence = record.pop("evidence", None) or []
-    return {**record, "account_ids": sorted({item["account_id"] for item in evidence if item.get("account_id")})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.sandbox.faults import Action, Reply, Seen, delay, too_many
@@ -29,6 +30,15 @@ def hook(pylon: Sandbox, template: str, call: Callable[[Seen], object], *, after
 
     fault.meets = meets  # type: ignore[method-assign]
     return pylon.faults.add(fault)
+
+
+def add_long_thread(pylon: Sandbox, messages: int) -> str:
+    """Adds an issue with so many messages, every seventh of them internal, and returns its id."""
+    start = pylon.clock.now() - timedelta(days=30)
+    issue = pylon.store.add_issue(at=start)
+    for number in range(messages):
+        pylon.store.add_message(issue, private=number % 7 == 3, at=start + timedelta(minutes=number))
+    return issue
 
 
 def unfiltered_search(pylon: Sandbox, page: int = 100) -> Action:
