@@ -184,8 +184,8 @@ class IssueReader:
         self._expected = issues
         if self._include_messages and issues > self._messages_per_minute:
             logger.info(
-                f"This organisation has about {issues:,} issues. Pylon allows about {self._messages_per_minute} "
-                f"requests for messages a minute, so reading all of them takes {self._time_for(issues)} at most."
+                f"There are about {issues:,} issues to read at most. Pylon allows about {self._messages_per_minute} "
+                f"requests for messages a minute, so reading them takes {self._time_for(issues)} at most."
             )
         for recipient in self._recipients:
             # How many issues have a type, or how many messages there are, is not known.
