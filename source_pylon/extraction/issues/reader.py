@@ -27,7 +27,8 @@ from source_pylon.extraction.stream import (
     SyncContext,
 )
 from source_pylon.timestamps import duration_text
-from source_pylon.transform import feedback, privacy
+from source_pylon.transform import privacy
+from source_pylon.transform.issue_record import issue_record, weight
 
 if TYPE_CHECKING:
     from source_pylon.extraction.issues.stream import IssueStream
@@ -146,10 +147,10 @@ class IssueReader:
                 "the thread of internal notes). Such messages are treated as private and left out."
             )
         config = self._context.config
-        record = feedback.issue_record(
+        record = issue_record(
             work.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
         )
-        turn.weight = feedback.weight(record)
+        turn.weight = weight(record)
         return _Finished(work, record, turn.weight)
 
     def _emit(self, finished: _Finished, pages: _Pages) -> Iterator[Event]:
