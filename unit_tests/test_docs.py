@@ -51,6 +51,10 @@ def test_the_table_of_streams_is_that_of_the_code(page: str) -> None:
     assert all(row[4] for row in rows)
 
 
+def test_the_comparison_names_the_number_of_streams() -> None:
+    assert f"| reads | {len(STREAMS)} streams |" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_every_added_column_is_listed(text: str) -> None:
     listed: dict[str, set[str]] = {}
     for streams, columns in table(text, "Stream | Added columns"):
