@@ -96,6 +96,14 @@ def test_modules_that_a_page_names_exist(page: str) -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+def test_methods_that_the_architecture_names_exist() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "source_pylon").rglob("*.py"))
+    classes = dict(re.findall(r"^class (\w+)(.*?)(?=^\S|\Z)", code, re.MULTILINE | re.DOTALL))
+    named = re.findall(r"`(_?[A-Z]\w+)\.(\w+)`", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
+    assert named
+    assert [pair for pair in named if f"    def {pair[1]}(" not in classes.get(pair[0], "")] == []
+
+
 LINKING = [
     *("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/scaling.md", "docs/pylon.md"),
     *("examples/README.md", "dbt_pylon/README.md"),
