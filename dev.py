@@ -39,9 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         require_python(arguments)
         # The file names every package. Left to look for dependencies, older pips take the newest release of one with an
         # extra (`coverage[toml]`), which has no hash here.
-        python = install(
-            ".venv", "requirements-dev.txt", "--no-deps", "--require-hashes", "-r", "requirements-dev.txt"
-        )
+        python = install(".venv", "requirements-dev.txt", "--no-deps", "--require-hashes", "-r", "requirements-dev.txt")
         # The package itself, editable. poetry-core, which builds it, is one of the locked packages.
         install(".venv", "pyproject.toml", "--no-deps", "--no-build-isolation", "-e", ".")
     except SetupError as error:

@@ -22,7 +22,7 @@ import requests
 from source_pylon.extraction.issues.history import MAX_RANGE
 from source_pylon.timestamps import render
 from source_pylon.transform.columns import with_ids
-from source_pylon.transform.feedback import issue_record
+from source_pylon.transform.issue_record import issue_record
 
 Record = dict[str, Any]
 

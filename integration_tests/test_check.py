@@ -186,3 +186,8 @@ def test_a_stream_that_does_not_exist_fails_and_the_others_are_read(pylon: Sandb
     assert output.statuses("contacts")[-1] == "COMPLETE"
     assert output.statuses("no_such_stream") == ["INCOMPLETE"]
     assert any("no_such_stream" in error["message"] for error in output.errors)
+
+
+def test_a_mistyped_stream_is_answered_with_the_closest_name(pylon: Sandbox) -> None:
+    output = read(pylon, ["contact"], succeeds=False)
+    assert any("Did you mean contacts?" in error["message"] for error in output.errors)

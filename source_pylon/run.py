@@ -13,13 +13,14 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from source_pylon.signals import Stopped, StopSignals, end_by
 
 if TYPE_CHECKING:
     from source_pylon.source import SourcePylon
 
+_PROGRAM = "source-pylon"
 _DESCRIPTION = """\
 Reads the support data of Pylon (usepylon.com) as messages of the Airbyte protocol: JSON lines on standard output.
 
@@ -108,17 +109,27 @@ def _report(error: Exception) -> None:
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors never quote the arguments, because somebody may have pasted the token."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse arguments; an unknown one is an error of the verb's own parser, which shows the usage of the verb."""
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error("unknown arguments")
+        return namespace, unknown
+
     def error(self, message: str) -> NoReturn:
         """Print the usage and the error, and exit with code 2."""
         if not _HARMLESS.match(message):
-            verbs = ", ".join(_VERBS)
-            message = f"an argument is not recognized. The verbs are {verbs}; --help describes their arguments."
+            if self.prog == _PROGRAM:
+                advice = f"The verbs are {', '.join(_VERBS)}; --help describes their arguments."
+            else:
+                advice = "The usage above shows all that this verb takes; --help describes them."
+            message = f"an argument is not recognized. {advice}"
         super().error(message)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        "source-pylon",
+        _PROGRAM,
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

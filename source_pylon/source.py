@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from difflib import get_close_matches
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -145,7 +146,7 @@ class SourcePylon(Source):
         known = {stream.name: stream for stream in STREAMS}
         unknown = [item for item in catalog.streams if item.stream.name not in known]
         streams = _configured_streams(known, catalog, ConnectorStateManager(state=state))
-        errors = [_unknown_stream(item.stream.name) for item in unknown]
+        errors = [_unknown_stream(item.stream.name, known) for item in unknown]
         for item, error in zip(unknown, errors, strict=True):
             yield stream_status(item.stream, AirbyteStreamStatus.INCOMPLETE)
             yield error.as_airbyte_message(StreamDescriptor(name=item.stream.name))
@@ -187,9 +188,11 @@ def _config_error(message: str, detail: str) -> AirbyteTracedException:
     return AirbyteTracedException(message=message, internal_message=detail, failure_type=FailureType.config_error)
 
 
-def _unknown_stream(name: str) -> AirbyteTracedException:
+def _unknown_stream(name: str, known: Iterable[str]) -> AirbyteTracedException:
+    close = get_close_matches(name, known, n=1)
+    advice = f"Did you mean {close[0]}? If not, refresh" if close else "Refresh"
     return _config_error(
-        f"Stream {name} does not exist in this connector. Refresh the connection's schema and deselect it.",
+        f"Stream {name} does not exist in this connector. {advice} the connection's schema and deselect it.",
         "unknown stream in the configured catalog",
     )
 

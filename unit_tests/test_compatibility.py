@@ -227,7 +227,10 @@ def refresh(breaking_is_meant: bool) -> int:
         return 1
     GOLDEN.mkdir(exist_ok=True)
     for name, content in new.items():
-        (GOLDEN / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        is_new = not (GOLDEN / name).exists() or (GOLDEN / name).read_text() != text
+        (GOLDEN / name).write_text(text)
+        print(f"{GOLDEN / name}: {'written' if is_new else 'unchanged'}")
     return 0
 
 

@@ -51,6 +51,10 @@ def test_the_table_of_streams_is_that_of_the_code(page: str) -> None:
     assert all(row[4] for row in rows)
 
 
+def test_the_comparison_names_the_number_of_streams() -> None:
+    assert f"| reads | {len(STREAMS)} streams |" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_every_added_column_is_listed(text: str) -> None:
     listed: dict[str, set[str]] = {}
     for streams, columns in table(text, "Stream | Added columns"):
@@ -90,6 +94,14 @@ def test_modules_that_a_page_names_exist(page: str) -> None:
     named = set(re.findall(r"`(source_pylon/[\w/.]+)`", (ROOT / page).read_text(encoding="utf-8")))
     assert named
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_methods_that_the_architecture_names_exist() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "source_pylon").rglob("*.py"))
+    classes = dict(re.findall(r"^class (\w+)(.*?)(?=^\S|\Z)", code, re.MULTILINE | re.DOTALL))
+    named = re.findall(r"`(_?[A-Z]\w+)\.(\w+)`", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
+    assert named
+    assert [pair for pair in named if f"    def {pair[1]}(" not in classes.get(pair[0], "")] == []
 
 
 LINKING = [

@@ -38,6 +38,13 @@ def test_a_wrong_command_line_ends_with_2_and_says_why(args: list[str], said: st
     assert written.out == ""
 
 
+def test_a_mistyped_option_shows_the_usage_of_its_verb(capsys: Any) -> None:
+    assert main(["catalog", "--stream", "issues"]) == 2
+    written = capsys.readouterr().err
+    assert "usage: source-pylon catalog" in written
+    assert "--streams NAMES" in written
+
+
 SECRET = "pylon_api_5ecret"
 
 

@@ -235,7 +235,7 @@ DEFECTS = (
         "unknown-fields-dropped",
         "unknown_fields_and_fields_of_another_type",
         Edit(
-            "transform/feedback.py",
+            "transform/issue_record.py",
             "    record = with_ids(\n",
             "    from source_pylon.streams.issues import Issue\n"
             "    issue = {name: issue[name] for name in issue if name in Issue.model_fields}\n"

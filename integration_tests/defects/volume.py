@@ -87,7 +87,7 @@ DEFECTS = (
         "record-copied-again-and-again",
         "making_a_large_record_takes_little_more_memory",
         Edit(
-            "transform/feedback.py",
+            "transform/issue_record.py",
             "    _add_feedback(record, public)\n",
             "    copies = [[dict(one, text=one['text'] + ' ') for one in public or ()] for _ in range(3)]\n"
             "    _add_feedback(record, public)\n"

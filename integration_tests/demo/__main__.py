@@ -24,6 +24,7 @@ from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.dataset import CUSTOM_OBJECT_TYPES
 from integration_tests.sandbox.limits import DEFAULT_TABLE, TABLES
 from source_pylon.api.endpoints import MESSAGES
+from source_pylon.extraction.issues.listed import ListedIssue
 
 Result = TypeVar("Result")
 
@@ -80,14 +81,15 @@ class Demo:
             return self._close(pylon, [first, second], problems)
 
     def _announce(self, pylon: Sandbox) -> None:
-        talked_about = sum(bool(issue.get("latest_message_time")) for issue in pylon.expected("issues"))
+        asked = sum(ListedIssue.of(issue).may_have_text_or_files() for issue in pylon.expected("issues"))
         allowed = pylon.limiter.calls[MESSAGES.key]
-        minutes = (talked_about - 1) // allowed
+        minutes = (asked - 1) // allowed
         _say("sandbox", f"a local Pylon with {self._options.issues:,} issues at {pylon.url}")
-        _say("", f"It allows {allowed} message requests a minute (limits of {self._options.limits}); {talked_about:,}")
+        _say("", f"It allows {allowed} message requests a minute (limits of {self._options.limits}); {asked:,}")
         _say(
             "",
-            f"issues have messages, so the first sync takes {f'{minutes} min' if minutes else 'seconds'} at the least.",
+            f"issues have messages or a body, so the first sync takes {f'{minutes} min' if minutes else 'seconds'} "
+            "at the least.",
         )
 
     def _first_verbs(self) -> None:
@@ -133,7 +135,8 @@ class Demo:
             print("Complete: after each sync, every record of the sandbox has been emitted, once per sync,")
             print("in its current version, and nothing else.")
             if lookback:
-                print(f"Compared by id alone, because later changes are not read: {', '.join(lookback)}.")
+                print("Compared by id alone, because the connector does not read later changes of old records:")
+                print(f"{', '.join(lookback)}.")
         if unknown:
             print(f"Not compared: {', '.join(unknown)}.")
         print(f"Lines with any text of the {len(pylon.private_markers()):,} private notes: {private:,}.")

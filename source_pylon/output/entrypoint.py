@@ -6,6 +6,7 @@ import argparse
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -36,12 +37,13 @@ class PylonEntrypoint(AirbyteEntrypoint):
         terminal: Terminal | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        super().__init__(source)
+        with _without_info_logs():
+            super().__init__(source)
+            self._memory_monitor = MemoryMonitor(check_interval=1)
         self._pylon = source
         self._lines = lines
         self._terminal = terminal or Terminal()
         self._should_stop = should_stop
-        self._memory_monitor = MemoryMonitor(check_interval=1)
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
@@ -99,6 +101,18 @@ class PylonEntrypoint(AirbyteEntrypoint):
     def _line(self, message: AirbyteMessage) -> bytes:
         self._terminal.show_error(message)
         return message_line(message)
+
+
+@contextmanager
+def _without_info_logs() -> Iterator[None]:
+    """Keep the CDK from logging the thresholds of each memory monitor: there are two, and one is replaced at once."""
+    logger = logging.getLogger("airbyte")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def message_line(message: AirbyteMessage) -> bytes:

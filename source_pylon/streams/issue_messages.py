@@ -6,7 +6,7 @@ from source_pylon.config import Config
 from source_pylon.extraction.issues.stream import IssueStream
 from source_pylon.extraction.stream import Record
 from source_pylon.streams.records import MiniContact, MiniUser, RecordModel, Timestamp, added, field, key
-from source_pylon.transform.feedback import message_records
+from source_pylon.transform.issue_record import message_records
 from source_pylon.transform.truncation import message_within
 
 

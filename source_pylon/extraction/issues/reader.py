@@ -27,7 +27,8 @@ from source_pylon.extraction.stream import (
     SyncContext,
 )
 from source_pylon.timestamps import duration_text
-from source_pylon.transform import feedback, privacy
+from source_pylon.transform import privacy
+from source_pylon.transform.issue_record import issue_record, weight
 from source_pylon.transform.truncation import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
@@ -111,14 +112,14 @@ class IssueReader:
         for result in prefetch.results(self._passes.work()):
             if isinstance(result, _Finished):
                 yield from self._emit(result, pages)
-                # Do not keep a large record alive while the next one is made.
-                result = None
-                continue
-            yield from pages.flush()
+            else:
+                yield from pages.flush()
             if isinstance(result, CursorUpdate):
                 for recipient, cursor in result.cursors:
                     if not recipient.missing_ids:
                         yield recipient.checkpoint(cursor)
+            # Do not keep a large record alive while the next one is made.
+            del result
         yield from pages.flush()
         if self._deleted:
             noun = "issue was" if self._deleted == 1 else "issues were"
@@ -149,10 +150,10 @@ class IssueReader:
                 "the thread of internal notes). Such messages are treated as private and left out."
             )
         config = self._context.config
-        record = feedback.issue_record(
+        record = issue_record(
             work.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
         )
-        turn.weight = feedback.weight(record)
+        turn.weight = weight(record)
         return _Finished(work, record, turn.weight)
 
     def _emit(self, finished: _Finished, pages: _Pages) -> Iterator[Event]:
@@ -190,8 +191,8 @@ class IssueReader:
         self._expected = issues
         if self._include_messages and issues > self._messages_per_minute:
             logger.info(
-                f"This organisation has about {issues:,} issues. Pylon allows about {self._messages_per_minute} "
-                f"requests for messages a minute, so reading all of them takes {self._time_for(issues)} at most."
+                f"There are about {issues:,} issues to read at most. Pylon allows about {self._messages_per_minute} "
+                f"requests for messages a minute, so reading them takes {self._time_for(issues)} at most."
             )
         for recipient in self._recipients:
             # How many issues have a type, or how many messages there are, is not known.

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from source_pylon.transform.clean import dump_line
-from source_pylon.transform.feedback import issue_record, message_records
+from source_pylon.transform.issue_record import issue_record, message_records
 from source_pylon.transform.truncation import MAX_LINE_BYTES, issue_within, message_within
 
 

@@ -1,4 +1,4 @@
-"""Adds public messages, feedback text, and flat columns for joins and filters to issues.
+"""Makes the record of an issue and of its messages: public messages, feedback text, columns for joins and filters.
 
 Everything here takes plain records as the API gives them and returns new ones; fields of an unexpected type are left
 as they are and contribute nothing.
