@@ -82,8 +82,8 @@ DEFECTS = (
         "a_token_rotated_in_the_middle",
         Edit(
             _READER,
-            "            yield from pages.flush()\n            if isinstance(result, CursorUpdate):",
-            "            if isinstance(result, CursorUpdate):",
+            "            else:\n                yield from pages.flush()\n",
+            "",
         ),
     ),
     Defect(
