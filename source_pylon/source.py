@@ -154,8 +154,9 @@ class SourcePylon(Source):
             progress = Progress(self._timing)
             client = self._client(settings, progress)
             progress.waiting_endpoints, progress.in_flight = client.waiting_endpoints, client.in_flight
-            context = SyncContext(client, settings, self._timing, progress.estimate, progress.follow)
+            context = SyncContext(client, settings, self._timing, on_reading=progress.follow)
             progress.sink = runner = SyncRunner(context, streams, progress, before_waiting, should_stop)
+            context.on_estimate = runner.estimate
             yield from runner.outputs()
         if errors:
             raise errors[0]

@@ -57,6 +57,12 @@ def test_every_request_carries_the_token_and_names_the_client(pylon: Any) -> Non
     assert "source-pylon" in headers["User-Agent"]
 
 
+def test_a_good_answer_is_used_whatever_code_it_holds(pylon: Any) -> None:
+    pylon.get(f"{HOST}/accounts", json={**body("a"), "code": "rate_limited"})
+    assert Harness().client.request(ACCOUNTS)["data"] == [{"id": "a"}]
+    assert pylon.call_count == 1
+
+
 def test_a_netrc_file_does_not_replace_the_token(pylon: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine api.usepylon.com login other password other\n")

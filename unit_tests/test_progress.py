@@ -21,7 +21,6 @@ class RecordingSink(ProgressSink):
 
     def __init__(self) -> None:
         self.limited: list[str] = []
-        self.estimates: dict[str, int] = {}
         self.repeats = 0
 
     def repeat_states(self) -> None:
@@ -29,9 +28,6 @@ class RecordingSink(ProgressSink):
 
     def rate_limited(self, stream: str) -> None:
         self.limited.append(stream)
-
-    def estimate(self, stream: str, rows: int) -> None:
-        self.estimates[stream] = rows
 
 
 class Clock:
@@ -140,11 +136,6 @@ def test_a_learned_limit_and_a_retry_are_logged(clock: Clock, caplog: Any) -> No
     assert "503" in second
     assert "Retrying GET /accounts in 4 s" in second
     assert "GET /accounts waits 4 s before another try" in clock.progress.line()
-
-
-def test_an_estimate_goes_to_airbyte(clock: Clock) -> None:
-    clock.progress.estimate("issues", 5_000)
-    assert clock.sink.estimates == {"issues": 5_000}
 
 
 def reports(clock: Clock, seconds: int) -> list[int]:

@@ -21,13 +21,13 @@ NOW = datetime(2026, 10, 1, 12, 0, 0, tzinfo=timezone.utc)
 
 @pytest.mark.parametrize(
     ("status", "action"),
-    [(200, Action.USE), (204, Action.USE), (429, Action.WAIT), (500, Action.RETRY), (502, Action.RETRY),
+    [(429, Action.WAIT), (500, Action.RETRY), (502, Action.RETRY),
      (503, Action.RETRY), (504, Action.RETRY), (520, Action.RETRY), (408, Action.RETRY), (425, Action.RETRY),
      (301, Action.FAIL), (400, Action.FAIL), (401, Action.FAIL), (402, Action.FAIL), (403, Action.FAIL),
      (404, Action.FAIL), (409, Action.FAIL), (422, Action.FAIL), (418, Action.FAIL), (405, Action.FAIL),
      (413, Action.FAIL), (100, Action.RETRY), (600, Action.RETRY)],
 )  # fmt: skip
-def test_each_status_is_used_tried_again_waited_for_or_given_up(status: int, action: Action) -> None:
+def test_each_status_is_tried_again_waited_for_or_given_up(status: int, action: Action) -> None:
     assert rule_for(status).action is action
 
 
@@ -71,10 +71,6 @@ def test_the_code_rate_limited_means_to_wait_whatever_the_status(status: int) ->
     assert rule_for(status, "rate_limited").action is Action.WAIT
     error = failure(ENDPOINT, status, b'{"code": "rate_limited"}', "us")
     assert "too many requests" in error.user_message
-
-
-def test_a_good_answer_is_used_whatever_code_it_holds() -> None:
-    assert rule_for(200, "rate_limited").action is Action.USE
 
 
 def test_a_refused_permission_names_the_role_and_the_plan() -> None:

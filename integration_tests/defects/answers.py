@@ -82,10 +82,8 @@ DEFECTS = (
         "a_token_rotated_in_the_middle",
         Edit(
             _READER,
-            "            else:\n"
-            "                yield from pages.flush()\n"
-            "            if isinstance(result, CursorUpdate):",
-            "            if isinstance(result, CursorUpdate):",
+            "            else:\n                yield from pages.flush()\n",
+            "",
         ),
     ),
     Defect(
@@ -105,9 +103,7 @@ DEFECTS = (
     Defect(
         "codes-of-organisations-ignored",
         "an_organisation_that_pylon_has_stopped",
-        Edit(
-            _ERRORS, "if not 200 <= status < 300 and code in BY_CODE:", 'if status >= 300 and code == "rate_limited":'
-        ),
+        Edit(_ERRORS, "BY_CODE.get(code) or", '(BY_CODE.get(code) if code == "rate_limited" else None) or'),
     ),
     Defect(
         "readable-once-is-readable-for-ever",

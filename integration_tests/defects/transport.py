@@ -17,10 +17,8 @@ DEFECTS = (
         "a_server_that_goes_away_in_the_middle",
         Edit(
             "extraction/issues/reader.py",
-            "            else:\n"
-            "                yield from pages.flush()\n"
-            "            if isinstance(result, CursorUpdate):",
-            "            if isinstance(result, CursorUpdate):",
+            "            else:\n                yield from pages.flush()\n",
+            "",
         ),
     ),
     Defect(

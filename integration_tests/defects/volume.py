@@ -31,10 +31,8 @@ DEFECTS = (
         "a_sync_stopped_amid_twenty_thousand_issues",
         Edit(
             _READER,
-            "            else:\n"
-            "                yield from pages.flush()\n"
-            "            if isinstance(result, CursorUpdate):",
-            "            if isinstance(result, CursorUpdate):",
+            "            else:\n                yield from pages.flush()\n",
+            "",
         ),
     ),
     Defect(

@@ -110,9 +110,8 @@ class ResponseTooLarge(PylonError):
 
 
 class Action(Enum):
-    """What follows from a response or a failure."""
+    """What follows from a failed response."""
 
-    USE = "use"
     RETRY = "retry"
     """Try again after a growing wait, a limited number of times."""
     WAIT = "wait"
@@ -189,7 +188,6 @@ BY_STATUS: Mapping[int, Rule] = {
 }
 
 BY_STATUS_CLASS: Mapping[int, Rule] = {
-    2: Rule(Action.USE),
     3: Rule(
         Action.FAIL,
         Redirected,
@@ -235,10 +233,8 @@ BY_FAILURE: Mapping[str, tuple[type[PylonError], str]] = {
 
 
 def rule_for(status: int, code: str = "") -> Rule:
-    """Return the row of the table for a response with this status and, if it has one, this error code."""
-    if not 200 <= status < 300 and code in BY_CODE:
-        return BY_CODE[code]
-    return BY_STATUS.get(status) or BY_STATUS_CLASS.get(status // 100) or BY_STATUS_CLASS[5]
+    """Return the row of the table for a failed response with this status and, if it has one, this error code."""
+    return BY_CODE.get(code) or BY_STATUS.get(status) or BY_STATUS_CLASS.get(status // 100) or BY_STATUS_CLASS[5]
 
 
 def failure(kind: str, detail: str, **names: object) -> PylonError:

@@ -31,9 +31,8 @@ def _code_and_request_id(body: bytes) -> list[str]:
 
 
 def action_for(exchange: Exchange) -> errors.Action:
-    """Return what follows from a response, by its status and, in an error, its code."""
-    code = "" if 200 <= exchange.status < 300 else _code_and_request_id(exchange.body)[0]
-    return errors.rule_for(exchange.status, code).action
+    """Return what follows from an unsuccessful response, by its status and its code."""
+    return errors.rule_for(exchange.status, _code_and_request_id(exchange.body)[0]).action
 
 
 def failure(endpoint: Endpoint, status: int, body: bytes, region: str) -> errors.PylonError:

@@ -34,9 +34,6 @@ class ProgressSink:
     def rate_limited(self, stream: str) -> None:
         """Report that a stream waits for a rate limit."""
 
-    def estimate(self, stream: str, rows: int) -> None:
-        """Report about how many records a stream will emit."""
-
     def repeat_states(self) -> None:
         """Repeat the states of the streams that are being read."""
 
@@ -92,10 +89,6 @@ class Progress(Observer):
         if stream in self._running:
             self._running.discard(stream)
             logger.info(f"Read {self._records[stream]:,} records of stream {stream}.")
-
-    def estimate(self, stream: str, rows: int) -> None:
-        """Report about how many records a stream will emit."""
-        self.sink.estimate(stream, rows)
 
     def follow(self, reading: Callable[[], ReadingProgress]) -> None:
         """Show what `reading` returns in each report: how far a long reading is."""

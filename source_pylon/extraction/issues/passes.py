@@ -126,9 +126,9 @@ class IssuePasses:
         others: Sequence[Recipient] = (),
         created_before: datetime | None = None,
     ) -> Iterator[WantedIssue | CursorUpdate]:
-        """Yield the issues that changed after the time of each recipient; those for any of them also for `others`.
+        """Yield the issues that changed after the time of each recipient, oldest window first.
 
-        `advance` moves a cursor to the end of a window.
+        `others` receive them, too. `advance` moves a cursor to the end of a window.
         """
         horizon = self._context.safe_horizon()
         for window, pages in self._changes.windows(min(after.values()), horizon, after.values(), created_before):
