@@ -118,13 +118,12 @@ class Operation:
         return arguments, unknown
 
 
-def _unknown(sent: pydantic.BaseModel) -> Iterator[str]:
-    """Yield the keys of a body that its model does not have, and those of its filter."""
-    yield from sent.model_extra or ()
-    nodes = [getattr(sent, "filter", None)]
-    for node in filter(None, nodes):
-        yield from (f"filter.{name}" for name in node.model_extra or ())
-        nodes.extend(node.subfilters or ())
+def _unknown(sent: pydantic.BaseModel, prefix: str = "") -> Iterator[str]:
+    """Yield the keys of a body and of its filters that their models do not have."""
+    yield from (prefix + name for name in sent.model_extra or ())
+    filters = [getattr(sent, "filter", None), *(getattr(sent, "subfilters", None) or ())]
+    for inner in filter(None, filters):
+        yield from _unknown(inner, "filter.")
 
 
 @functools.cache
