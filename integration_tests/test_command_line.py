@@ -258,12 +258,6 @@ def test_a_misspelled_stream_is_told_with_the_one_that_was_meant() -> None:
     assert output.text == ""
 
 
-def test_discover_writes_the_catalog_and_no_log_lines(small: Sandbox) -> None:
-    with Files(config_for(small), configured_catalog()) as files:
-        output = run(files.arguments("discover")[:3])
-    assert [line["type"] for line in output.lines] == ["CATALOG"]
-
-
 @pytest.mark.parametrize("form", ["output", "message", "catalog"])
 def test_a_read_takes_what_discover_prints_and_reads_all_of_its_streams(form: str, small: Sandbox) -> None:
     found = discover()

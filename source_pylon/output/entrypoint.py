@@ -6,7 +6,6 @@ import argparse
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,16 +14,15 @@ from airbyte_cdk.logger import is_platform_debug_log_enabled
 from airbyte_cdk.models import AirbyteMessage, ConfiguredAirbyteCatalog, ConnectorSpecification, Type
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
-from airbyte_cdk.utils.memory_monitor import MemoryMonitor
 
 from source_pylon.output.emitter import LineBuffer
 from source_pylon.output.lines import Output, RecordBatch
 from source_pylon.output.terminal import Terminal
 from source_pylon.source import SourcePylon, load_config
 
-_BYTES_PER_MEMORY_CHECK = 4_000_000
-"""By bytes, because a batch has between one small record and several megabytes, and a check costs as much as a record
-of an issue."""
+_BYTES_PER_MESSAGE = 1_000
+"""What counts as one message for the CDK's memory monitor, which looks at the memory every 5,000 messages, and every
+100 once it is nearly full. By bytes, because a record has between a hundred bytes and 16 MB."""
 
 
 class PylonEntrypoint(AirbyteEntrypoint):
@@ -37,9 +35,7 @@ class PylonEntrypoint(AirbyteEntrypoint):
         terminal: Terminal | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        with _without_info_logs():
-            super().__init__(source)
-            self._memory_monitor = MemoryMonitor(check_interval=1)
+        super().__init__(source)
         self._pylon = source
         self._lines = lines
         self._terminal = terminal or Terminal()
@@ -87,8 +83,8 @@ class PylonEntrypoint(AirbyteEntrypoint):
             lines = self._counted_line(output, counts)
             unchecked += len(lines)
             yield lines
-            if unchecked >= _BYTES_PER_MEMORY_CHECK:
-                unchecked = 0
+            messages, unchecked = divmod(unchecked, _BYTES_PER_MESSAGE)
+            for _ in range(messages):
                 self._memory_monitor.check_memory_usage()
 
     def _counted_line(self, output: Output, counts: defaultdict[HashableStreamDescriptor, float]) -> bytes:
@@ -101,18 +97,6 @@ class PylonEntrypoint(AirbyteEntrypoint):
     def _line(self, message: AirbyteMessage) -> bytes:
         self._terminal.show_error(message)
         return message_line(message)
-
-
-@contextmanager
-def _without_info_logs() -> Iterator[None]:
-    """Keep the CDK from logging the thresholds of each memory monitor: there are two, and one is replaced at once."""
-    logger = logging.getLogger("airbyte")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def message_line(message: AirbyteMessage) -> bytes:
