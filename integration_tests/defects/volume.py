@@ -104,4 +104,9 @@ DEFECTS = (
         "an_issue_just_below_16_mb_is_whole",
         Edit(_SIZES, "MAX_LINE_BYTES = 16_000_000", "MAX_LINE_BYTES = 15_000_000"),
     ),
+    Defect(
+        "full-container-noticed-late",
+        "a_sync_ends_within_a_megabyte_once_its_container_is_full",
+        Edit("output/entrypoint.py", "_BYTES_PER_MESSAGE = 1_000", "_BYTES_PER_MESSAGE = 50_000"),
+    ),
 )
