@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -96,21 +95,25 @@ class TestInstall:
         assert kinds(commands) == ["pip"]
 
     def test_of_two_that_are_started_at_once_one_installs_and_the_other_waits_for_it(
-        self, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+        self, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         call = subprocess.call
         second = threading.Thread(target=install)
+        waiting = threading.Event()
 
         def call_while_another_starts(command: list[str], **options: Any) -> int:
             code = call(command, **options)
             if "venv" in command:
                 second.start()
-                while "Waiting for another process" not in capfd.readouterr().out:
-                    assert second.is_alive(), "the second installation did not wait"
-                    time.sleep(0.01)
+                assert waiting.wait(60), "the second installation did not wait"
             return code
 
+        def note_that_one_waits(text: str, **_: Any) -> None:
+            if text.startswith("Waiting for another process"):
+                waiting.set()
+
         monkeypatch.setattr(subprocess, "call", call_while_another_starts)
+        monkeypatch.setattr(dev, "print", note_that_one_waits, raising=False)
         install()
         second.join()
         assert kinds(commands) == ["venv", "pip"]
