@@ -154,7 +154,7 @@ DEFECTS = (
     ),
     Defect(
         "request-with-an-unknown-parameter",
-        "every_request_has_only_what_the_sdk_declares",
+        "every_query_parameter_that_is_sent_is_declared",
         Edit("extraction/issues/history.py", '"end_time": render(upper)', '"until": render(upper)'),
     ),
     Defect(

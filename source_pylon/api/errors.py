@@ -169,7 +169,7 @@ BY_CODE: Mapping[str, Rule] = {
     ),
 }
 """Codes of Pylon's error answers that say more than the status. They come first; every other code has the text of its
-status. The codes that Pylon's SDK lists are compared with this table by unit_tests/test_sdk_endpoints.py."""
+status. The codes that Pylon's SDK lists are compared with this table by integration_tests/test_endpoints.py."""
 
 BY_STATUS: Mapping[int, Rule] = {
     400: Rule(Action.FAIL, Rejected, _REJECTED),
