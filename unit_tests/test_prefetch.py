@@ -139,10 +139,10 @@ def test_only_one_item_is_begun_at_a_time_while_more_bytes_wait_than_the_budget_
 
     def fetch(item: int, turn: Turn) -> int:
         begun.append(item)
-        turn.weight = 100
+        turn.size = 100
         return item
 
-    # Made by the caller, so that each weight is known before the next item is begun.
+    # Made by the caller, so that each size is known before the next item is begun.
     results = Prefetch(fetch, WORKERS, needs_thread=lambda item: False, max_bytes=250).results(range(100))
     ahead = [len(begun) - number for number, _ in enumerate(results, 1)]
     assert begun == list(range(100))
@@ -175,7 +175,7 @@ def test_the_item_that_the_caller_waits_for_may_be_large_whatever_else_waits() -
             assert others.wait(WAIT)
             turn.wait()
         else:
-            turn.weight = 1_000
+            turn.size = 1_000
             others.set()
         return item
 

@@ -122,7 +122,7 @@ DEFECTS = (
     Defect(
         "refused-messages-taken-for-none",
         "an_issue_whose_messages_are_refused_is_emitted",
-        Edit(_READER, "work.listed.issue, messages, trust", "work.listed.issue, messages or [], trust"),
+        Edit(_READER, "step.listed.issue, messages, trust", "step.listed.issue, messages or [], trust"),
     ),
     Defect(
         "refusals-never-blame-the-endpoint",
@@ -132,7 +132,7 @@ DEFECTS = (
     Defect(
         "broken-messages-taken-for-none",
         "server_errors_for_good_on_one_issues_messages",
-        Edit(_READER, "return _Finished(work, error=error)", "messages = []"),
+        Edit(_READER, "return _Finished(step, error=error)", "messages = []"),
     ),
     Defect(
         "nonsense-fails-at-once",

@@ -22,7 +22,7 @@ the wait, each small result would be emitted by itself, which costs as much as f
 class Turn:
     """The place of one item in the order of results."""
 
-    __slots__ = ("_prefetch", "error", "is_done", "item", "result", "weight")
+    __slots__ = ("_prefetch", "error", "is_done", "item", "result", "size")
 
     def __init__(self, prefetch: Prefetch[Any, Any], item: object) -> None:
         self._prefetch = prefetch
@@ -30,7 +30,7 @@ class Turn:
         self.result: object = None
         self.error: BaseException | None = None
         self.is_done = False
-        self.weight = 0
+        self.size = 0
         """Size of the result in bytes; set by the fetch function."""
 
     def wait(self) -> None:
@@ -163,7 +163,7 @@ class Prefetch(Generic[Item, Result]):
         turn.item = None
         with self._changed:
             turn.is_done = True
-            self._held += turn.weight
+            self._held += turn.size
             self._end_large(turn)
             if self._large_waiting or (self._turns and self._turns[0] is turn):
                 self._changed.notify_all()
@@ -177,7 +177,7 @@ class Prefetch(Generic[Item, Result]):
     def _drop_first(self) -> None:
         with self._changed:
             turn = self._turns.popleft()
-            self._held -= turn.weight
+            self._held -= turn.size
             self._end_large(turn)
             if self._large_waiting:
                 self._changed.notify_all()

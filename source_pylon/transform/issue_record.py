@@ -142,7 +142,7 @@ def _author_columns(message: Mapping[str, Any]) -> Record:
     }
 
 
-def weight(record: Mapping[str, Any]) -> int:
+def approximate_size(record: Mapping[str, Any]) -> int:
     """Estimate cheaply how many characters the long texts of a record hold, to bound what is kept in memory."""
     total = 500 + sum(len(value) for value in record.values() if type(value) is str)
     for message in record.get("messages") or ():

@@ -43,6 +43,9 @@ class CursorUpdate:
     cursors: Sequence[tuple[Recipient, IssueCursor]]
 
 
+Step = WantedIssue | CursorUpdate
+
+
 class IssuePasses:
     """Lists the issues that each stream still wants, in the order in which they are emitted.
 
@@ -69,14 +72,14 @@ class IssuePasses:
         self.listed = 0
         """How many issues have been listed for at least one stream."""
 
-    def work(self) -> Iterator[WantedIssue | CursorUpdate]:
+    def steps(self) -> Iterator[Step]:
         """Yield issues and cursor updates in the order in which they are to be emitted."""
         yield from self._retry_pass()
         yield from self._change_pass()
         yield from self._history_pass()
         yield from self._older_activity_pass()
 
-    def _retry_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
+    def _retry_pass(self) -> Iterator[Step]:
         """Yield the issues that earlier syncs could not read."""
         for issue_id in dict.fromkeys(issue_id for recipient in self._recipients for issue_id in recipient.unread):
             concerned = [recipient for recipient in self._recipients if issue_id in recipient.unread]
@@ -112,7 +115,7 @@ class IssuePasses:
             return True
         return isinstance(error, errors.NotFound)
 
-    def _change_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
+    def _change_pass(self) -> Iterator[Step]:
         """Yield issues that were created, updated, or got a message since the state, oldest window first."""
         if after := self._changes_after():
             # Streams without a state get these issues too; their history skips them, so no messages are read twice.
@@ -125,7 +128,7 @@ class IssuePasses:
         advance: Callable[..., IssueCursor],
         others: Sequence[Recipient] = (),
         created_before: datetime | None = None,
-    ) -> Iterator[WantedIssue | CursorUpdate]:
+    ) -> Iterator[Step]:
         """Yield the issues that changed after the time of each recipient, oldest window first.
 
         `others` receive them, too. `advance` moves a cursor to the end of a window.
@@ -149,7 +152,7 @@ class IssuePasses:
             if recipient.cursor is not None
         }
 
-    def _history_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
+    def _history_pass(self) -> Iterator[Step]:
         """Yield issues that were never read, newest first, back to the start date or the oldest issue."""
         recipients = [recipient for recipient in self._recipients if recipient.wants_history]
         if not recipients:
@@ -192,7 +195,7 @@ class IssuePasses:
         # Later than the present by either clock, so that a wrong clock hides no issue.
         return self._context.client.clock.latest().replace(microsecond=0) + DAY
 
-    def _older_activity_pass(self) -> Iterator[WantedIssue | CursorUpdate]:
+    def _older_activity_pass(self) -> Iterator[Step]:
         """Issues created before the end of the history, at the start date or earlier, that have been active since."""
         groups: dict[datetime, dict[Recipient, datetime]] = {}
         for recipient in self._recipients:

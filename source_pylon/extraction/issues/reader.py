@@ -13,7 +13,7 @@ from source_pylon.config import Config
 from source_pylon.extraction.cursors import is_in_future, warn_unknown_state
 from source_pylon.extraction.issues.cursor import IssueCursor, parse_issue_cursor
 from source_pylon.extraction.issues.messages import IssueDeleted, MessageReader
-from source_pylon.extraction.issues.passes import ISSUE_ERRORS, CursorUpdate, IssuePasses, WantedIssue
+from source_pylon.extraction.issues.passes import ISSUE_ERRORS, CursorUpdate, IssuePasses, Step, WantedIssue
 from source_pylon.extraction.issues.recipient import Recipient
 from source_pylon.extraction.prefetch import Prefetch, Turn
 from source_pylon.extraction.stream import (
@@ -28,7 +28,7 @@ from source_pylon.extraction.stream import (
 )
 from source_pylon.timestamps import duration_text
 from source_pylon.transform import privacy
-from source_pylon.transform.issue_record import issue_record, weight
+from source_pylon.transform.issue_record import approximate_size, issue_record
 from source_pylon.transform.truncation import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class _Finished:
 
     issue: WantedIssue
     record: Record | None = None
-    weight: int = 0
+    size: int = 0
     error: errors.PylonError | None = None
 
 
@@ -109,7 +109,7 @@ class IssueReader:
             make_threads=self._context.make_threads,
         )
         pages = _Pages()
-        for result in prefetch.results(self._passes.work()):
+        for result in prefetch.results(self._passes.steps()):
             if isinstance(result, _Finished):
                 yield from self._emit(result, pages)
             else:
@@ -130,20 +130,20 @@ class IssueReader:
 
     # --- reading one issue --------------------------------------------------------------------------------------------
 
-    def _needs_messages(self, work: WantedIssue | CursorUpdate) -> bool:
-        return isinstance(work, WantedIssue) and self._include_messages and work.listed.may_have_text_or_files()
+    def _needs_messages(self, step: Step) -> bool:
+        return isinstance(step, WantedIssue) and self._include_messages and step.listed.may_have_text_or_files()
 
-    def _finish(self, work: WantedIssue | CursorUpdate, turn: Turn) -> _Finished | CursorUpdate:
-        if isinstance(work, CursorUpdate):
-            return work
+    def _finish(self, step: Step, turn: Turn) -> _Finished | CursorUpdate:
+        if isinstance(step, CursorUpdate):
+            return step
         messages: list[Record] | None = [] if self._include_messages else None
-        if self._needs_messages(work):
+        if self._needs_messages(step):
             try:
-                messages = self._messages.read(work.listed.id, on_large=turn.wait)
+                messages = self._messages.read(step.listed.id, on_large=turn.wait)
             except IssueDeleted:
-                return _Finished(work)
+                return _Finished(step)
             except ISSUE_ERRORS as error:
-                return _Finished(work, error=error)
+                return _Finished(step, error=error)
         if any(map(privacy.is_unclear, messages or ())):
             self._context.warn_once(
                 "Pylon sent messages that do not say clearly whether they are private (no is_private, or public with "
@@ -151,10 +151,10 @@ class IssueReader:
             )
         config = self._context.config
         record = issue_record(
-            work.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
+            step.listed.issue, messages, trust_issue_body=config.trust_issue_body, read_at=self._context.client.now()
         )
-        turn.weight = weight(record)
-        return _Finished(work, record, turn.weight)
+        turn.size = approximate_size(record)
+        return _Finished(step, record, turn.size)
 
     def _emit(self, finished: _Finished, pages: _Pages) -> Iterator[Event]:
         listed, recipients = finished.issue.listed, finished.issue.recipients
@@ -178,12 +178,12 @@ class IssueReader:
         for recipient in recipients:
             recipient.emitted(listed)
             records = recipient.stream.records(finished.record)
-            if finished.weight > MAX_LINE_BYTES:
+            if finished.size > MAX_LINE_BYTES:
                 # The runner cuts records whose line is too long, but that line takes several times the memory.
                 records = [recipient.stream.fit(dict(record)) for record in records]
             named = [record for record in records if record.get("id")]
             recipient.missing_ids += len(records) - len(named)
-            yield from pages.add(recipient.stream.name, named, finished.weight)
+            yield from pages.add(recipient.stream.name, named, finished.size)
 
     # --- progress -----------------------------------------------------------------------------------------------------
 
@@ -217,20 +217,20 @@ class _Pages:
 
     def __init__(self) -> None:
         self._records: dict[str, list[Record]] = {}
-        self._count = self._weight = 0
+        self._count = self._size = 0
 
-    def add(self, stream: str, records: Sequence[Record], weight: int) -> Iterator[Page]:
+    def add(self, stream: str, records: Sequence[Record], size: int) -> Iterator[Page]:
         """Add records of one stream; yields pages when there is enough."""
         self._records.setdefault(stream, []).extend(records)
         self._count += len(records)
-        self._weight += weight
-        if self._count >= _MAX_RECORDS_PER_PAGE or self._weight >= _MAX_BYTES_PER_PAGE:
+        self._size += size
+        if self._count >= _MAX_RECORDS_PER_PAGE or self._size >= _MAX_BYTES_PER_PAGE:
             yield from self.flush()
 
     def flush(self) -> Iterator[Page]:
         """Yield what has been collected."""
         collected, self._records = self._records, {}
-        self._count = self._weight = 0
+        self._count = self._size = 0
         for stream, records in collected.items():
             if records:
                 yield Page(stream, records)
