@@ -154,7 +154,7 @@ def simulate(
                 limit.refuse(now, float(math.ceil(wait)))
                 outcome.refused[client].append(now)
             else:
-                limit.answer(now)
+                limit.complete(now)
                 outcome.granted[client].append(now)
         else:
             woken[client] = None

@@ -23,7 +23,7 @@ class Timing:
     read_timeout: float = 90.0
     """Longest silence of a connection. Without it, a server that never responds would hang the sync."""
 
-    answer_deadline: float = 600.0
+    response_deadline: float = 600.0
     """Longest time for a whole response: a body that arrives byte by byte never exceeds `read_timeout`."""
 
     retry_base: float = 1.0
@@ -45,7 +45,7 @@ class Timing:
     request is sent again after this time."""
 
     rate_limit_patience: float = 3600.0
-    """An endpoint that answered nothing but 429 for this long counts as broken."""
+    """An endpoint that returned nothing but 429 for this long counts as broken."""
 
     checkpoint_interval: float = 60.0
     """Minimum time between two states of a stream; Airbyte asks for no more than about one a minute."""

@@ -294,7 +294,7 @@ def test_a_client_with_a_time_limit_gives_up_in_time_and_says_why(answer: dict[s
     pylon.get(f"{HOST}/accounts", **answer)
     client = Harness(replace(TIMING, time_limit=0.3, longest_rate_limit_wait=60, retry_base=1.0)).client
     began = time.monotonic()
-    with pytest.raises(errors.TimeLimitReached, match=r"gave no usable answer within 0 seconds\. .+") as caught:
+    with pytest.raises(errors.TimeLimitReached, match=r"gave no usable response within 0 seconds\. .+") as caught:
         client.request(ACCOUNTS)
     # Every wait that this catches is of half a minute or more.
     assert time.monotonic() - began < 20

@@ -317,7 +317,7 @@ def test_the_latest_message_of_an_earlier_sync_stays_in_the_state() -> None:
 
 def test_an_unread_issue_stays_in_the_state_until_it_is_emitted_or_gone() -> None:
     stream = recipient(IssueCursor(NOW, unread_issues=("1", "2")))
-    error = Unavailable("Pylon answered with status 500.", "status 500")
+    error = Unavailable("Pylon responded with status 500.", "status 500")
     stream.keep_unread("3", error)
     assert stream.checkpoint(IssueCursor(NOW)).state["unread_issues"] == ["1", "2", "3"]
     failure = stream.failure()
@@ -359,7 +359,7 @@ def test_that_an_issue_was_deleted_says_nothing_about_the_others() -> None:
 
 def test_more_unread_issues_than_a_state_holds_end_the_stream_with_their_error() -> None:
     stream = recipient()
-    error = Unavailable("Pylon answered with status 500.")
+    error = Unavailable("Pylon responded with status 500.")
     for number in range(MAX_UNREAD_ISSUES):
         stream.keep_unread(str(number), error)
     stream.keep_unread("0", error)

@@ -83,7 +83,7 @@ def test_an_endpoint_that_waits_is_named_once(clock: Clock) -> None:
 def test_a_line_says_which_responses_are_slow(clock: Clock) -> None:
     clock.progress.in_flight = lambda: [("GET /accounts", 12.0), ("GET /accounts", 7.0), ("GET /users", 1.0)]
     line = clock.progress.line()
-    assert "GET /accounts has not answered for 12 s" in line
+    assert "GET /accounts has not responded for 12 s" in line
     assert "GET /users" not in line
 
 
@@ -130,7 +130,7 @@ def test_airbyte_is_told_which_running_streams_a_refusal_concerns(clock: Clock) 
 def test_a_learned_limit_and_a_retry_are_logged(clock: Clock, caplog: Any) -> None:
     caplog.set_level(logging.INFO)
     clock.progress.learned(SEARCH, 120, 20)
-    clock.progress.retrying(ACCOUNTS, 4, Unavailable("Pylon answered with 503.", "detail"))
+    clock.progress.retrying(ACCOUNTS, 4, Unavailable("Pylon responded with 503.", "detail"))
     first, second = [record.getMessage() for record in caplog.records]
     assert "about 20 requests a minute for POST /issues/search, not 120 as assumed" in first
     assert "503" in second

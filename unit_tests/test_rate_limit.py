@@ -89,7 +89,7 @@ def test_a_burst_that_a_token_bucket_refuses_is_not_tried_after_the_next_pause(b
             if wait := server.wait(now):
                 limit.refuse(now, float(math.ceil(wait)))
             else:
-                limit.answer(now)
+                limit.complete(now)
                 answered += 1
         now += 5 * MINUTE
     assert limit.refusals == 1
@@ -156,7 +156,7 @@ def sent(limit: AdaptiveLimit, until: float, since: float = 0.0) -> list[float]:
             now += wait
             continue
         limit.send(now)
-        limit.answer(now)
+        limit.complete(now)
         moments.append(now)
     return moments
 
@@ -212,7 +212,7 @@ def use_up_and_answer_after_a_minute(limit: AdaptiveLimit) -> None:
             limit.send(now)
     assert now < MINUTE
     for _ in range(limit.limit):
-        limit.answer(MINUTE)
+        limit.complete(MINUTE)
 
 
 def test_waiting_for_a_place_is_not_a_pause_that_refills_the_burst() -> None:
@@ -233,7 +233,7 @@ def test_a_refusal_ends_the_burst_and_what_follows_is_spaced() -> None:
     for _ in range(12):
         limit.send(0.0)
     for _ in range(10):
-        limit.answer(0.2)
+        limit.complete(0.2)
     limit.refuse(0.2, 1.0)
     limit.refuse(0.3, 1.0)
     assert limit.limit == 120
@@ -292,7 +292,7 @@ def test_the_limit_does_not_fall_below_a_tenth_of_what_the_wait_means() -> None:
     limits = []
     for number in range(5):
         window.send(number * 120.0)
-        window.answer(number * 120.0)
+        window.complete(number * 120.0)
         refused(window, number * 120.0 + 58, 2.0)
         limits.append(window.limit)
     assert limits == [75, 18, 4, 3, 3]
@@ -304,7 +304,7 @@ def test_the_calls_accepted_and_the_wait_for_the_next_one_give_the_rate_that_pyl
     for _ in range(11):
         window.send(100.0)
     for _ in range(10):
-        window.answer(100.0)
+        window.complete(100.0)
     window.refuse(110.0, 11.0)
     assert window.limit == 30
 
@@ -328,7 +328,7 @@ def test_a_limit_that_holds_calls_back_for_a_minute_grows_in_steps_of_a_quarter_
             now += wait
             continue
         window.send(now)
-        window.answer(now)
+        window.complete(now)
     assert [limit for _, limit in grown] == [120, 162, 218, 295, 398, 538]
     assert MINUTE <= grown[1][0] <= 2 * MINUTE + 1
     assert all(15 <= after[0] - before[0] < 16 for before, after in pairwise(grown[1:]))
@@ -340,7 +340,7 @@ def limits_of_calls_answered_late(limit: AdaptiveLimit, until: float) -> list[in
     answers: list[float] = []
     while now < until:
         while answers and answers[0] <= now:
-            limit.answer(answers.pop(0))
+            limit.complete(answers.pop(0))
         wait = limit.wait(now)
         if limit.limit != limits[-1]:
             limits.append(limit.limit)
@@ -362,7 +362,7 @@ def test_a_refusal_in_a_trial_that_shows_a_much_lower_rate_lowers_the_limit_belo
     while window.limit == 20:
         now += window.wait(now)
         window.send(now)
-        window.answer(now)
+        window.complete(now)
         accepted.append(now)
     now += 40
     refused(window, now, 59.0)
@@ -416,7 +416,7 @@ def test_below_the_tables_limit_a_trial_follows_after_five_minutes_or_two_hundre
 def test_a_refusal_far_below_the_limit_lowers_it_by_a_bounded_step() -> None:
     window = AdaptiveLimit(300, MINUTE)
     window.send(0.0)
-    window.answer(0.1)
+    window.complete(0.1)
     window.send(1.0)
     window.refuse(1.1, 58.0)
     assert (window.limit, window.learned) == (75, 75)
@@ -427,7 +427,7 @@ def test_refusals_teach_how_many_calls_were_accepted_in_a_minute() -> None:
     for moment in (0.0, 61.0, 122.0):
         for _ in range(50):
             window.send(moment)
-            window.answer(moment + 0.1)
+            window.complete(moment + 0.1)
         window.send(moment + 1)
         window.refuse(moment + 1.1, 59.0)
     assert window.limit == window.learned == 50
@@ -445,7 +445,7 @@ def test_a_call_holds_its_place_until_a_minute_after_its_answer() -> None:
     window = AdaptiveLimit(1, MINUTE)
     window.send(0.0)
     assert window.wait(50.0) == float("inf")
-    window.answer(50.0)
+    window.complete(50.0)
     assert window.wait(61.0) == pytest.approx(49.0)
     assert window.wait(110.0) == 0
 

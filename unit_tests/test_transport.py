@@ -54,8 +54,8 @@ def test_a_body_is_sent_as_json_and_none_without_one(pylon: Any) -> None:
 @pytest.mark.parametrize(
     ("raised", "said"),
     [
-        (requests.exceptions.ConnectTimeout(), "does not answer in time"),
-        (requests.exceptions.ReadTimeout(), "does not answer in time"),
+        (requests.exceptions.ConnectTimeout(), "does not respond in time"),
+        (requests.exceptions.ReadTimeout(), "does not respond in time"),
         (requests.exceptions.SSLError(), "TLS"),
         (requests.exceptions.ProxyError("http://user:pass@proxy"), "HTTPS_PROXY"),
         (requests.exceptions.ConnectionError(), "No connection"),

@@ -137,15 +137,15 @@ DEFECTS = (
     Defect(
         "nonsense-fails-at-once",
         "nonsense_once_is_asked_for_again",
-        Edit(_CLIENT, "_MAX_BAD_ANSWERS = 4", "_MAX_BAD_ANSWERS = 1"),
+        Edit(_CLIENT, "_MAX_INVALID_RESPONSES = 4", "_MAX_INVALID_RESPONSES = 1"),
     ),
     Defect(
         "nonsense-taken-for-empty",
         "nonsense_for_good_ends_its_stream",
         Edit(
             _CLIENT,
-            "_MAX_BAD_ANSWERS:\n                    raise",
-            '_MAX_BAD_ANSWERS:\n                    return {"data": []}',
+            "_MAX_INVALID_RESPONSES:\n                    raise",
+            '_MAX_INVALID_RESPONSES:\n                    return {"data": []}',
         ),
     ),
     Defect(

@@ -67,7 +67,7 @@ DEFECTS = (
         "a_slow_body_that_keeps_coming",
         Edit(
             _TRANSPORT,
-            "seconds = min(self._timing.answer_deadline, time_limit)",
+            "seconds = min(self._timing.response_deadline, time_limit)",
             "seconds = min(self._timing.read_timeout, time_limit)",
         ),
     ),
@@ -76,8 +76,8 @@ DEFECTS = (
         "a_body_that_drips_beyond_the_deadline",
         Edit(
             _TRANSPORT,
-            "seconds = min(self._timing.answer_deadline, time_limit)",
-            "seconds = min(60 * self._timing.answer_deadline, time_limit)",
+            "seconds = min(self._timing.response_deadline, time_limit)",
+            "seconds = min(60 * self._timing.response_deadline, time_limit)",
         ),
     ),
     Defect(

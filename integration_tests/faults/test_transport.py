@@ -221,7 +221,7 @@ def test_a_server_that_never_answers_again_ends_the_stream_in_bounded_time(pylon
     pylon.faults.add(Fault(MESSAGES, hang(), times=None, after=40))
     with takes_at_most(20):
         run = read(pylon, ("issues", "accounts"), timing=STALLS)
-    assert_failed(run, "issues", kind="transient_error", says=["does not answer in time"])
+    assert_failed(run, "issues", kind="transient_error", says=["does not respond in time"])
     assert run.ended("accounts") == "COMPLETE"
     recovers(pylon, run, "issues", "accounts")
 
@@ -230,7 +230,7 @@ def test_a_port_that_accepts_and_says_nothing_ends_the_sync_in_bounded_time(pylo
     with socket.create_server(("127.0.0.1", 0)) as silent, takes_at_most(20):
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         run = read(pylon, ("issues", "contacts"), timing=STALLS, api_url=url)
-    assert_failed(run, "issues", "contacts", kind="transient_error", says=["does not answer in time"])
+    assert_failed(run, "issues", "contacts", kind="transient_error", says=["does not respond in time"])
     recovers(pylon, run, "issues", "contacts")
 
 
@@ -244,7 +244,7 @@ def test_an_answer_that_comes_late_but_in_time_is_read(pylon: Sandbox) -> None:
 def test_a_slow_body_that_keeps_coming_is_read_though_it_takes_longer_than_the_read_timeout(pylon: Sandbox) -> None:
     fault = pylon.faults.add(Fault(ACCOUNTS, slow(20_000)))
     began = time.monotonic()
-    run = read(pylon, ("accounts",), timing=fault_timing(read_timeout=0.4, answer_deadline=20.0, retry_attempts=1))
+    run = read(pylon, ("accounts",), timing=fault_timing(read_timeout=0.4, response_deadline=20.0, retry_attempts=1))
     assert fault.fired == 1
     assert time.monotonic() - began > 0.8
     assert_synced(pylon, run, streams=["accounts"])
@@ -257,7 +257,7 @@ def test_a_body_that_drips_beyond_the_deadline_ends_with_an_error_at_the_deadlin
         pylon.faults.add(Fault(ACCOUNTS, padded(size), times=None))
     pylon.faults.add(Fault(ACCOUNTS, slow(2_000), times=None))
     with takes_at_most(30):
-        run = read(pylon, ("accounts", "contacts"), timing=fault_timing(answer_deadline=0.4, retry_attempts=2))
+        run = read(pylon, ("accounts", "contacts"), timing=fault_timing(response_deadline=0.4, retry_attempts=2))
     assert_failed(run, "accounts", kind="transient_error", says=["took too long to arrive"])
     assert run.ended("contacts") == "COMPLETE"
     recovers(pylon, run, "accounts", "contacts")
@@ -677,7 +677,9 @@ class Endless:
 @pytest.mark.parametrize("what", ENDLESS)
 def test_an_answer_that_never_ends_is_left_at_the_deadline(pylon: Sandbox, what: str) -> None:
     with Endless(*ENDLESS[what]) as server, takes_at_most(30):
-        run = read(pylon, ("accounts",), timing=fault_timing(answer_deadline=0.6, retry_attempts=2), api_url=server.url)
+        run = read(
+            pylon, ("accounts",), timing=fault_timing(response_deadline=0.6, retry_attempts=2), api_url=server.url
+        )
     assert_failed(run, "accounts", kind="transient_error", says=["took too long to arrive"])
     recovers(pylon, run, "accounts")
 
@@ -695,7 +697,9 @@ def test_an_answer_that_never_ends_over_tls_is_left_at_the_deadline(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with Endless(*ENDLESS["headers that drip"], context, first) as server, takes_at_most(30):
-        run = read(pylon, ("accounts",), timing=fault_timing(answer_deadline=0.6, retry_attempts=2), api_url=server.url)
+        run = read(
+            pylon, ("accounts",), timing=fault_timing(response_deadline=0.6, retry_attempts=2), api_url=server.url
+        )
     assert_failed(run, "accounts", kind="transient_error", says=["took too long to arrive"])
     assert run.ids("accounts") == ([] if first is None else ["a1"])
 
@@ -729,7 +733,7 @@ def test_check_gives_up_after_a_minute_in_all(pylon: Sandbox, what: str) -> None
             pylon, fault_timing(time_limit_of_check=1.5, read_timeout_of_check=20.0, longest_rate_limit_wait=60.0)
         )
     assert result["status"] == "FAILED"
-    assert "gave no usable answer within" in result["message"] or "does not answer in time" in result["message"]
+    assert "gave no usable response within" in result["message"] or "does not respond in time" in result["message"]
     assert Timing().for_check().time_limit == 60
 
 

@@ -22,7 +22,7 @@ from source_pylon.timing import Timing
 
 logger = logging.getLogger("airbyte")
 
-_MAX_BAD_ANSWERS = 4
+_MAX_INVALID_RESPONSES = 4
 _MAX_GLITCHES = 11
 """The stream fails at this many responses without data for one page. A production client of 2026 retries ten times."""
 _GLITCH_PAUSE = 0.1
@@ -163,7 +163,7 @@ class PylonClient:
                 continue
             except errors.InvalidResponse as invalid:
                 failures[errors.InvalidResponse] += 1
-                if failures[errors.InvalidResponse] >= _MAX_BAD_ANSWERS:
+                if failures[errors.InvalidResponse] >= _MAX_INVALID_RESPONSES:
                     raise
                 error = invalid
             except errors.Unreachable as unreachable:
@@ -212,7 +212,7 @@ class PylonClient:
         wait: float | None = None
         began = time.monotonic()
         self._in_flight[threading.get_ident()] = (endpoint.key, began)
-        outcome = "no answer"
+        outcome = "no response"
         try:
             exchange = self._transport.exchange(
                 endpoint.method, path, query, body, on_large, time_limit=self._time_left()
@@ -271,5 +271,5 @@ class PylonClient:
 
     def _out_of_time(self, reason: str, detail: str) -> errors.TimeLimitReached:
         return errors.TimeLimitReached(
-            f"Pylon gave no usable answer within {self._timing.time_limit:.0f} seconds. {reason}", detail
+            f"Pylon gave no usable response within {self._timing.time_limit:.0f} seconds. {reason}", detail
         )

@@ -32,7 +32,7 @@ class Unauthorized(PylonError):
 
 
 class OrganizationUnavailable(PylonError):
-    """Pylon has deactivated, suspended or not activated the organisation: no endpoint answers."""
+    """Pylon has deactivated, suspended or not activated the organisation: no endpoint works."""
 
     is_config_error = True
 
@@ -68,7 +68,7 @@ class Misconfigured(PylonError):
 
 
 class Redirected(PylonError):
-    """3xx: the token is not carried to where the answer points."""
+    """3xx: the token is not carried to where the response points."""
 
     is_config_error = True
 
@@ -125,7 +125,7 @@ class Rule:
 
     action: Action
     error: type[PylonError] = Unavailable
-    text: str = "Pylon answered {endpoint} with status {status}."
+    text: str = "Pylon responded to {endpoint} with status {status}."
 
 
 _NOT_ACCEPTED = (
@@ -168,7 +168,7 @@ BY_CODE: Mapping[str, Rule] = {
         "Pylon does not accept OAuth tokens for {endpoint}. Use an API token (Settings, API Tokens).",
     ),
 }
-"""Codes of Pylon's error answers that say more than the status. They come first; every other code has the text of its
+"""Codes of Pylon's error responses that say more than the status. They come first; every other code has the text of its
 status. The codes that Pylon's SDK lists are compared with this table by integration_tests/test_endpoints.py."""
 
 BY_STATUS: Mapping[int, Rule] = {
@@ -202,7 +202,7 @@ _CA_HINT = "If a proxy or firewall inspects TLS, set REQUESTS_CA_BUNDLE to a PEM
 BY_FAILURE: Mapping[str, tuple[type[PylonError], str]] = {
     "proxy": (Unreachable, "The proxy refused the connection. Check HTTPS_PROXY and NO_PROXY."),
     "tls": (Unreachable, f"No trusted TLS connection to {{host}}. {_CA_HINT}"),
-    "timeout": (Unreachable, "{host} does not answer in time."),
+    "timeout": (Unreachable, "{host} does not respond in time."),
     "name": (
         Unreachable,
         "The name of {host} cannot be resolved. Check DNS and the network, and the API URL if you have set one.",

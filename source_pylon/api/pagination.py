@@ -31,19 +31,19 @@ def paginate(endpoint: Endpoint, fetch: Fetch, key: Callable[[dict[str, Any]], o
     catching_up = False
     while True:
         try:
-            answer = fetch(cursor)
+            response = fetch(cursor)
         except errors.Rejected:
             if cursor is None or restarted:
                 raise
             restarted = catching_up = True
             cursor, used = None, set()
             continue
-        records = responses.items(answer)
-        cursor = responses.next_cursor(answer)
+        records = responses.items(response)
+        cursor = responses.next_cursor(response)
         page = _new_records(records, key, seen)
         repeats = bool(records) and not page
         # A page of issues takes ten megabytes: do not keep one while the next is on its way.
-        del answer, records
+        del response, records
         if page:
             empty, catching_up = 0, False
             yield page

@@ -140,7 +140,7 @@ class AdaptiveLimit:
             self._next_at += interval
         self._in_flight += 1
 
-    def answer(self, now: float) -> None:
+    def complete(self, now: float) -> None:
         """Note that a call was answered, or failed in a way that Pylon may have counted."""
         self._in_flight -= 1
         self._accepted_since += 1
@@ -273,7 +273,7 @@ class RateLimiter:
     def leave(self) -> None:
         """Note that the call was answered or failed."""
         with self._condition:
-            self.limit.answer(self._monotonic())
+            self.limit.complete(self._monotonic())
             self._condition.notify_all()
 
     def refuse(self, wait: float) -> None:

@@ -20,7 +20,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 def _code_and_request_id(body: bytes) -> list[str]:
-    """Read `{"errors": [...], "code": ..., "request_id": ...}`; what is missing is empty, as codes of older answers."""
+    """Return the code and request id of an error response; each is empty where it is missing, as the code may be."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -95,18 +95,18 @@ def envelope(endpoint: Endpoint, body: bytes, cursor: str | None = None) -> dict
     return value
 
 
-def _check_list(endpoint: Endpoint, answer: dict[str, Any], cursor: str | None) -> None:
-    data = answer.get("data")
+def _check_list(endpoint: Endpoint, response: dict[str, Any], cursor: str | None) -> None:
+    data = response.get("data")
     if data is None:
-        if "data" not in answer and "request_id" not in answer:
+        if "data" not in response and "request_id" not in response:
             raise _wrong_shape(endpoint, "it has neither data nor request_id")
-        if answer.get("errors"):
+        if response.get("errors"):
             raise _wrong_shape(endpoint, "it reports errors with a good status")
     elif not isinstance(data, list):
         raise _wrong_shape(endpoint, "data is not a list")
     elif not set(map(type, data)) <= {dict}:
         raise _wrong_shape(endpoint, "data is not a list of objects")
-    pagination = answer.get("pagination")
+    pagination = response.get("pagination")
     if pagination is None:
         return
     if not isinstance(pagination, dict):
@@ -122,15 +122,15 @@ def _check_list(endpoint: Endpoint, answer: dict[str, Any], cursor: str | None) 
         raise _wrong_shape(endpoint, "it announces another page, but has no cursor")
 
 
-def items(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the records in an envelope; none if `data` is missing or null, as in recorded answers."""
-    data: list[dict[str, Any]] = answer.get("data") or []
+def items(response: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the records in an envelope; none if `data` is missing or null, as in recorded responses."""
+    data: list[dict[str, Any]] = response.get("data") or []
     return data
 
 
-def next_cursor(answer: dict[str, Any]) -> str | None:
+def next_cursor(response: dict[str, Any]) -> str | None:
     """Return the cursor of the next page, or None on the last page, where `pagination` may be absent or null."""
-    pagination = answer.get("pagination")
+    pagination = response.get("pagination")
     cursor: str | None = pagination["cursor"] if pagination and pagination.get("has_next_page") else None
     return cursor
 

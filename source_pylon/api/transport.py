@@ -94,7 +94,7 @@ class Transport:
         self._timing = timing
         self._monotonic = monotonic
         self._max_body = max_body
-        self._watchdog = Watchdog(timing.answer_deadline)
+        self._watchdog = Watchdog(timing.response_deadline)
         self._session = requests.Session()
         self._adapter = _OneHostAdapter(connections, self._watchdog)
         self._session.mount("https://", self._adapter)
@@ -161,7 +161,7 @@ class Transport:
         if self._unusable is not None:
             raise self._unusable
         request = self._prepare(method, path, query, content)
-        seconds = min(self._timing.answer_deadline, time_limit)
+        seconds = min(self._timing.response_deadline, time_limit)
         deadline = self._monotonic() + seconds
         watch = self._watchdog.begin(seconds)
         try:
@@ -203,7 +203,7 @@ class Transport:
                 return Exchange(response.status_code, response.headers, body)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if watch.expired:
-                raise errors.failure("deadline", f"{method} {path}, no end of the answer") from None
+                raise errors.failure("deadline", f"{method} {path}, no end of the response") from None
             # Beneath `requests`, some errors while a body is read pass through untranslated.
             raise _translate(error, self._base_url) from None
         finally:

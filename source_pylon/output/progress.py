@@ -176,7 +176,7 @@ class Progress(Observer):
         longest: dict[str, float] = {}
         for key, seconds in self.in_flight():
             longest[key] = max(seconds, longest.get(key, 0.0))
-        return [*waits.values(), *(f"{key} has not answered for {s:.0f} s" for key, s in longest.items() if s >= slow)]
+        return [*waits.values(), *(f"{key} has not responded for {s:.0f} s" for key, s in longest.items() if s >= slow)]
 
     def _report(self) -> None:
         bars = self._bars()

@@ -2,7 +2,7 @@
 
 The models describe records as emitted. Their JSON schemas and documentation come from them; records
 themselves pass through as plain dictionaries, so that a new field of the API reaches the warehouse before the
-model knows it. Every field but a primary key may be null or missing: real answers leave fields out. No
+model knows it. Every field but a primary key may be null or missing: real responses leave fields out. No
 enumeration is declared, so that a value that Pylon adds tomorrow is still valid; the known ones are in the
 descriptions.
 """

@@ -166,8 +166,8 @@ class IssueHistory:
 
     def newest_before(self, moment: datetime) -> datetime | None:
         """Return when the newest issue created before `moment` was created; None if there is none."""
-        answer = self._client.request(ISSUE_SEARCH, body={"filter": _created_before(moment), "limit": 1})
-        issues = responses.items(answer)
+        response = self._client.request(ISSUE_SEARCH, body={"filter": _created_before(moment), "limit": 1})
+        issues = responses.items(response)
         if not issues:
             return None
         created = parse(issues[0].get("created_at"))

@@ -69,7 +69,7 @@ class MessageReader:
 
     def _pages(self, issue_id: str, on_large: Callable[[], None] | None) -> Iterator[list[dict[str, Any]]]:
         def fetch(cursor: str | None) -> dict[str, Any]:
-            # Without limit and cursor, all messages come in one answer, for one request of the rate limit.
+            # Without limit and cursor, all messages come in one response, for one request of the rate limit.
             query = {"cursor": cursor, "limit": MESSAGES.page_size} if cursor else None
             return self._client.request(MESSAGES, issue_id, query=query, on_large=on_large)
 
@@ -87,11 +87,11 @@ class MessageReader:
 
     def is_gone(self, issue_id: str) -> bool:
         """Whether an issue that Pylon refuses by itself (400) was scrubbed: others can be read, or it is not found."""
-        answer = self._client.request(ISSUE_SEARCH, body={"limit": _OTHERS_TO_TRY})
-        found = [str(issue.get("id")) for issue in responses.items(answer)]
+        response = self._client.request(ISSUE_SEARCH, body={"limit": _OTHERS_TO_TRY})
+        found = [str(issue.get("id")) for issue in responses.items(response)]
         if issue_id in found:
             return False
-        if responses.next_cursor(answer) is None:
+        if responses.next_cursor(response) is None:
             return True
         for other in found:
             try:
@@ -129,5 +129,5 @@ class MessageReader:
     def _others(self) -> Iterator[str]:
         if self._readable:
             yield self._readable
-        answer = self._client.request(ISSUE_SEARCH, body={"limit": _OTHERS_TO_TRY})
-        yield from (str(issue["id"]) for issue in responses.items(answer) if issue.get("id"))
+        response = self._client.request(ISSUE_SEARCH, body={"limit": _OTHERS_TO_TRY})
+        yield from (str(issue["id"]) for issue in responses.items(response) if issue.get("id"))

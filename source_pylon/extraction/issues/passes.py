@@ -93,7 +93,7 @@ class IssuePasses:
                     else:
                         recipient.keep_unread(issue_id, error)
                 continue
-            # Pylon may answer with the issue that it was merged into, which has the messages of both.
+            # Pylon may return the issue that it was merged into, which has the messages of both.
             is_merged = str(issue["id"]) != issue_id
             for recipient in concerned:
                 if is_merged or not recipient.stream.accepts(ListedIssue.of(issue)):
@@ -174,7 +174,7 @@ class IssuePasses:
             yield self._cursor_update(recipients, partial(IssueCursor.at_start_date, floor=start))
 
     def _history_pages(self, recipients: Sequence[Recipient]) -> Iterator[HistoryPage]:
-        """Yield the pages of the history, begun anew if an answer shows that this machine's clock is far behind."""
+        """Yield the pages of the history, begun anew if a response shows that this machine's clock is far behind."""
         while True:
             before = max(map(self._history_from, recipients))
             pages = self._history.pages(before, self._start)
