@@ -55,13 +55,13 @@ def whole(organisation: Sandbox) -> Output:
     return read_catalog(organisation, EVERYTHING)
 
 
-def test_the_first_of_two_sequential_reads_gives_records_and_states(first: Output) -> None:
+def test_the_first_of_two_sequential_reads_emits_records_and_states(first: Output) -> None:
     for stream in INCREMENTAL:
         assert first.records(stream), stream
         assert first.states(stream), stream
 
 
-def test_the_second_of_two_sequential_reads_gives_other_and_fewer_records(organisation: Sandbox, first: Output) -> None:
+def test_the_second_of_two_sequential_reads_emits_other_and_fewer_records(organisation: Sandbox, first: Output) -> None:
     second = read_catalog(organisation, CATALOG, first.state)
     for stream in INCREMENTAL:
         assert len(second.records(stream)) < len(first.records(stream)), stream
@@ -82,7 +82,7 @@ def checkpoints(output: Output, stream: str) -> list[tuple[Record, float]]:
 
 
 @pytest.mark.parametrize("stream", INCREMENTAL)
-def test_a_read_from_a_checkpoint_gives_at_least_the_records_counted_after_it(
+def test_a_read_from_a_checkpoint_emits_at_least_the_records_counted_after_it(
     stream: str, organisation: Sandbox, first: Output
 ) -> None:
     found = checkpoints(first, stream)
@@ -124,36 +124,34 @@ def test_each_record_count_is_that_of_the_records_since_the_state_before(first: 
     assert not any(counts.values())
 
 
-def test_a_state_in_the_far_future_gives_no_records_and_still_a_state(organisation: Sandbox) -> None:
+def test_with_a_state_in_the_far_future_there_are_no_records_but_a_state(organisation: Sandbox) -> None:
     future = json.loads((HERE / "future_state.json").read_text(encoding="utf-8"))
     output = read_catalog(organisation, CATALOG, future)
     assert [stream for stream in INCREMENTAL if output.records(stream)] == []
     assert output.state_messages()
 
 
-def test_the_sample_state_is_one_that_a_read_takes(organisation: Sandbox) -> None:
+def test_a_read_accepts_the_sample_state(organisation: Sandbox) -> None:
     sample = json.loads((HERE / "sample_state.json").read_text(encoding="utf-8"))
     output = read_catalog(organisation, CATALOG, sample)
     assert not [text for text in output.logs if "the saved state" in text]
 
 
 @pytest.mark.parametrize("kind", ["first", "whole"])
-def test_statuses_come_as_started_running_complete_with_nothing_between(
-    kind: str, first: Output, whole: Output
-) -> None:
+def test_the_statuses_are_started_running_and_complete_in_this_order(kind: str, first: Output, whole: Output) -> None:
     output, streams = (first, INCREMENTAL) if kind == "first" else (whole, ALL)
     for stream in streams:
         assert output.statuses(stream) == ["STARTED", "RUNNING", "COMPLETE"], stream
 
 
-def test_every_stream_has_a_state_full_refresh_streams_too(whole: Output) -> None:
+def test_every_stream_has_a_state_even_in_full_refresh(whole: Output) -> None:
     for stream in ALL:
         states = whole.states(stream)
         assert states, stream
         assert states[-1] == {"__ab_no_cursor_state_message": True}, stream
 
 
-def test_the_last_state_of_a_stream_leaves_before_its_complete_status(first: Output, whole: Output) -> None:
+def test_the_last_state_of_a_stream_precedes_its_complete_status(first: Output, whole: Output) -> None:
     for output in (first, whole):
         complete: set[str] = set()
         for line in output.lines:
@@ -165,14 +163,14 @@ def test_the_last_state_of_a_stream_leaves_before_its_complete_status(first: Out
                 assert line["state"]["stream"]["stream_descriptor"]["name"] not in complete
 
 
-def test_every_record_has_a_primary_key_that_is_no_list_and_no_object(whole: Output) -> None:
+def test_the_primary_key_of_every_record_is_a_scalar(whole: Output) -> None:
     for stream in discover().catalog["streams"]:
         for record in whole.records(stream["name"]):
             for (name,) in stream["source_defined_primary_key"]:
                 assert isinstance(record[name], (str, int)), (stream["name"], name)
 
 
-def test_two_full_refreshes_give_the_same_ids(organisation: Sandbox, whole: Output) -> None:
+def test_two_full_refreshes_emit_the_same_ids(organisation: Sandbox, whole: Output) -> None:
     again = read_catalog(organisation, EVERYTHING)
     keys = {s["name"]: s["source_defined_primary_key"] for s in discover().catalog["streams"]}
     for stream in ALL:

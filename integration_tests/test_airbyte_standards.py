@@ -65,7 +65,7 @@ def as_configured(stream: dict[str, Any], sync_mode: str) -> dict[str, Any]:
     return entry
 
 
-def test_the_committed_catalogs_are_what_discover_gives() -> None:
+def test_the_committed_catalogs_are_what_discover_prints() -> None:
     streams = discover().catalog["streams"]
     incremental = [stream for stream in streams if "incremental" in stream["supported_sync_modes"]]
     assert committed("configured_catalog.json") == {"streams": [as_configured(s, "full_refresh") for s in streams]}
@@ -79,7 +79,7 @@ def test_the_committed_states_name_every_incremental_stream() -> None:
     assert set(CURSORS) <= set(streams)
 
 
-def test_every_file_that_the_acceptance_config_names_is_there() -> None:
+def test_every_file_that_the_acceptance_config_names_exists() -> None:
     sections = yaml.safe_load((REPOSITORY / "acceptance-test-config.yml").read_text())["acceptance_tests"]
     tests = [test for section in sections.values() for test in section["tests"]]
     paths = {test[key] for test in tests for key in ("config_path", "configured_catalog_path") if key in test}

@@ -25,14 +25,14 @@ SUGGESTED = {**ENDPOINTS, "article_feedback": "GET /article-feedback"}
 QUICK = replace(FAST, retry_attempts=2, connect_timeout=2.0, read_timeout=2.0)
 
 
-def test_a_token_that_works_succeeds_without_a_remark(pylon: Sandbox) -> None:
+def test_a_valid_token_succeeds_without_a_message(pylon: Sandbox) -> None:
     output = check(pylon)
     assert output.code == 0
     assert output.connection_status == {"status": "SUCCEEDED"}
     assert not pylon.unknown_keys
 
 
-def test_a_check_asks_little(pylon: Sandbox) -> None:
+def test_a_check_makes_few_requests(pylon: Sandbox) -> None:
     check(pylon)
     assert len(pylon.log) <= 20
 
@@ -41,7 +41,7 @@ def test_a_check_of_an_empty_organisation_succeeds(empty_pylon: Sandbox) -> None
     assert check(empty_pylon).connection_status["status"] == "SUCCEEDED"
 
 
-def test_a_bad_token_fails_and_says_where_to_get_one(pylon: Sandbox) -> None:
+def test_an_invalid_token_fails_and_says_where_to_get_one(pylon: Sandbox) -> None:
     output = check(pylon, api_token="wrong-token")
     assert output.code == 0
     assert output.connection_status["status"] == "FAILED"
@@ -57,7 +57,7 @@ def test_a_token_of_the_other_region_fails_and_names_the_region_to_choose(home: 
     assert f"Set Region to {said}" in status["message"]
 
 
-def test_a_host_that_does_not_answer_fails_and_says_so() -> None:
+def test_a_host_that_does_not_respond_fails_and_says_so() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -77,7 +77,7 @@ def test_a_host_that_does_not_answer_fails_and_says_so() -> None:
     ],
     ids=["reset", "unavailable", "a web page", "a redirect"],
 )
-def test_an_api_that_answers_in_another_way_fails_and_says_how(action: Any, said: str, pylon: Sandbox) -> None:
+def test_an_api_that_responds_in_another_format_fails_and_says_how(action: Any, said: str, pylon: Sandbox) -> None:
     pylon.faults.add(Fault("*", action, times=None))
     output = check(pylon, QUICK)
     assert output.code == 0
@@ -103,7 +103,7 @@ def test_a_permission_missing_on_messages_names_the_issue_streams(pylon: Sandbox
     assert MESSAGES in message
 
 
-def test_messages_that_are_not_wanted_need_no_permission(pylon: Sandbox) -> None:
+def test_excluded_messages_need_no_permission(pylon: Sandbox) -> None:
     pylon.forbid(MESSAGES)
     assert check(pylon, include_messages=False).connection_status == {"status": "SUCCEEDED"}
 
@@ -148,7 +148,7 @@ def test_without_permission_for_messages_the_issue_streams_fail_and_the_others_c
         assert MESSAGES in said[1]
 
 
-def test_a_stream_that_failed_is_made_good_by_the_next_sync(pylon: Sandbox) -> None:
+def test_a_failed_stream_is_completed_by_the_next_sync(pylon: Sandbox) -> None:
     pylon.forbid(MESSAGES)
     first = read(pylon, succeeds=False)
     pylon.allow(MESSAGES)
@@ -157,7 +157,7 @@ def test_a_stream_that_failed_is_made_good_by_the_next_sync(pylon: Sandbox) -> N
         assert {*first.ids(stream), *second.ids(stream)} == expected(pylon, stream).keys()
 
 
-def test_a_token_revoked_in_the_middle_of_a_read_is_a_config_error(pylon: Sandbox) -> None:
+def test_a_token_revoked_during_a_read_is_a_config_error(pylon: Sandbox) -> None:
     pylon.faults.add(
         Fault(MESSAGES, status(401, {"errors": ["no"], "code": "invalid_api_token"}), times=None, after=20)
     )
@@ -170,7 +170,7 @@ def test_a_token_revoked_in_the_middle_of_a_read_is_a_config_error(pylon: Sandbo
     assert "does not accept the API token" in error["message"]
 
 
-def test_an_endpoint_that_fails_for_good_ends_its_stream_alone_as_a_transient_error(pylon: Sandbox) -> None:
+def test_an_endpoint_that_keeps_failing_fails_only_its_stream_as_a_transient_error(pylon: Sandbox) -> None:
     pylon.faults.add(Fault("GET /accounts", status(500), times=None))
     output = read(pylon, succeeds=False, timing=QUICK)
     assert output.code == 1
@@ -188,6 +188,6 @@ def test_a_stream_that_does_not_exist_fails_and_the_others_are_read(pylon: Sandb
     assert any("no_such_stream" in error["message"] for error in output.errors)
 
 
-def test_a_mistyped_stream_is_answered_with_the_closest_name(pylon: Sandbox) -> None:
+def test_for_a_mistyped_stream_the_closest_name_is_suggested(pylon: Sandbox) -> None:
     output = read(pylon, ["contact"], succeeds=False)
     assert any("Did you mean contacts?" in error["message"] for error in output.errors)

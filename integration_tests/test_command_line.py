@@ -80,7 +80,7 @@ def at_terminal(
 
 
 @pytest.mark.parametrize("verb", ["check", "read"])
-def test_a_wrong_token_is_told_once_at_the_terminal_when_the_output_goes_to_a_file(
+def test_a_wrong_token_is_shown_once_on_the_terminal_when_the_output_goes_to_a_file(
     verb: str, small: Sandbox, tmp_path: Path
 ) -> None:
     with (
@@ -94,7 +94,7 @@ def test_a_wrong_token_is_told_once_at_the_terminal_when_the_output_goes_to_a_fi
     assert "wrong-token" not in shown
 
 
-def test_the_error_of_each_stream_is_told_at_the_terminal(small: Sandbox, tmp_path: Path) -> None:
+def test_the_error_of_each_stream_is_shown_on_the_terminal(small: Sandbox, tmp_path: Path) -> None:
     small.forbid("GET /contacts")
     with (
         Files(config_for(small), configured_catalog(["contacts", "accounts"])) as files,
@@ -106,7 +106,7 @@ def test_the_error_of_each_stream_is_told_at_the_terminal(small: Sandbox, tmp_pa
     assert "Stream accounts:" not in shown
 
 
-def test_a_missing_file_is_told_at_the_terminal(tmp_path: Path) -> None:
+def test_a_missing_file_is_shown_on_the_terminal(tmp_path: Path) -> None:
     missing = str(tmp_path / "nowhere.json")
     with (tmp_path / "out.jsonl").open("wb") as out:
         code, shown = at_terminal(["check", "--config", missing], out)
@@ -114,7 +114,7 @@ def test_a_missing_file_is_told_at_the_terminal(tmp_path: Path) -> None:
     assert shown.count("does not exist") == 1
 
 
-def test_standard_error_stays_empty_where_it_is_no_terminal(small: Sandbox) -> None:
+def test_standard_error_stays_empty_if_it_is_not_a_terminal(small: Sandbox) -> None:
     with Files(config_for(small, api_token="wrong-token"), configured_catalog()) as files:
         process = start(files.arguments("read"), timing=QUICK)
         out, err = process.communicate(timeout=60)
@@ -122,7 +122,7 @@ def test_standard_error_stays_empty_where_it_is_no_terminal(small: Sandbox) -> N
     assert out.count(UNAUTHORIZED.encode()) >= 1
 
 
-def test_a_wrong_token_is_one_error_of_a_read(small: Sandbox) -> None:
+def test_a_wrong_token_causes_one_error_of_a_read(small: Sandbox) -> None:
     with Files(config_for(small, api_token="wrong-token"), configured_catalog()) as files:
         output = run(files.arguments("read"))
     assert output.code == 1
@@ -210,7 +210,7 @@ def test_ctrl_c_at_a_terminal_shows_one_line_and_no_traceback(small: Sandbox, tm
 # --- catalogs ---
 
 
-def test_the_commands_of_the_help_text_read_once_everything_and_then_only_what_changed(
+def test_the_commands_of_the_help_text_read_everything_once_and_then_only_what_changed(
     small: Sandbox, tmp_path: Path
 ) -> None:
     config = tmp_path / "config.json"
@@ -234,7 +234,7 @@ def test_the_commands_of_the_help_text_read_once_everything_and_then_only_what_c
     assert len(changed.ids("accounts")) < len(everything.ids("accounts"))
 
 
-def test_a_catalog_has_the_named_streams_in_their_order_incremental_where_they_can_be() -> None:
+def test_a_catalog_has_the_named_streams_in_order_and_incremental_if_possible() -> None:
     output = complete([console_script(), "catalog", "--streams", "users, issues"])
     streams = json.loads(output.text)["streams"]
     assert [(item["stream"]["name"], item["sync_mode"]) for item in streams] == [
@@ -251,7 +251,7 @@ def test_a_catalog_without_names_has_the_suggested_streams() -> None:
     assert "tickets" not in names, "a subset of issues"
 
 
-def test_a_misspelled_stream_is_told_with_the_one_that_was_meant() -> None:
+def test_for_a_misspelled_stream_the_right_name_is_suggested() -> None:
     output = complete([console_script(), "catalog", "--streams", "isues"])
     assert output.code == 2
     assert "Did you mean issues?" in output.stderr
@@ -259,7 +259,7 @@ def test_a_misspelled_stream_is_told_with_the_one_that_was_meant() -> None:
 
 
 @pytest.mark.parametrize("form", ["output", "message", "catalog"])
-def test_a_read_takes_what_discover_prints_and_reads_all_of_its_streams(form: str, small: Sandbox) -> None:
+def test_a_read_accepts_the_output_of_discover_and_reads_all_its_streams(form: str, small: Sandbox) -> None:
     found = discover()
     catalog = {
         **found.catalog,
@@ -285,7 +285,7 @@ def test_a_read_takes_what_discover_prints_and_reads_all_of_its_streams(form: st
 # --- states ---
 
 
-def test_a_namespace_is_kept_in_records_and_states_and_found_again(small: Sandbox) -> None:
+def test_a_namespace_stays_in_records_and_states_and_is_recognised_again(small: Sandbox) -> None:
     catalog = configured_catalog(["issues", "accounts"])
     for item in catalog["streams"]:
         item["stream"]["namespace"] = "support"
@@ -315,7 +315,7 @@ def test_a_full_refresh_ignores_a_state_and_no_stream_promises_otherwise(small: 
 
 
 @pytest.mark.parametrize("verb", ["check", "read"])
-def test_debug_logs_each_request_and_its_absence_does_not(verb: str, small: Sandbox) -> None:
+def test_each_request_is_logged_with_debug_and_not_without(verb: str, small: Sandbox) -> None:
     catalog = configured_catalog(["contacts"]) if verb == "read" else None
     for debug in (True, False):
         with Files(config_for(small), catalog) as files:
@@ -326,7 +326,7 @@ def test_debug_logs_each_request_and_its_absence_does_not(verb: str, small: Sand
         assert not any(small.token in text for text in requests)
 
 
-def test_a_misspelled_option_is_told_by_check_and_by_read(small: Sandbox) -> None:
+def test_check_and_read_warn_of_a_misspelled_option(small: Sandbox) -> None:
     said = "unknown option, strat_date, which is ignored. Did you mean start_date?"
     output = check(small, strat_date="2025-01-01")
     assert output.connection_status["status"] == "SUCCEEDED"
@@ -336,11 +336,11 @@ def test_a_misspelled_option_is_told_by_check_and_by_read(small: Sandbox) -> Non
         assert any(said in text for text in run(files.arguments("read")).warnings)
 
 
-def test_what_airbyte_adds_to_a_configuration_is_no_misspelled_option(small: Sandbox) -> None:
+def test_keys_that_airbyte_adds_to_a_configuration_cause_no_warning(small: Sandbox) -> None:
     assert check(small, __injected_components_py="x").connection_status == {"status": "SUCCEEDED"}
 
 
-def test_a_type_of_custom_objects_that_does_not_exist_is_told_by_check(small: Sandbox) -> None:
+def test_check_reports_a_type_of_custom_objects_that_does_not_exist(small: Sandbox) -> None:
     output = check(small, custom_object_types=["contarct"])
     assert output.connection_status["status"] == "SUCCEEDED"
     assert "'contarct'" in output.connection_status["message"]
@@ -369,7 +369,7 @@ SECRET = "pylon_api_5ecret7oken"
 
 
 @pytest.mark.parametrize("place", ["config", "catalog", "state"])
-def test_a_configuration_in_the_place_of_a_file_is_not_repeated(place: str, small: Sandbox) -> None:
+def test_a_configuration_given_in_place_of_a_file_is_not_printed(place: str, small: Sandbox) -> None:
     # What has neither a dot nor a slash would not be taken for a path anyway.
     fields = {"api_url": "https://api.usepylon.com", "streams": [SECRET, {"stream": SECRET}], "sync_mode": SECRET}
     pasted = json.dumps({"api_token": SECRET, **fields})

@@ -48,7 +48,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_field_fails_the_check_with_its_name_and_what_to_do(case: str) -> None:
+def test_a_wrong_field_fails_the_check_with_its_name_and_advice(case: str) -> None:
     fields, said = WRONG[case]
     config = {"api_token": SECRET, **fields}
     config = {key: value for key, value in config.items() if value is not None}
@@ -86,7 +86,7 @@ def test_unknown_fields_are_ignored_and_a_token_is_trimmed(pylon: Sandbox) -> No
         assert run(files.arguments("check")).connection_status["status"] == "SUCCEEDED"
 
 
-def test_empty_optional_fields_are_as_good_as_none(pylon: Sandbox) -> None:
+def test_empty_optional_fields_count_as_missing(pylon: Sandbox) -> None:
     assert check(pylon, start_date="").connection_status["status"] == "SUCCEEDED"
 
 
@@ -99,7 +99,7 @@ def test_a_missing_file_is_named(what: str, pylon: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("what", ["config", "catalog", "state"])
-def test_a_file_that_is_not_json_is_named_with_the_place_and_not_quoted(what: str, pylon: Sandbox) -> None:
+def test_a_file_that_is_not_json_is_named_with_the_position_and_not_quoted(what: str, pylon: Sandbox) -> None:
     values: dict[str, Any] = {
         "config": config_for(pylon),
         "catalog": configured_catalog(["contacts"]),
@@ -113,7 +113,7 @@ def test_a_file_that_is_not_json_is_named_with_the_place_and_not_quoted(what: st
 
 
 @pytest.mark.parametrize("content", ["[]", '"text"', "7", "null"])
-def test_a_configuration_that_is_no_object_is_said(content: str) -> None:
+def test_a_configuration_that_is_not_an_object_is_reported(content: str) -> None:
     with Files(content) as files:
         assert_config_error(run(files.arguments("check")), files.path("config"))
 
@@ -128,7 +128,7 @@ def test_a_configuration_that_is_no_object_is_said(content: str) -> None:
         '{"streams": [{"sync_mode": "full_refresh"}]}',
     ],
 )
-def test_a_file_that_is_no_catalog_is_said(content: str, pylon: Sandbox) -> None:
+def test_a_file_that_is_not_a_catalog_is_reported(content: str, pylon: Sandbox) -> None:
     with Files(config_for(pylon), content) as files:
         assert_config_error(run(files.arguments("read")), files.path("catalog"), "catalog")
 
@@ -137,14 +137,16 @@ def test_a_file_that_is_no_catalog_is_said(content: str, pylon: Sandbox) -> None
     "content",
     ["7", '["issues"]', '{"issues": "2026-01-01"}', '[{"type": "STREAM", "stream": {"stream_descriptor": {}}}]'],
 )
-def test_a_file_that_is_no_state_is_refused_rather_than_everything_read_again(content: str, pylon: Sandbox) -> None:
+def test_a_file_that_is_not_a_state_is_refused_instead_of_reading_everything_again(
+    content: str, pylon: Sandbox
+) -> None:
     with Files(config_for(pylon), configured_catalog(["issues"]), content) as files:
         assert_config_error(run(files.arguments("read")), files.path("state"), "state")
     assert pylon.log == []
 
 
 @pytest.mark.parametrize("form", ["list", "json lines", "cut json lines", "legacy", "one"])
-def test_a_state_is_taken_in_every_form_in_which_it_is_kept(form: str, pylon: Sandbox) -> None:
+def test_a_state_is_accepted_in_every_form_in_which_it_is_stored(form: str, pylon: Sandbox) -> None:
     since = {"updated_at": render(ago(minutes=20))}
     state = stream_state("accounts", since)
     lines = [json.dumps({"type": "LOG", "log": {"level": "INFO", "message": "x"}})]
@@ -162,7 +164,7 @@ def test_a_state_is_taken_in_every_form_in_which_it_is_kept(form: str, pylon: Sa
     assert output.records("accounts") == []
 
 
-def test_an_empty_state_file_is_no_state(pylon: Sandbox) -> None:
+def test_an_empty_state_file_counts_as_no_state(pylon: Sandbox) -> None:
     with Files(config_for(pylon), configured_catalog(["accounts"]), "") as files:
         output = run(files.arguments("read"))
     assert len(output.records("accounts")) == len(pylon.expected("accounts"))

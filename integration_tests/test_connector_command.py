@@ -36,7 +36,7 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def test_our_task_runs_every_test_of_airbytes_command(checkout: Path, tmp_path: Path) -> None:
+def test_the_task_runs_every_test_of_airbytes_command(checkout: Path, tmp_path: Path) -> None:
     done = run(tmp_path, checkout, sys.executable, "-m", "scripts.connector_test", *STRICT)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
     assert passed(done.stdout) == {

@@ -130,7 +130,7 @@ HAND_COMPUTED = {path.stem for path in (PACKAGE / "integration_tests" / "tests")
 
 
 @pytest.mark.parametrize("kind", DATABASES)
-def test_gives_the_results_that_were_computed_by_hand(
+def test_the_models_yield_the_results_that_were_computed_by_hand(
     kind: str, project: Path, seeded: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if kind == "duckdb":
@@ -155,7 +155,7 @@ def test_a_wrong_result_fails_its_test_and_variables_reach_the_models(
     assert failed == {"survey_answers_as_computed_by_hand"}
 
 
-def test_tables_without_the_newer_columns_give_the_same_results(project: Path, seeded: Path, tmp_path: Path) -> None:
+def test_tables_without_the_newer_columns_yield_the_same_results(project: Path, seeded: Path, tmp_path: Path) -> None:
     older = copy_of(seeded, tmp_path)
     lacking = {
         "issues": "issue_type requester_email assignee_email csat_score public_message_count customer_message_count "
@@ -178,7 +178,7 @@ def test_tables_without_the_newer_columns_give_the_same_results(project: Path, s
     assert by_hand(tested) == dict.fromkeys(HAND_COMPUTED, "pass")
 
 
-def test_conversations_and_tickets_stand_in_for_issues_and_an_issue_in_both_counts_once(
+def test_conversations_and_tickets_can_replace_issues_and_an_issue_in_both_counts_once(
     project: Path, seeded: Path, tmp_path: Path
 ) -> None:
     database = copy_of(seeded, tmp_path)
@@ -229,7 +229,7 @@ def test_builds_empty_tables_where_nothing_was_loaded(
     assert database.marts() == {mart: [] for mart in MARTS}
 
 
-def test_documents_every_column_and_no_other(project: Path, seeded: Path, tmp_path: Path) -> None:
+def test_every_column_and_no_other_is_documented(project: Path, seeded: Path, tmp_path: Path) -> None:
     succeed(dbt(project, copy_of(seeded, tmp_path), ["run"], ["docs", "generate"]))
     target = project / "target"
     assert (target / "index.html").stat().st_size > 100_000
@@ -243,7 +243,7 @@ def test_documents_every_column_and_no_other(project: Path, seeded: Path, tmp_pa
         assert documented == set(catalog[key]["columns"]), key
 
 
-def test_reads_only_columns_that_the_connector_has() -> None:
+def test_only_columns_that_the_connector_emits_are_read() -> None:
     catalog = {stream["name"]: stream["json_schema"]["properties"] for stream in discover()}
     for path in (PACKAGE / "models" / "staging").glob("*.sql"):
         columns = re.findall(r"\('(\w+)', '(\w+)', '\w+'\)", path.read_text())
@@ -350,7 +350,7 @@ def doomed_message(pylon: Sandbox) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("kind", DATABASES)
-def test_two_loads_by_pyairbyte_give_the_issues_that_pylon_has_now(kind: str, loaded: Loaded) -> None:
+def test_two_loads_by_pyairbyte_yield_the_issues_that_pylon_has_now(kind: str, loaded: Loaded) -> None:
     rows = loaded.databases[kind].query("select * from analytics_pylon.pylon__issue_metrics")
     now = {issue["id"]: issue for issue in loaded.pylon.expected("issues")}
     assert {row["issue_id"] for row in rows} == set(now)
@@ -369,7 +369,9 @@ def moment(text: str) -> datetime:
 
 
 @pytest.mark.parametrize("kind", DATABASES)
-def test_a_message_deleted_in_pylon_leaves_the_models_and_stays_in_the_table(kind: str, loaded: Loaded) -> None:
+def test_a_message_deleted_in_pylon_disappears_from_the_models_and_stays_in_the_table(
+    kind: str, loaded: Loaded
+) -> None:
     database = loaded.databases[kind]
     of_issue = (
         "select message_id from analytics_pylon_staging.int_pylon__messages where issue_id = "
@@ -383,7 +385,7 @@ def test_a_message_deleted_in_pylon_leaves_the_models_and_stays_in_the_table(kin
 
 
 @pytest.mark.parametrize("kind", DATABASES)
-def test_a_contact_deleted_in_pylon_goes_with_the_strategy_replace(kind: str, loaded: Loaded) -> None:
+def test_a_contact_deleted_in_pylon_disappears_with_the_strategy_replace(kind: str, loaded: Loaded) -> None:
     rows = loaded.databases[kind].query("select contact_id from analytics_pylon_staging.stg_pylon__contacts")
     ids = {row["contact_id"] for row in rows}
     assert ids == {contact["id"] for contact in loaded.pylon.expected("contacts")}
@@ -391,7 +393,7 @@ def test_a_contact_deleted_in_pylon_goes_with_the_strategy_replace(kind: str, lo
 
 
 @pytest.mark.parametrize("kind", DATABASES)
-def test_feedback_holds_every_issue_call_and_response_that_has_text(kind: str, loaded: Loaded) -> None:
+def test_feedback_has_every_issue_call_and_response_with_text(kind: str, loaded: Loaded) -> None:
     database = loaded.databases[kind]
     rows = database.query("select * from analytics_pylon.pylon__feedback")
     found = {(row["kind"], row["object_id"]) for row in rows}
@@ -411,7 +413,7 @@ def test_feedback_holds_every_issue_call_and_response_that_has_text(kind: str, l
         assert marker not in texts
 
 
-def test_both_databases_give_the_same_rows(loaded: Loaded) -> None:
+def test_both_databases_yield_the_same_rows(loaded: Loaded) -> None:
     marts = {kind: database.marts() for kind, database in loaded.databases.items()}
     for mart in MARTS:
         rows = {kind: sorted(map(comparable, marts[kind][mart])) for kind in DATABASES}

@@ -48,19 +48,19 @@ def test_records_that_are_missing_unknown_or_old_are_found() -> None:
     assert faults(held, held, versions=True) == []
 
 
-def test_the_newest_emission_of_a_record_is_the_last_sync_s() -> None:
+def test_the_newest_emission_of_a_record_is_from_the_last_sync() -> None:
     first = StreamRead(("id",), newest={("a",): {"v": 1}, ("b",): {"v": 1}})
     second = StreamRead(("id",), newest={("a",): {"v": 2}})
     assert newest(first, second) == {("a",): {"v": 2}, ("b",): {"v": 1}}
 
 
 @pytest.mark.parametrize("definition", STREAMS, ids=lambda definition: definition.name)
-def test_the_sandbox_can_tell_what_every_stream_should_hold(definition: Stream) -> None:
+def test_the_sandbox_knows_what_every_stream_should_emit(definition: Stream) -> None:
     pylon = Sandbox(size=_size(30))
     assert stored(pylon, definition.name, definition.primary_key)
 
 
-def test_requests_stand_with_the_first_stream_that_reads_an_endpoint() -> None:
+def test_requests_are_shown_beside_the_first_stream_that_reads_an_endpoint() -> None:
     seen = ["POST /issues/search", "GET /issues/{id}/messages", "GET /users", "GET /elsewhere"]
     cells = requests_by_stream(["issues", "tickets", "users"], seen)
     assert cells == {"issues": "2", "tickets": SHARED, "users": "1"}

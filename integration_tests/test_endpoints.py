@@ -163,7 +163,7 @@ def test_every_limit_that_is_sent_is_within_bounds(requests_made: list[Seen]) ->
             assert 0 < limit <= limit_of(key).highest, key
 
 
-def test_what_needs_a_required_parameter_gets_it(requests_made: list[Seen]) -> None:
+def test_every_required_parameter_is_sent(requests_made: list[Seen]) -> None:
     for seen in requests_made:
         arguments = arguments_of(seen.template, "GET")
         required = {name for name, argument in arguments.items() if argument.is_required()}

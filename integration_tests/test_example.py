@@ -152,7 +152,7 @@ def test_the_first_run_counts_every_record_and_prints_the_tables(printed: str, p
     assert pylon.token not in printed
 
 
-def test_issues_per_week_and_type_are_those_of_the_story(page: Page, pylon: Sandbox) -> None:
+def test_issues_per_week_and_type_match_the_story(page: Page, pylon: Sandbox) -> None:
     expected: Counter[tuple[str, str]] = Counter()
     for issue in pylon.expected("issues"):
         created = at(issue["created_at"])
@@ -164,7 +164,7 @@ def test_issues_per_week_and_type_are_those_of_the_story(page: Page, pylon: Sand
     assert all(int(row[-1]) == sum(map(int, row[1:-1])) for row in rows)
 
 
-def test_first_responses_of_the_teams_are_those_of_the_story(page: Page, pylon: Sandbox) -> None:
+def test_first_responses_of_the_teams_match_the_story(page: Page, pylon: Sandbox) -> None:
     teams = {team["id"]: team["name"] for team in pylon.expected("teams")}
     _, *rows = page.tables["Median first response by team"]
     assert len(rows) == len(teams)
@@ -182,7 +182,7 @@ def responded(issue: dict[str, Any], pylon: Sandbox) -> datetime:
     return at(issue["first_response_time"]) if issue["first_response_time"] else pylon.clock.now()
 
 
-def test_csat_nps_and_open_issues_are_those_of_the_story(page: Page, pylon: Sandbox) -> None:
+def test_csat_nps_and_open_issues_match_the_story(page: Page, pylon: Sandbox) -> None:
     months: dict[str, list[int]] = {}
     for submitted, score in scores(pylon, "csat"):
         months.setdefault(f"{submitted:%B %Y}", []).append(score)
@@ -213,7 +213,7 @@ def test_the_unhappy_accounts_are_at_risk_and_the_happy_ones_are_not(page: Page)
         assert happy not in risk
 
 
-def test_the_latest_feedback_of_each_kind_is_there(page: Page, pylon: Sandbox) -> None:
+def test_the_latest_feedback_of_each_kind_is_shown(page: Page, pylon: Sandbox) -> None:
     voices = page.text.split("Latest feedback")[1]
     for kind in ("Issue", "Survey", "Call", "Article"):
         assert kind in voices
@@ -221,7 +221,7 @@ def test_the_latest_feedback_of_each_kind_is_there(page: Page, pylon: Sandbox) -
     assert newest["title"] in voices
 
 
-def test_the_report_loads_nothing_has_titles_and_holds_no_private_note(page: Page, report: str) -> None:
+def test_the_report_loads_nothing_has_titles_and_shows_no_private_note(page: Page, report: str) -> None:
     assert page.loaded == []
     assert page.tags["script"] == 0
     assert "url(" not in report
@@ -312,7 +312,7 @@ def records(pylon: Sandbox, kind: str) -> dict[str, Any]:
     return {one["id"]: {name: value for name, value in one.items() if name not in grow} for one in plain}
 
 
-def test_postgres_gives_the_same_report(report: str, tmp_path: Path) -> None:
+def test_postgres_yields_the_same_report(report: str, tmp_path: Path) -> None:
     require("postgres")
     with postgres.server("Asia/Kolkata") as server:
         url = f"postgres://{server.username}:{server.password}@{server.host}:{server.port}/{server.database}"
@@ -350,7 +350,7 @@ def test_the_notebook_shows_the_same_from_a_token(tmp_path: Path, folder: Path, 
     assert newest["title"] in outputs
 
 
-def test_a_wrong_token_is_answered_with_what_to_do(tmp_path: Path) -> None:
+def test_a_wrong_token_ends_with_advice(tmp_path: Path) -> None:
     require("pyairbyte")
     with StorySandbox() as pylon:
         (tmp_path / "config.json").write_text(json.dumps({"api_token": "wrong", "api_url": pylon.url}))
@@ -362,7 +362,7 @@ def test_a_wrong_token_is_answered_with_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("destination", ["mysql://somewhere/else", "postgres://host-only"])
-def test_says_which_destinations_it_can_write_to(destination: str, tmp_path: Path) -> None:
+def test_the_possible_destinations_are_named(destination: str, tmp_path: Path) -> None:
     require("pyairbyte")
     arguments = ["--folder", str(tmp_path), "--destination", destination]
     refused = run("-m", "examples.support_report", *arguments, folder=tmp_path)
@@ -374,11 +374,11 @@ def test_says_which_destinations_it_can_write_to(destination: str, tmp_path: Pat
 class TestStory:
     """The data set agrees with itself."""
 
-    def test_is_the_same_for_the_same_seed_and_another_for_another(self, pylon: Sandbox) -> None:
+    def test_the_same_seed_yields_the_same_story_and_another_seed_another(self, pylon: Sandbox) -> None:
         assert StorySandbox().expected("issues") == pylon.expected("issues")
         assert StorySandbox(seed=2).expected("issues") != pylon.expected("issues")
 
-    def test_is_of_the_promised_size(self, pylon: Sandbox) -> None:
+    def test_the_story_has_the_promised_size(self, pylon: Sandbox) -> None:
         assert 250 <= len(pylon.expected("issues")) <= 400
         assert 12 <= len(pylon.expected("accounts")) <= 20
         assert 5 <= len(pylon.expected("users")) <= 8

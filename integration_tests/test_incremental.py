@@ -78,7 +78,7 @@ def change_a_little(pylon: Sandbox) -> dict[str, set[str]]:
     }
 
 
-def test_the_second_sync_gives_exactly_what_changed_with_and_without_messages(pylon: Sandbox) -> None:
+def test_the_second_sync_emits_exactly_what_changed_with_and_without_messages(pylon: Sandbox) -> None:
     first = read(pylon)
     changed = change_a_little(pylon)
     second = read(pylon, state=first.state, call_recordings_lookback_days=3)
@@ -94,7 +94,7 @@ def test_the_second_sync_gives_exactly_what_changed_with_and_without_messages(py
     assert set(second.ids("contacts")) == expected(pylon, "contacts").keys()
 
 
-def test_a_sync_without_changes_gives_nothing_but_what_is_read_whole(pylon: Sandbox) -> None:
+def test_a_sync_without_changes_emits_nothing_but_full_refresh_streams(pylon: Sandbox) -> None:
     first = read(pylon, call_recordings_lookback_days=0)
     pylon.log.clear()
     second = read(pylon, state=first.state, call_recordings_lookback_days=0)
@@ -106,7 +106,7 @@ def test_a_sync_without_changes_gives_nothing_but_what_is_read_whole(pylon: Sand
     assert pylon.count(SEARCH) <= 4
 
 
-def test_changes_come_again_only_within_the_consistency_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_are_repeated_only_within_the_consistency_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(size=Size(issues=60), limits=None, base_time=ago(hours=1)) as sandbox:
         monkeypatch.setattr(source, "PylonClient", partial(PylonClient, now=sandbox.clock.now))
         outputs = [read(sandbox, ISSUE_STREAMS, timing=SHORT)]
@@ -176,7 +176,7 @@ def test_a_summary_that_arrives_late_is_read_again(pylon: Sandbox) -> None:
     assert records[recording]["feedback_text"] == "They love it"
 
 
-def test_a_survey_made_since_the_last_sync_is_read(pylon: Sandbox) -> None:
+def test_a_survey_created_since_the_last_sync_is_read(pylon: Sandbox) -> None:
     state = read(pylon, ["survey_responses"]).state
     survey = pylon.store.add("surveys", name="Exit", type="custom")
     response = pylon.store.add_survey_response(survey)
@@ -185,7 +185,7 @@ def test_a_survey_made_since_the_last_sync_is_read(pylon: Sandbox) -> None:
     assert (record["id"], record["survey_name"]) == (response, "Exit")
 
 
-def test_what_is_added_to_a_survey_response_within_a_week_is_given(pylon: Sandbox) -> None:
+def test_what_is_added_to_a_survey_response_within_a_week_is_emitted(pylon: Sandbox) -> None:
     survey = pylon.expected("surveys")[0]["id"]
     recent = pylon.store.add_survey_response(survey, at=ago(days=6))
     old = pylon.store.add_survey_response(survey, at=ago(days=8))
@@ -195,7 +195,7 @@ def test_what_is_added_to_a_survey_response_within_a_week_is_given(pylon: Sandbo
     assert old not in ids
 
 
-def test_only_changed_accounts_are_given(pylon: Sandbox) -> None:
+def test_only_changed_accounts_are_emitted(pylon: Sandbox) -> None:
     state = read(pylon, ["accounts"]).state
     assert read(pylon, ["accounts"], state=state).records("accounts") == []
     account = pylon.expected("accounts")[7]["id"]
@@ -204,7 +204,7 @@ def test_only_changed_accounts_are_given(pylon: Sandbox) -> None:
     assert (record["id"], record["name"]) == (account, "Renamed")
 
 
-def test_nothing_is_lost_or_stale_where_search_lags_behind() -> None:
+def test_nothing_is_lost_or_stale_if_search_lags_behind() -> None:
     timing = replace(FAST, consistency_lag=timedelta(seconds=3))
     with Sandbox(size=Size(issues=80), limits=None, base_time=ago(minutes=5), search_lag=1.5) as sandbox:
         # What the first sync cannot see yet must not be lost either.
@@ -221,7 +221,7 @@ def test_nothing_is_lost_or_stale_where_search_lags_behind() -> None:
 
 
 @pytest.mark.parametrize("which", ["first sync", "second sync"])
-def test_what_changes_while_a_sync_runs_is_given_by_it_or_the_next(which: str) -> None:
+def test_what_changes_while_a_sync_runs_is_emitted_by_it_or_the_next(which: str) -> None:
     with Sandbox(size=Size(issues=250), limits=None, base_time=ago(hours=1)) as sandbox:
         outputs: list[Output] = []
         state: Any = None
@@ -245,7 +245,7 @@ def test_what_changes_while_a_sync_runs_is_given_by_it_or_the_next(which: str) -
 
 
 @pytest.mark.parametrize("deletions", [False, True], ids=["without deletions", "with deletions"])
-def test_one_sync_gives_each_record_once_though_it_changes_meanwhile(deletions: bool, pylon: Sandbox) -> None:
+def test_one_sync_emits_each_record_once_even_if_it_changes_meanwhile(deletions: bool, pylon: Sandbox) -> None:
     first = read(pylon)
     pylon.evolve(seed=1, n=40, deletions=deletions)
     for after in (0, 5, 10):
@@ -255,7 +255,7 @@ def test_one_sync_gives_each_record_once_though_it_changes_meanwhile(deletions: 
         assert max(Counter(second.ids(stream)).values(), default=1) == 1
 
 
-def test_what_lies_before_the_start_date_is_not_read(pylon: Sandbox) -> None:
+def test_records_from_before_the_start_date_are_not_read(pylon: Sandbox) -> None:
     start = ago(days=200).replace(microsecond=0)
     output = read(pylon, start_date=render(start))
     for stream in ISSUE_STREAMS:
@@ -271,7 +271,7 @@ def test_what_lies_before_the_start_date_is_not_read(pylon: Sandbox) -> None:
         assert set(output.ids(stream)) == expected(pylon, stream).keys()
 
 
-def test_a_start_date_keeps_what_lies_before_it_out_of_later_syncs_too(pylon: Sandbox) -> None:
+def test_records_from_before_the_start_date_are_not_read_by_later_syncs_either(pylon: Sandbox) -> None:
     start = render(ago(days=200))
     state = read(pylon, ISSUE_STREAMS, start_date=start).state
     issue = next(i["id"] for i in stored_issues(pylon) if moment(cursor(i)) < ago(days=210))
@@ -289,7 +289,7 @@ def test_a_full_refresh_reads_everything_whatever_the_state(pylon: Sandbox) -> N
         assert again.states(stream)
 
 
-def test_streams_with_different_states_still_ask_for_messages_once(pylon: Sandbox) -> None:
+def test_streams_with_different_states_still_request_messages_once(pylon: Sandbox) -> None:
     states = {"issues": ago(days=300), "conversations": ago(days=500), "tickets": ago(days=30)}
     state = [
         stream_state(stream, {"changes_read_until": render(since), "history_read_back_to": "complete"})
@@ -308,14 +308,14 @@ def test_streams_with_different_states_still_ask_for_messages_once(pylon: Sandbo
         assert Counter(output.ids(stream)) == Counter(wanted)
 
 
-def test_a_stream_added_to_a_connection_is_read_whole_beside_the_others(pylon: Sandbox) -> None:
+def test_a_stream_added_to_a_connection_is_read_completely_beside_the_others(pylon: Sandbox) -> None:
     state = read(pylon, ["issues"]).state
     output = read(pylon, ["issues", "tickets"], state=state)
     assert output.ids("issues") == []
     assert Counter(output.ids("tickets")) == Counter(expected(pylon, "tickets").keys())
 
 
-def test_an_issue_deleted_between_listing_and_messages_is_left_out_and_harms_nothing(pylon: Sandbox) -> None:
+def test_an_issue_deleted_between_listing_and_messages_is_skipped_and_does_no_harm(pylon: Sandbox) -> None:
     gone = of_type(pylon, "conversation")
     hook(pylon, MESSAGES, lambda seen: pylon.store.delete("issues", gone))
     output = read(pylon, ISSUE_STREAMS)
@@ -358,7 +358,7 @@ def test_a_recording_search_that_ignores_its_filter_is_noticed_and_harmless(pylo
 FAR_FUTURE = "2222-01-01T00:00:00Z"
 
 
-def test_a_state_in_the_far_future_gives_no_records_and_still_a_state(pylon: Sandbox) -> None:
+def test_with_a_state_in_the_far_future_there_are_no_records_but_a_state(pylon: Sandbox) -> None:
     state = [
         stream_state(stream, {field: FAR_FUTURE, "changes_read_until": FAR_FUTURE}) for stream, field in CURSORS.items()
     ]
@@ -381,7 +381,7 @@ def test_a_state_in_the_far_future_gives_no_records_and_still_a_state(pylon: San
     ],
     ids=["the official connector's", "not a time", "null", "another CDK cursor", "anything"],
 )
-def test_a_state_of_another_connector_is_said_once_and_everything_is_read(
+def test_a_state_of_another_connector_is_reported_once_and_everything_is_read(
     foreign: dict[str, Any], pylon: Sandbox
 ) -> None:
     streams = [stream for stream in CURSORS if stream != "accounts" or "updated_at" not in foreign]

@@ -79,7 +79,7 @@ def large() -> Iterable[Sandbox]:
         yield sandbox
 
 
-def test_after_kills_in_the_middle_of_reads_while_data_changes_the_newest_emissions_are_what_is_stored(
+def test_after_kills_while_data_changes_the_newest_emissions_equal_what_is_stored(
     large: Sandbox,
 ) -> None:
     outputs: list[Output] = []
@@ -104,7 +104,7 @@ def claims(output: Output, stream: str) -> Iterable[tuple[Record, dict[str, Reco
             yield line["state"]["stream"]["stream_state"], dict(kept)
 
 
-def test_no_state_leaves_before_the_records_that_it_covers(large: Sandbox) -> None:
+def test_no_state_precedes_the_records_that_it_covers(large: Sandbox) -> None:
     with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
         output = complete([*launcher(replace(FAST, checkpoint_interval=0.0)), *files.arguments("read")])
     assert output.code == 0
@@ -118,7 +118,7 @@ def test_no_state_leaves_before_the_records_that_it_covers(large: Sandbox) -> No
         assert len(covered) == len(stored)
 
 
-def test_states_of_a_sync_during_which_data_changes_claim_nothing_that_was_not_given(large: Sandbox) -> None:
+def test_states_of_a_sync_during_changes_cover_nothing_that_was_not_emitted(large: Sandbox) -> None:
     first = read(large, ISSUE_STREAMS)
     large.evolve(seed=1, n=200)
     second = killed_read(large, first.state, 60)
@@ -140,7 +140,7 @@ def test_a_terminated_sync_writes_whole_lines_and_can_be_resumed(large: Sandbox)
         assert_kept_equals_stored(newest([output, resumed], stream), large, stream)
 
 
-def test_the_console_script_reads_as_the_tests_in_this_process_do(pylon: Sandbox) -> None:
+def test_the_console_script_reads_like_the_tests_in_this_process(pylon: Sandbox) -> None:
     with Files(config_for(pylon), configured_catalog()) as files:
         output = complete([console_script(), *files.arguments("read")])
     assert output.code == 0
@@ -150,7 +150,7 @@ def test_the_console_script_reads_as_the_tests_in_this_process_do(pylon: Sandbox
         assert sorted(output.ids(stream)) == sorted(here.ids(stream))
 
 
-def test_records_leave_while_the_sync_waits() -> None:
+def test_records_are_written_while_the_sync_waits() -> None:
     with (
         Sandbox(size=Size(issues=60), limits={"GET /issues/{id}/messages": 5}, minute=6.0) as sandbox,
         Files(config_for(sandbox), configured_catalog(["issues"])) as files,

@@ -82,14 +82,14 @@ def test_a_first_sync_emits_the_newest_issues_first(large: Sandbox) -> None:
         assert created == sorted(created, reverse=True)
 
 
-def test_the_first_records_wait_for_one_hundred_issues_and_not_for_the_whole_list(large: Sandbox) -> None:
+def test_the_first_records_need_a_list_of_one_hundred_issues_and_not_all_of_it(large: Sandbox) -> None:
     read(large)
     first, second = [seen for seen in large.log if seen.template == LIST][:2]
     assert first.query["limit"] == "100"
     assert sum(seen.template == MESSAGES for seen in large.log[: large.log.index(second)]) > 50
 
 
-def test_a_sync_within_the_first_history_emits_what_changed_before_it_continues(large: Sandbox) -> None:
+def test_a_sync_during_the_first_history_emits_changes_before_it_continues(large: Sandbox) -> None:
     first = read_part(large)
     back_to = first.states("issues")[-1]["history_read_back_to"]
     seen_before = [i for i in stored_issues(large) if moment(i["created_at"]) >= moment(back_to)]
@@ -104,7 +104,7 @@ def test_a_sync_within_the_first_history_emits_what_changed_before_it_continues(
     assert len(second.ids("issues")) < len(unseen) + len(changed) + 5
 
 
-def test_syncs_that_are_killed_again_and_again_reach_the_end_of_the_history(large: Sandbox) -> None:
+def test_syncs_that_are_killed_repeatedly_reach_the_end_of_the_history(large: Sandbox) -> None:
     oldest = min(moment(issue["created_at"]) for issue in stored_issues(large))
     runs = [read_part(large)]
     while moment(runs[-1].states("issues")[-1]["history_read_back_to"]) > oldest:
@@ -138,7 +138,7 @@ def test_checkpoints_are_at_most_a_minute_of_message_requests_apart(large: Sandb
 # --- a stream that is added ---
 
 
-def test_a_stream_that_is_added_later_does_not_hold_up_the_others(large: Sandbox) -> None:
+def test_a_stream_added_later_does_not_hold_up_the_others(large: Sandbox) -> None:
     first = read(large, ["issues"])
     changed = {large.store.add_issue(type="conversation"), large.store.add_issue(type="ticket")}
     second = read(large, ["issues", "tickets"], state=first.state)
@@ -149,7 +149,7 @@ def test_a_stream_that_is_added_later_does_not_hold_up_the_others(large: Sandbox
     assert last_of_issues <= 2 * len(changed)
 
 
-def test_a_stream_that_is_added_within_the_first_history_is_read_beside_it(large: Sandbox) -> None:
+def test_a_stream_added_during_the_first_history_is_read_beside_it(large: Sandbox) -> None:
     first = read_part(large)
     second = read(large, ["issues", "conversations"], state=first.state)
     assert_synced(large, first, second, streams=["issues"])
@@ -166,7 +166,7 @@ def expected_since(pylon: Sandbox, start: datetime) -> set[str]:
     return {i["id"] for i in stored_issues(pylon) if moment(i.get("latest_message_time") or i["created_at"]) >= start}
 
 
-def test_a_start_date_that_is_moved_back_continues_the_history(large: Sandbox) -> None:
+def test_a_start_date_moved_back_continues_the_history(large: Sandbox) -> None:
     starts = [ago(days=days).replace(microsecond=0) for days in (60, 300)]
     first = read(large, start_date=render(starts[0]))
     assert set(first.ids("issues")) == expected_since(large, starts[0])
@@ -181,7 +181,7 @@ def test_a_start_date_that_is_moved_back_continues_the_history(large: Sandbox) -
 
 
 @pytest.mark.parametrize("earlier", [None, 400], ids=["without one before", "of a later date"])
-def test_a_start_date_that_is_moved_forward_and_back_leaves_nothing_stale(large: Sandbox, earlier: int | None) -> None:
+def test_a_start_date_moved_forward_and_back_leaves_nothing_stale(large: Sandbox, earlier: int | None) -> None:
     config: dict[str, Any] = {} if earlier is None else {"start_date": render(ago(days=earlier))}
     runs = [read(large, **config)]
     (old,) = [i for i in runs[0].ids("issues") if i == an_issue(large, 200)]
@@ -197,7 +197,7 @@ def test_a_start_date_that_is_moved_forward_and_back_leaves_nothing_stale(large:
 # --- messages switched off and on ---
 
 
-def test_messages_that_are_switched_on_are_read_for_the_whole_history_and_that_is_said(pylon: Sandbox) -> None:
+def test_switching_messages_on_reads_the_history_again_and_logs_it(pylon: Sandbox) -> None:
     without = read(pylon, ISSUE_STREAMS, include_messages=False)
     assert_green(without, *ISSUE_STREAMS)
     again = read(pylon, ISSUE_STREAMS, state=without.state)
@@ -209,7 +209,7 @@ def test_messages_that_are_switched_on_are_read_for_the_whole_history_and_that_i
     assert not third.said("Include Messages was switched on")
 
 
-def test_messages_that_are_switched_on_are_all_there_though_the_sync_that_reads_them_is_killed(large: Sandbox) -> None:
+def test_after_messages_are_switched_on_all_arrive_even_if_the_sync_is_killed(large: Sandbox) -> None:
     without = read(large, include_messages=False)
     lines = read(large, state=without.state).text.splitlines(keepends=True)
     states = [number for number, line in enumerate(lines) if '"type":"STATE"' in line]
@@ -219,7 +219,7 @@ def test_messages_that_are_switched_on_are_all_there_though_the_sync_that_reads_
     assert_synced(large, killed, last)
 
 
-def test_messages_that_are_switched_off_repeat_nothing(pylon: Sandbox) -> None:
+def test_switching_messages_off_repeats_nothing(pylon: Sandbox) -> None:
     first = read(pylon)
     second = read(pylon, state=first.state, include_messages=False)
     assert second.ids("issues") == []
@@ -229,7 +229,7 @@ def test_messages_that_are_switched_off_repeat_nothing(pylon: Sandbox) -> None:
 # --- what GET /issues refuses ---
 
 
-def test_where_a_year_is_refused_months_are_listed(pylon: Sandbox) -> None:
+def test_if_a_year_is_refused_months_are_listed(pylon: Sandbox) -> None:
     with Sandbox(size=Size(issues=150), limits=None, base_time=ago(hours=1), max_range_days=30) as strict:
         run = read(strict, ISSUE_STREAMS)
         assert_synced(strict, run, streams=ISSUE_STREAMS)
@@ -240,7 +240,7 @@ def test_where_a_year_is_refused_months_are_listed(pylon: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("code", [400, 403, 404])
-def test_where_the_list_is_refused_altogether_the_history_is_searched_for(pylon: Sandbox, code: int) -> None:
+def test_if_the_list_is_refused_altogether_the_history_is_read_by_search(pylon: Sandbox, code: int) -> None:
     pylon.faults.add(Fault(LIST, status(code), times=None))
     first = read(pylon, ISSUE_STREAMS)
     assert_synced(pylon, first, streams=ISSUE_STREAMS)
@@ -251,12 +251,12 @@ def test_where_the_list_is_refused_altogether_the_history_is_searched_for(pylon:
     assert_synced(pylon, first, second, streams=ISSUE_STREAMS)
 
 
-def test_a_permission_for_the_list_that_is_missing_is_no_error(pylon: Sandbox) -> None:
+def test_a_missing_permission_for_the_list_is_no_error(pylon: Sandbox) -> None:
     pylon.forbid(LIST)
     assert_synced(pylon, read(pylon, ISSUE_STREAMS), streams=ISSUE_STREAMS)
 
 
-def test_a_permission_for_the_list_that_is_withdrawn_in_the_middle_costs_nothing_that_was_read(large: Sandbox) -> None:
+def test_a_permission_for_the_list_withdrawn_during_a_sync_loses_nothing_that_was_read(large: Sandbox) -> None:
     large.faults.add(Fault(LIST, status(403), times=None, after=1))
     first = read(large)
     second = read(large, state=first.state)
@@ -273,7 +273,7 @@ def unbounded_list(pylon: Sandbox) -> Action:
     return Action(instead=answer)
 
 
-def test_a_list_that_ignores_its_range_is_noticed_once_and_repeats_nothing(pylon: Sandbox) -> None:
+def test_a_list_that_ignores_its_range_is_logged_once_and_repeats_nothing(pylon: Sandbox) -> None:
     pylon.faults.add(Fault(LIST, unbounded_list(pylon), times=None))
     run = read(pylon, ISSUE_STREAMS)
     assert_synced(pylon, run, streams=ISSUE_STREAMS)
@@ -341,7 +341,7 @@ def test_an_issue_that_cannot_be_read_is_kept_in_the_state_and_tried_first_next_
     assert all("unread_issues" not in runs[-1].states(stream)[-1] for stream in ISSUE_STREAMS)
 
 
-def test_an_unreadable_issue_that_is_deleted_or_becomes_another_type_is_forgotten(pylon: Sandbox) -> None:
+def test_an_unread_issue_that_is_deleted_or_changes_its_type_is_forgotten(pylon: Sandbox) -> None:
     conversations = [i["id"] for i in stored_issues(pylon, "conversations") if pylon.messages(i["id"])]
     gone, other = conversations[20], conversations[40]
     pylon.faults.add(Fault(MESSAGES, status(500), times=None, when=lambda seen: seen.params["id"] in (gone, other)))
@@ -357,7 +357,7 @@ def test_an_unreadable_issue_that_is_deleted_or_becomes_another_type_is_forgotte
 
 
 @pytest.mark.parametrize("code", [403, 429, 500], ids=str)
-def test_an_unreadable_issue_whose_own_record_is_refused_blocks_nothing_else(pylon: Sandbox, code: int) -> None:
+def test_an_unread_issue_whose_own_record_is_refused_blocks_nothing_else(pylon: Sandbox, code: int) -> None:
     broken = an_issue(pylon)
     state = {"changes_read_until": render(ago(minutes=30)), "history_read_back_to": "complete"}
     pylon.faults.add(Fault(ISSUE, status(code), times=None, when=of_issue(broken)))
@@ -373,7 +373,7 @@ def test_an_unreadable_issue_whose_own_record_is_refused_blocks_nothing_else(pyl
 
 
 @pytest.mark.parametrize("code", [400, 404, 410])
-def test_an_issue_that_exists_though_its_messages_do_not_is_emitted_without_them(pylon: Sandbox, code: int) -> None:
+def test_an_issue_whose_messages_do_not_exist_is_emitted_without_them(pylon: Sandbox, code: int) -> None:
     issue = an_issue(pylon)
     pylon.faults.add(Fault(MESSAGES, status(code), times=None, when=of_issue(issue)))
     run = read(pylon, ISSUE_STREAMS)
@@ -386,7 +386,7 @@ def test_an_issue_that_exists_though_its_messages_do_not_is_emitted_without_them
 
 
 @pytest.mark.parametrize("code", [400, 404, 410])
-def test_messages_refused_for_every_issue_are_not_taken_for_deletions(pylon: Sandbox, code: int) -> None:
+def test_if_messages_are_refused_for_every_issue_none_counts_as_deleted(pylon: Sandbox, code: int) -> None:
     pylon.faults.add(Fault(MESSAGES, status(code), times=None))
     run = read(pylon)
     assert_failed(run, says=["/messages"])
@@ -413,7 +413,7 @@ def test_an_issue_without_an_id_freezes_the_state_and_nothing_is_lost(large: San
 
 
 @pytest.mark.parametrize("imported", [0.3, 1.0])
-def test_imported_issues_are_no_sign_of_an_ignored_filter(imported: float) -> None:
+def test_imported_issues_do_not_look_like_an_ignored_filter(imported: float) -> None:
     with Sandbox(size=Size(issues=250), limits=None, base_time=ago(hours=1), imported=imported) as pylon:
         first = read(pylon, ISSUE_STREAMS)
         assert_synced(pylon, first, streams=ISSUE_STREAMS)
@@ -429,7 +429,7 @@ def test_imported_issues_are_no_sign_of_an_ignored_filter(imported: float) -> No
         assert_synced(pylon, first, second, third, streams=ISSUE_STREAMS)
 
 
-def test_an_issue_of_the_year_1_is_emitted_and_later_syncs_go_on(pylon: Sandbox) -> None:
+def test_an_issue_of_the_year_1_is_emitted_and_later_syncs_continue(pylon: Sandbox) -> None:
     ancient = pylon.store.add_issue(at=datetime(1, 1, 1, tzinfo=timezone.utc))
     first = read(pylon)
     assert_synced(pylon, first)

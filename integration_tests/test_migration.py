@@ -63,7 +63,7 @@ def kind_of(state: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("state", READ_WHOLE, ids=kind_of)
-def test_every_stream_that_was_read_whole_is_read_whole_again(state: dict[str, Any], pylon: Sandbox) -> None:
+def test_every_full_refresh_stream_stays_one(state: dict[str, Any], pylon: Sandbox) -> None:
     output = sync(pylon, SAME_NAME, state=[stream_state(name, state) for name in SAME_NAME])
     for name in SAME_NAME:
         assert set(keys(output, name)) == expected_records(pylon, name).keys(), name
@@ -73,7 +73,7 @@ def test_every_stream_that_was_read_whole_is_read_whole_again(state: dict[str, A
 
 @pytest.mark.parametrize("state", [*OF_ISSUES, PER_PARENT], ids=kind_of)
 @pytest.mark.parametrize("name", ["issues", "issue_messages"])
-def test_a_state_of_issues_is_said_in_one_line_and_answered_by_all_of_them(
+def test_a_foreign_state_of_issues_is_logged_in_one_line_and_all_issues_are_read(
     name: str, state: dict[str, Any], pylon: Sandbox
 ) -> None:
     output = sync(pylon, [name], state=[stream_state(name, state)])
@@ -96,7 +96,7 @@ def test_streams_of_one_connection_are_judged_one_by_one(pylon: Sandbox) -> None
 
 
 @pytest.mark.parametrize("name", ["accounts", "tasks", "projects"])
-def test_a_mark_of_the_same_shape_is_taken_at_its_word(name: str, pylon: Sandbox) -> None:
+def test_a_foreign_state_of_the_same_form_is_trusted(name: str, pylon: Sandbox) -> None:
     """The low-code connector never wrote one: its accounts had no cursor, and it had no tasks and no projects."""
     by_age = sorted(pylon.expected(name), key=lambda record: str(record["updated_at"]))
     since = by_age[len(by_age) // 2]["updated_at"]
@@ -107,7 +107,7 @@ def test_a_mark_of_the_same_shape_is_taken_at_its_word(name: str, pylon: Sandbox
     assert output.states(name)[-1]["updated_at"] > since
 
 
-def test_a_state_of_another_version_s_field_for_accounts_is_answered_by_all_of_them(pylon: Sandbox) -> None:
+def test_a_state_of_accounts_with_another_cursor_field_reads_all_of_them(pylon: Sandbox) -> None:
     state = {"latest_customer_activity_time": render(pylon.clock.now())}
     output = sync(pylon, ["accounts"], state=[stream_state("accounts", state)])
     assert set(keys(output, "accounts")) == expected_records(pylon, "accounts").keys()

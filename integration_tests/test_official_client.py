@@ -155,7 +155,9 @@ def test_the_client_reads_every_object(organisation: Sandbox, client: Pylon, kin
 
 
 @pytest.mark.parametrize("template", READ_AGAIN)
-def test_the_client_reads_the_same_objects_in_another_way(organisation: Sandbox, client: Pylon, template: str) -> None:
+def test_the_client_reads_the_same_objects_through_other_operations(
+    organisation: Sandbox, client: Pylon, template: str
+) -> None:
     kind, read = READ_AGAIN[template]
     assert_same(read(client), organisation.expected(kind))
     assert organisation.count(template, status=200)
@@ -219,7 +221,7 @@ TIMES = [
 
 
 @pytest.mark.parametrize(("kind", "field", "shown"), TIMES)
-def test_the_clients_time_filters_find_what_records_show(
+def test_the_clients_time_filters_agree_with_the_records(
     organisation: Sandbox, client: Pylon, kind: str, field: str, shown: str
 ) -> None:
     rows = [row for row in organisation.expected(kind) if row.get(shown)]
@@ -243,7 +245,7 @@ def rfc3339(milliseconds: float) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat()
 
 
-def test_the_clients_nested_filters_find_what_records_show(organisation: Sandbox, client: Pylon) -> None:
+def test_the_clients_nested_filters_agree_with_the_records(organisation: Sandbox, client: Pylon) -> None:
     rows = organisation.expected("issues")
     middle = sorted(row["created_at"] for row in rows)[60]
     changed = Filter(
@@ -297,7 +299,7 @@ REFUSALS: list[tuple[int, type[ApiError], str | None]] = [
 
 
 @pytest.mark.parametrize(("status", "error", "code"), REFUSALS)
-def test_the_client_tells_refusals_apart(status: int, error: type[ApiError], code: str | None) -> None:
+def test_the_client_distinguishes_refusals(status: int, error: type[ApiError], code: str | None) -> None:
     with Sandbox(size=Size(issues=3), limits={"GET /tags": 1}) as pylon, httpx.Client() as transport:
         tokens = {"invalid_api_token": "unknown", "wrong_region_token": pylon.other_region_token}
         client = client_of(pylon, transport, tokens.get(code or ""))

@@ -153,7 +153,7 @@ def test_every_stored_object_is_emitted_exactly_once(name: str, still: Sandbox, 
 
 
 @every_stream
-def test_every_record_is_as_it_is_stored(name: str, still: Sandbox, whole: Output) -> None:
+def test_every_record_equals_what_is_stored(name: str, still: Sandbox, whole: Output) -> None:
     definition = definition_of(name)
     emitted = {key_of(definition, record): without_signatures(record) for record in whole.records(name)}
     assert emitted == expected_records(still, name)
@@ -205,7 +205,7 @@ def test_all_streams_at_once_send_nothing_that_pylon_does_not_know(still: Sandbo
     assert {seen.status for seen in still.log} == {200}
 
 
-def test_no_private_text_is_anywhere_in_what_a_sync_of_all_streams_puts_out(still: Sandbox, whole: Output) -> None:
+def test_the_output_of_a_sync_of_all_streams_has_no_private_text(still: Sandbox, whole: Output) -> None:
     assert len(still.private_markers()) > 50
     assert PRIVATE in json.dumps(still.messages(_issue_with_a_note(still)))
     assert PRIVATE not in whole.text
@@ -220,7 +220,7 @@ def _issue_with_a_note(pylon: Sandbox) -> str:
     )
 
 
-def test_an_empty_organisation_gives_no_record_and_no_error(empty_pylon: Sandbox) -> None:
+def test_an_empty_organisation_yields_no_record_and_no_error(empty_pylon: Sandbox) -> None:
     output = sync(empty_pylon)
     assert {name: output.records(name) for name in NAMES if output.records(name)} == {}
     assert {name: output.statuses(name)[-1] for name in NAMES} == dict.fromkeys(NAMES, "COMPLETE")
@@ -231,7 +231,7 @@ def test_an_empty_organisation_gives_no_record_and_no_error(empty_pylon: Sandbox
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
-def test_a_second_sync_without_a_change_gives_nothing_but_what_it_looks_back_at(name: str, pylon: Sandbox) -> None:
+def test_a_second_sync_without_changes_emits_only_its_lookback(name: str, pylon: Sandbox) -> None:
     first = sync(pylon, [name])
     start = len(pylon.log)
     second = sync(pylon, [name], state=first.state)
@@ -248,9 +248,7 @@ def test_a_second_sync_without_a_change_gives_nothing_but_what_it_looks_back_at(
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
-def test_a_later_sync_gives_only_what_changed_and_once_more_what_lay_within_the_consistency_lag(
-    name: str, pylon: Sandbox
-) -> None:
+def test_a_later_sync_emits_changes_and_repeats_only_the_consistency_lag(name: str, pylon: Sandbox) -> None:
     first = sync(pylon, [name])
     changed = change(pylon, name)
     second = sync(pylon, [name], state=first.state)
@@ -278,7 +276,7 @@ def test_what_is_older_than_the_consistency_lag_is_not_read_again(
 
 
 @pytest.mark.parametrize("name", SEARCHED)
-def test_a_change_that_search_shows_minutes_late_is_found(name: str) -> None:
+def test_a_change_that_search_shows_minutes_late_is_emitted(name: str) -> None:
     with Sandbox(size=Size(issues=5), limits=None, base_time=ago(hours=1), search_lag=300.0) as pylon:
         first = sync(pylon, [name])
         changed = change(pylon, name)
@@ -290,9 +288,7 @@ def test_a_change_that_search_shows_minutes_late_is_found(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SEARCHED)
-def test_the_state_is_one_moment_that_stops_short_of_the_present_by_the_consistency_lag(
-    name: str, pylon: Sandbox
-) -> None:
+def test_the_state_stays_behind_the_present_by_the_consistency_lag(name: str, pylon: Sandbox) -> None:
     before = pylon.clock.now()
     output = sync(pylon, [name])
     after = pylon.clock.now()
@@ -305,7 +301,7 @@ def test_the_state_is_one_moment_that_stops_short_of_the_present_by_the_consiste
 
 
 @pytest.mark.parametrize("name", SEARCHED)
-def test_an_old_state_is_read_on_from_in_windows_of_at_most_29_days(name: str, pylon: Sandbox) -> None:
+def test_an_old_state_is_continued_in_windows_of_at_most_29_days(name: str, pylon: Sandbox) -> None:
     cursor = str(definition_of(name).cursor_field)
     since = ago(days=80).replace(microsecond=0)
     start = len(pylon.log)
@@ -340,14 +336,14 @@ def test_a_window_that_fails_loses_nothing_for_the_next_sync(name: str, pylon: S
 
 
 @pytest.mark.parametrize("name", INCREMENTAL)
-def test_a_full_refresh_gives_everything_whatever_the_state_is(name: str, pylon: Sandbox) -> None:
+def test_a_full_refresh_emits_everything_whatever_the_state(name: str, pylon: Sandbox) -> None:
     first = sync(pylon, [name])
     again = sync(pylon, [name], state=first.state, full_refresh=[name])
     assert set(keys(again, name)) == expected_records(pylon, name).keys()
 
 
 @pytest.mark.parametrize("name", FULL_REFRESH)
-def test_a_stream_without_a_cursor_gives_everything_at_every_sync(name: str, still: Sandbox, again: Output) -> None:
+def test_a_stream_without_a_cursor_emits_everything_in_every_sync(name: str, still: Sandbox, again: Output) -> None:
     assert Counter(keys(again, name)) == Counter(expected_records(still, name).keys())
 
 
@@ -362,7 +358,7 @@ def test_deactivated_users_are_emitted_too(still: Sandbox, whole: Output) -> Non
     assert seen.query == {"include_deactivated": "true"}
 
 
-def test_custom_fields_are_those_of_every_object_type(whole: Output) -> None:
+def test_custom_fields_of_every_object_type_are_read(whole: Output) -> None:
     assert {record["object_type"] for record in whole.records("custom_fields")} == OBJECT_TYPES
 
 
@@ -397,7 +393,7 @@ def test_a_type_of_custom_fields_that_fails_for_another_reason_is_not_skipped(py
     assert output.statuses("custom_fields")[-1] == "INCOMPLETE"
 
 
-def test_a_type_that_the_api_leaves_out_of_custom_fields_is_added(pylon: Sandbox) -> None:
+def test_a_missing_object_type_is_added_to_custom_fields(pylon: Sandbox) -> None:
     wanted = {(record["object_type"], record["id"]) for record in pylon.expected("custom_fields")}
 
     def without_types(answer: Record) -> Record:
@@ -415,14 +411,14 @@ def test_only_the_configured_types_of_custom_objects_are_read(pylon: Sandbox) ->
     assert set(keys(output, "custom_objects")) == wanted != set()
 
 
-def test_custom_objects_come_in_pages_of_one_hundred() -> None:
+def test_custom_objects_are_requested_in_pages_of_one_hundred() -> None:
     with Sandbox(size=replace(Size.empty(), others=230), limits=None, base_time=ago(hours=1)) as pylon:
         output = sync(pylon, ["custom_objects"], custom_object_types=TYPES[:1])
         assert len(set(keys(output, "custom_objects"))) == 230
         assert pylon.count("GET /custom-objects/{type}") == 3
 
 
-def test_without_configured_types_custom_objects_are_empty_and_say_so(pylon: Sandbox) -> None:
+def test_without_configured_types_custom_objects_are_empty_and_a_log_line_says_so(pylon: Sandbox) -> None:
     output = sync(pylon, ["custom_objects"], custom_object_types=[])
     assert output.records("custom_objects") == []
     assert output.statuses("custom_objects")[-1] == "COMPLETE"
@@ -430,7 +426,7 @@ def test_without_configured_types_custom_objects_are_empty_and_say_so(pylon: San
     assert any("custom_objects" in line and "configuration" in line for line in output.logs)
 
 
-def test_a_configured_type_that_pylon_does_not_have_is_an_error_of_the_configuration_that_names_it(
+def test_a_configured_type_that_pylon_does_not_have_is_a_config_error_that_names_it(
     pylon: Sandbox,
 ) -> None:
     output = sync(pylon, ["custom_objects"], custom_object_types=["starships"], succeeds=False)
@@ -455,14 +451,14 @@ def test_a_list_of_feature_requests_that_reaches_the_limit_says_that_more_may_ex
 
 
 @pytest.mark.parametrize("name", ["knowledge_base_articles", "knowledge_base_collections"])
-def test_what_belongs_to_a_knowledge_base_says_to_which(name: str, still: Sandbox, whole: Output) -> None:
+def test_articles_and_collections_name_their_knowledge_base(name: str, still: Sandbox, whole: Output) -> None:
     parents = {record["id"]: parent for parent, record in still.expected(name)}
     assert {record["id"]: record["knowledge_base_id"] for record in whole.records(name)} == parents
     assert len(set(parents.values())) > 1
 
 
 @pytest.mark.parametrize("name", CHILDREN)
-def test_a_parent_that_is_deleted_while_its_siblings_are_read_is_passed_over(name: str, pylon: Sandbox) -> None:
+def test_a_parent_deleted_while_its_siblings_are_read_is_skipped(name: str, pylon: Sandbox) -> None:
     template = definition_of(name).endpoints[-1].key
     gone = pylon.expected(PARENTS[name])[-1]["id"]
     hook(pylon, template, lambda seen: pylon.store.delete(PARENTS[name], gone))
@@ -487,7 +483,7 @@ def test_relationships_cost_one_request_for_each_account(pylon: Sandbox) -> None
     assert asked == Counter(account["id"] for account in pylon.expected("accounts"))
 
 
-def test_later_syncs_ask_for_the_activities_of_the_last_days_only(pylon: Sandbox) -> None:
+def test_later_syncs_request_only_the_activities_of_the_last_days(pylon: Sandbox) -> None:
     first = sync(pylon, ["account_activities"])
     start = len(pylon.log)
     sync(pylon, ["account_activities"], state=first.state)
@@ -502,7 +498,7 @@ def test_later_syncs_ask_for_the_activities_of_the_last_days_only(pylon: Sandbox
 # Messages.
 
 
-def test_messages_are_the_public_ones_alone_and_name_their_issue(still: Sandbox, whole: Output) -> None:
+def test_only_public_messages_are_emitted_and_they_name_their_issue(still: Sandbox, whole: Output) -> None:
     issues = {issue["id"]: issue for issue in whole.records("issues")}
     for record in whole.records("issue_messages"):
         issue = issues[record["issue_id"]]
@@ -515,7 +511,7 @@ def test_messages_are_the_public_ones_alone_and_name_their_issue(still: Sandbox,
     assert emitted == Counter({key: len(issue["messages"]) for key, issue in issues.items() if issue["messages"]})
 
 
-def test_messages_that_do_not_say_whether_they_are_private_are_left_out(pylon: Sandbox) -> None:
+def test_messages_without_a_clear_privacy_flag_are_left_out(pylon: Sandbox) -> None:
     def without_flag(answer: Record) -> Record:
         return {**answer, "data": [{key: item[key] for key in item if key != "is_private"} for item in answer["data"]]}
 
@@ -534,7 +530,7 @@ def test_messages_cost_no_request_of_their_own_beside_issue_streams(others: tupl
     assert set(keys(output, "issue_messages")) == expected_records(pylon, "issue_messages").keys()
 
 
-def test_messages_are_read_once_for_each_issue_when_the_streams_are_at_different_places(pylon: Sandbox) -> None:
+def test_messages_are_read_once_for_each_issue_even_if_the_streams_have_different_states(pylon: Sandbox) -> None:
     state = sync(pylon, ["issues"]).state
     for issue in list(with_messages(pylon))[:5]:
         pylon.store.add_message(issue)
@@ -545,7 +541,7 @@ def test_messages_are_read_once_for_each_issue_when_the_streams_are_at_different
     assert len(output.records("issues")) == 5
 
 
-def test_in_a_later_sync_messages_are_read_of_changed_issues_only(pylon: Sandbox) -> None:
+def test_a_later_sync_reads_messages_only_of_changed_issues(pylon: Sandbox) -> None:
     first = sync(pylon, ["issues", "issue_messages"])
     changed = sorted(with_messages(pylon))[:3]
     for issue in changed:
@@ -574,7 +570,7 @@ def test_a_redacted_message_is_emitted_again_without_its_text(pylon: Sandbox) ->
     assert not redacted["text"]
 
 
-def test_messages_begin_at_the_start_date_of_the_issues(pylon: Sandbox) -> None:
+def test_messages_are_read_from_the_start_date_of_the_issues(pylon: Sandbox) -> None:
     start = ago(days=200).replace(microsecond=0)
     output = sync(pylon, ["issue_messages"], start_date=render(start))
     recent = [
@@ -587,7 +583,7 @@ def test_messages_begin_at_the_start_date_of_the_issues(pylon: Sandbox) -> None:
     assert len(wanted) < len(expected_records(pylon, "issue_messages"))
 
 
-def test_messages_switched_off_fail_the_stream_of_messages_alone_with_what_to_change(pylon: Sandbox) -> None:
+def test_with_messages_switched_off_only_the_stream_of_messages_fails_with_advice(pylon: Sandbox) -> None:
     output = sync(pylon, ["issues", "issue_messages", "tags"], include_messages=False, succeeds=False)
     assert output.statuses("issue_messages")[-1] == "INCOMPLETE"
     assert output.statuses("issues")[-1] == output.statuses("tags")[-1] == "COMPLETE"
@@ -598,13 +594,13 @@ def test_messages_switched_off_fail_the_stream_of_messages_alone_with_what_to_ch
     assert "Include Messages" in error["message"]
 
 
-def test_messages_switched_off_make_no_request_for_the_stream_of_messages_alone(pylon: Sandbox) -> None:
+def test_with_messages_switched_off_the_stream_of_messages_makes_no_request(pylon: Sandbox) -> None:
     output = sync(pylon, ["issue_messages"], include_messages=False, succeeds=False)
     assert output.records("issue_messages") == []
     assert pylon.log == []
 
 
-def test_the_messages_of_an_issue_that_is_deleted_after_it_was_listed_are_passed_over(pylon: Sandbox) -> None:
+def test_the_messages_of_an_issue_deleted_after_it_was_listed_are_skipped(pylon: Sandbox) -> None:
     gone = min(message["issue_id"] for message in expected_records(pylon, "issue_messages").values())
     pylon.faults.add(Fault(MESSAGES, status(404), times=None, when=lambda seen: seen.params["id"] == gone))
     output = sync(pylon, ["issue_messages"])
@@ -612,7 +608,7 @@ def test_the_messages_of_an_issue_that_is_deleted_after_it_was_listed_are_passed
     assert set(keys(output, "issue_messages")) == wanted
 
 
-def test_a_public_message_without_an_id_makes_the_stream_fail_instead_of_being_lost_in_silence(pylon: Sandbox) -> None:
+def test_a_public_message_without_an_id_fails_the_stream_instead_of_being_lost_silently(pylon: Sandbox) -> None:
     issue = next(issue["id"] for issue in pylon.expected("issues") if len(public_messages(pylon, issue["id"])) > 1)
 
     def without_ids(answer: Record) -> Record:
@@ -696,7 +692,7 @@ def test_every_documented_query_of_audit_logs_runs(whole: Output) -> None:
         assert database.execute(query).fetchall() is not None
 
 
-def test_an_audit_log_that_is_written_hours_after_the_action_is_found(pylon: Sandbox) -> None:
+def test_an_audit_log_written_hours_after_the_action_is_found(pylon: Sandbox) -> None:
     first = sync(pylon, ["audit_logs"])
     happened: Record = {"action_happened_at": render(ago(hours=5).replace(microsecond=0))}
     late = pylon.store.add("audit_logs", **happened)
@@ -711,7 +707,7 @@ def test_audit_logs_show_an_action_in_the_next_sync(pylon: Sandbox) -> None:
     assert ("issue.deleted", "gone") in {(one["action"], one["object_id"]) for one in second.records("audit_logs")}
 
 
-def test_records_without_their_cursor_field_are_emitted_all_the_same(pylon: Sandbox) -> None:
+def test_records_without_their_cursor_field_are_emitted(pylon: Sandbox) -> None:
     for name in ("tasks", "projects"):
         record = pylon.expected(name)[0]
         pylon.store.update(name, record["id"], updated_at=MISSING)

@@ -48,7 +48,7 @@ def test_no_private_message_and_no_token_is_written_at_debug_level(noted: Sandbo
     assert_nothing_leaks(output, noted)
 
 
-def test_nothing_leaks_where_private_messages_do_not_count_for_an_issues_times() -> None:
+def test_nothing_leaks_if_private_messages_do_not_count_for_an_issues_times() -> None:
     with Sandbox(size=Size(issues=300), limits=None, private_in_record=False, private_counts=False) as sandbox:
         issue = _issue(sandbox, NOTE, [{"html": NOTE, "private": True}])
         output = debug_read(sandbox)
@@ -64,7 +64,7 @@ def test_nothing_leaks_without_messages(noted: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ["broken", "cut", "refused"])
-def test_nothing_leaks_from_answers_that_cannot_be_used(kind: str, noted: Sandbox) -> None:
+def test_nothing_leaks_from_unusable_responses(kind: str, noted: Sandbox) -> None:
     with_note = next(i["id"] for i in noted.expected("issues") if any(m["is_private"] for m in noted.messages(i["id"])))
     text = noted.messages(with_note)[-1]["message_html"]
     action = {"broken": truncated(0.9), "cut": reset_in_body(0.9), "refused": status(400, {"errors": [text]})}[kind]
@@ -75,7 +75,7 @@ def test_nothing_leaks_from_answers_that_cannot_be_used(kind: str, noted: Sandbo
     assert_nothing_leaks(output, noted)
 
 
-def test_an_error_that_quotes_the_token_does_not_write_it(noted: Sandbox) -> None:
+def test_an_error_response_that_quotes_the_token_does_not_leak_it(noted: Sandbox) -> None:
     noted.faults.add(
         Fault("GET /issues", status(401, {"errors": [f"bad token {noted.token}"], "code": noted.token}), times=None)
     )
@@ -123,7 +123,7 @@ WAYS: dict[str, tuple[str, list[dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_note_does_not_leave_as_the_body_of_its_issue(way: str, noted: Sandbox) -> None:
+def test_a_note_is_not_emitted_as_the_body_of_its_issue(way: str, noted: Sandbox) -> None:
     body, messages = WAYS[way]
     issue = _issue(noted, body, messages)
     output = debug_read(noted)
@@ -133,7 +133,7 @@ def test_a_note_does_not_leave_as_the_body_of_its_issue(way: str, noted: Sandbox
     assert_nothing_leaks(output, noted)
 
 
-def test_a_note_does_not_leave_as_the_body_of_an_issue_without_a_latest_message(noted: Sandbox) -> None:
+def test_a_note_is_not_emitted_as_the_body_of_an_issue_without_a_latest_message(noted: Sandbox) -> None:
     """Whether internal notes count for `latest_message_time` is not documented."""
     issue = _issue(noted, NOTE, [{"html": NOTE, "private": True}])
     listed = noted.faults.add(Fault(LIST, transform(partial(_change, issue, latest_message_time=None)), times=None))
@@ -148,14 +148,14 @@ def _change(issue: str, answer: dict[str, Any], **fields: Any) -> dict[str, Any]
     return {**answer, "data": data}
 
 
-def test_a_note_does_not_leave_as_the_body_where_messages_are_switched_off(noted: Sandbox) -> None:
+def test_a_note_is_not_emitted_as_the_body_if_messages_are_switched_off(noted: Sandbox) -> None:
     issue = _issue(noted, NOTE, [{"html": NOTE, "private": True}])
     output = debug_read(noted, include_messages=False)
     assert _record(output, issue)["body_html"] is None
     assert_nothing_leaks(output, noted)
 
 
-def test_a_note_does_not_leave_as_the_body_where_its_messages_are_refused(noted: Sandbox) -> None:
+def test_a_note_is_not_emitted_as_the_body_if_messages_are_refused(noted: Sandbox) -> None:
     issue = _issue(noted, NOTE, [{"html": NOTE, "private": True}])
     noted.faults.add(Fault(MESSAGES, status(403, {}), times=None, when=lambda seen: seen.params["id"] == issue))
     output = debug_read(noted)
@@ -175,7 +175,7 @@ def test_messages_of_any_order_are_compared_with_the_body(order: int, noted: San
     assert_nothing_leaks(output, noted)
 
 
-def test_a_message_with_the_thread_of_internal_notes_is_one_though_it_says_that_it_is_public(noted: Sandbox) -> None:
+def test_a_message_in_the_thread_of_internal_notes_is_private_even_if_it_claims_to_be_public(noted: Sandbox) -> None:
     issue = _issue(noted, NOTE, [{"html": NOTE, "private": True}])
 
     def claim(answer: dict[str, Any]) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def test_a_message_with_the_thread_of_internal_notes_is_one_though_it_says_that_
     assert_nothing_leaks(output, noted)
 
 
-def test_an_inline_image_of_a_note_does_not_leave_as_an_attachment(noted: Sandbox) -> None:
+def test_an_inline_image_of_a_note_is_not_emitted_as_an_attachment(noted: Sandbox) -> None:
     attached = [IMAGE.format(PRIVATE, 3)]
     issue = _issue(noted, "", [{"html": _image(PRIVATE, 1), "private": True}], attachment_urls=attached)
     output = debug_read(noted)
@@ -197,7 +197,7 @@ def test_an_inline_image_of_a_note_does_not_leave_as_an_attachment(noted: Sandbo
     assert_nothing_leaks(output, noted)
 
 
-def test_files_that_differ_only_in_the_query_are_told_apart(noted: Sandbox) -> None:
+def test_files_that_differ_only_in_the_query_are_distinguished(noted: Sandbox) -> None:
     address = "https://files.sandbox.invalid/get?id={}&X-Amz-Signature={}"
     shown = f'<img src="{address.format("own", 1)}">'
     hidden = f'<img src="{address.format(PRIVATE, 1)}">'
@@ -208,7 +208,7 @@ def test_files_that_differ_only_in_the_query_are_told_apart(noted: Sandbox) -> N
     assert_nothing_leaks(output, noted)
 
 
-def test_the_body_and_the_attachments_that_public_messages_show_leave(noted: Sandbox) -> None:
+def test_the_body_and_attachments_that_public_messages_show_are_emitted(noted: Sandbox) -> None:
     body = f"<p>The export stops after ten thousand rows</p>{_image('own', 1)}"
     messages: list[dict[str, Any]] = [{"html": body}, {"private": True, "files": 1}]
     issue = _issue(noted, body, messages, attachment_urls=[IMAGE.format("own", 2)])
@@ -227,7 +227,7 @@ def test_the_body_and_the_attachments_that_public_messages_show_leave(noted: San
 
 
 @pytest.mark.parametrize("moment", ["before the sync", "between listing and reading"])
-def test_the_files_of_a_note_that_is_deleted_do_not_leave(moment: str, noted: Sandbox) -> None:
+def test_the_files_of_a_deleted_note_are_not_emitted(moment: str, noted: Sandbox) -> None:
     issue = _issue(noted, "", [{"html": "<p>See the screenshot</p>", "files": 1}])
     note = noted.store.add_message(issue, private=True, files=2)
     if moment == "before the sync":

@@ -112,7 +112,7 @@ def test_every_command_is_covered_by_a_test_here() -> None:
     assert [command for command in commands() if sum(kind(command) for kind in kinds) != 1] == []
 
 
-def test_reading_works_as_typed_and_a_second_read_gives_only_what_changed(folder: Path, organisation: Sandbox) -> None:
+def test_reading_works_as_typed_and_a_second_read_emits_only_changes(folder: Path, organisation: Sandbox) -> None:
     config, _ = configurations()
     printed: dict[str, str] = {}
     for command in filter(is_run_here, commands()):

@@ -53,13 +53,13 @@ def stored(organisation: Sandbox) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_every_record_comes_once_and_none_extra(stream: str, first_sync: Output, stored: Any) -> None:
+def test_every_record_is_emitted_once_and_no_other(stream: str, first_sync: Output, stored: Any) -> None:
     counts = Counter(first_sync.ids(stream))
     assert counts == Counter(stored[stream].keys())
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_every_record_is_as_stored_apart_from_the_documented_additions(
+def test_every_record_equals_what_is_stored_except_for_documented_additions(
     stream: str, first_sync: Output, stored: Any
 ) -> None:
     for record in first_sync.records(stream):
@@ -87,7 +87,7 @@ def test_the_data_set_is_large_and_varied_enough_to_prove_something(organisation
 
 
 @pytest.mark.parametrize("stream", ISSUE_STREAMS)
-def test_messages_are_the_public_ones_oldest_first(stream: str, organisation: Sandbox, first_sync: Output) -> None:
+def test_messages_are_public_and_oldest_first(stream: str, organisation: Sandbox, first_sync: Output) -> None:
     some = 0
     for record in first_sync.records(stream):
         times = [moment(message["timestamp"]) for message in record["messages"]]
@@ -98,7 +98,7 @@ def test_messages_are_the_public_ones_oldest_first(stream: str, organisation: Sa
     assert some
 
 
-def test_feedback_text_is_the_public_messages_else_the_body_else_null(first_sync: Output) -> None:
+def test_feedback_text_is_the_public_messages_or_the_body_or_null(first_sync: Output) -> None:
     for record in first_sync.records("issues"):
         source, text = record["feedback_source"], record["feedback_text"]
         if source == "messages":
@@ -111,12 +111,12 @@ def test_feedback_text_is_the_public_messages_else_the_body_else_null(first_sync
             assert not record.get("body_html")
 
 
-def test_the_body_is_the_feedback_of_an_issue_with_nothing_but_notes(first_sync: Output) -> None:
+def test_for_an_issue_with_only_notes_the_body_is_the_feedback(first_sync: Output) -> None:
     (record,) = [item for item in first_sync.records("issues") if item["feedback_text"] == "Only notes here"]
     assert (record["messages"], record["feedback_source"]) == ([], "body")
 
 
-def test_ids_for_joins_stand_beside_the_nested_objects(first_sync: Output) -> None:
+def test_ids_for_joins_are_columns_beside_the_nested_objects(first_sync: Output) -> None:
     for stream in ISSUE_STREAMS:
         for record in first_sync.records(stream):
             for name in ("account", "requester", "assignee", "team"):
@@ -142,14 +142,14 @@ def test_the_cursor_of_an_issue_is_never_null(first_sync: Output) -> None:
         assert all(record["latest_message_time"] for record in first_sync.records(stream))
 
 
-def test_issue_types_count_without_regard_to_case(organisation: Sandbox, first_sync: Output) -> None:
+def test_issue_types_are_compared_without_regard_to_case(organisation: Sandbox, first_sync: Output) -> None:
     types = {stream: {r["type"] for r in first_sync.records(stream)} for stream in ("conversations", "tickets")}
     assert types == {"conversations": {"conversation", "Conversation"}, "tickets": {"ticket", "Ticket", "TICKET"}}
     for stream in types:
         assert set(first_sync.ids(stream)) == {issue["id"] for issue in stored_issues(organisation, stream)}
 
 
-def test_an_issue_of_no_or_another_type_is_in_issues_only(organisation: Sandbox, first_sync: Output) -> None:
+def test_an_issue_of_no_or_an_unknown_type_is_only_in_issues(organisation: Sandbox, first_sync: Output) -> None:
     untyped = {i["id"] for i in stored_issues(organisation) if type_of(i) not in ("conversation", "ticket")}
     assert len(untyped) > 3
     assert untyped <= set(first_sync.ids("issues"))
@@ -161,7 +161,7 @@ def test_no_request_has_a_key_that_pylon_does_not_know(organisation: Sandbox, fi
     assert {seen.status for seen in organisation.log} == {200}
 
 
-def test_messages_are_asked_for_once_an_issue_and_only_where_there_may_be_some(
+def test_messages_are_requested_once_per_issue_and_only_if_there_may_be_some(
     organisation: Sandbox, first_sync: Output
 ) -> None:
     asked = Counter(seen.params["id"] for seen in organisation.log if seen.template == MESSAGES)
@@ -182,7 +182,7 @@ def test_the_history_costs_a_few_requests_a_year_and_one_search_for_what_is_olde
     assert organisation.count("POST /issues/search") == 1
 
 
-def test_an_organisation_without_records_gives_none_and_a_state_for_each_stream(empty_pylon: Sandbox) -> None:
+def test_an_organisation_without_records_yields_only_a_state_for_each_stream(empty_pylon: Sandbox) -> None:
     output = read(empty_pylon)
     for stream in STREAMS:
         assert output.records(stream) == []
@@ -198,7 +198,7 @@ def test_an_issue_added_to_an_empty_organisation_is_found_by_the_next_sync(empty
     assert read(empty_pylon, state=state).ids("issues") == [issue]
 
 
-def test_without_messages_no_message_is_asked_for_and_no_body_leaves(pylon: Sandbox) -> None:
+def test_without_messages_no_message_is_requested_and_no_body_emitted(pylon: Sandbox) -> None:
     output = read(pylon, ISSUE_STREAMS, include_messages=False)
     assert pylon.count(MESSAGES) == 0
     assert len(output.ids("issues")) == len(stored_issues(pylon))
@@ -209,7 +209,7 @@ def test_without_messages_no_message_is_asked_for_and_no_body_leaves(pylon: Sand
         assert (record["feedback_text"], record["feedback_source"]) == (None, "none")
 
 
-def test_without_messages_trusted_bodies_are_the_feedback(pylon: Sandbox) -> None:
+def test_without_messages_the_feedback_is_the_trusted_body(pylon: Sandbox) -> None:
     output = read(pylon, ISSUE_STREAMS, include_messages=False, trust_issue_body=True)
     assert pylon.count(MESSAGES) == 0
     bodies = {issue["id"]: issue.get("body_html") for issue in stored_issues(pylon)}
@@ -226,7 +226,7 @@ def test_a_record_says_when_it_was_read(pylon: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("stream", ISSUE_STREAMS)
-def test_a_stream_read_alone_gives_the_same_records(stream: str, pylon: Sandbox) -> None:
+def test_a_stream_read_alone_emits_the_same_records(stream: str, pylon: Sandbox) -> None:
     output = read(pylon, [stream])
     wanted = expected(pylon, stream)
     assert Counter(output.ids(stream)) == Counter(wanted.keys())
@@ -246,7 +246,7 @@ def test_a_stream_without_issues_costs_no_request_beside_another() -> None:
     assert requests[0] == requests[1]
 
 
-def test_a_thread_of_many_messages_comes_whole() -> None:
+def test_a_thread_of_many_messages_is_read_completely() -> None:
     with Sandbox(size=Size(issues=30), limits=None) as sandbox:
         issue = add_long_thread(sandbox, 2_500)
         (record,) = [item for item in read(sandbox, ["issues"]).records("issues") if item["id"] == issue]
@@ -265,7 +265,7 @@ def test_a_thread_of_many_messages_comes_whole() -> None:
     ],
     ids=" ".join,
 )
-def test_what_pylon_leaves_undocumented_makes_no_difference(behaviour: dict[str, Any]) -> None:
+def test_what_pylon_does_not_document_makes_no_difference(behaviour: dict[str, Any]) -> None:
     with Sandbox(size=Size(issues=400), limits=None, seed=3, **behaviour) as sandbox:
         output = read(sandbox, ISSUE_STREAMS, timing=FAST)
         for stream in ISSUE_STREAMS:
@@ -276,7 +276,7 @@ def test_what_pylon_leaves_undocumented_makes_no_difference(behaviour: dict[str,
 
 @pytest.mark.parametrize("behaviour", [{}, {"private_counts": False}, {"private_in_record": False}], ids=" ".join)
 @pytest.mark.parametrize("note", [300, 61, 30, 1])
-def test_an_issue_is_found_in_a_gap_by_whichever_time_pylon_goes_by(note: int, behaviour: dict[str, Any]) -> None:
+def test_an_issue_in_a_gap_is_found_by_whichever_time_pylon_filters(note: int, behaviour: dict[str, Any]) -> None:
     with Sandbox(size=Size.empty(), limits=None, **behaviour) as sandbox:
         # More than two years without an issue: a list that shows nothing of one of them does not end the history.
         for created in (1_500, 400, 2):

@@ -50,7 +50,7 @@ def test_a_line_is_a_record_message_with_its_nulls_and_its_end() -> None:
         ({"number": 10**5_000, "title": "x"}, {"number": None, "title": "x"}),
     ],
 )  # fmt: skip
-def test_what_databases_and_parsers_refuse_is_mended(given_: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_what_databases_and_parsers_refuse_is_repaired(given_: dict[str, Any], expected: dict[str, Any]) -> None:
     assert written(given_) == expected
 
 
@@ -63,13 +63,13 @@ def nested(levels: int, of: type) -> Any:
 
 @pytest.mark.parametrize("of", [list, dict])
 @pytest.mark.parametrize("levels", [200, 300, 450])
-def test_deep_nesting_is_written_as_it_is(of: type, levels: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_deep_nesting_is_written_unchanged(of: type, levels: int, caplog: pytest.LogCaptureFixture) -> None:
     assert written({"id": "a", "value": nested(levels, of)})["value"] == nested(levels, of)
     assert not caplog.text
 
 
 @pytest.mark.parametrize("of", [list, dict])
-def test_what_lies_deeper_than_parsers_read_is_null_and_said(of: type, caplog: pytest.LogCaptureFixture) -> None:
+def test_values_deeper_than_parsers_read_become_null_with_a_warning(of: type, caplog: pytest.LogCaptureFixture) -> None:
     record = written({"id": "a1", "value": nested(100_000, of), "title": "x"})
     assert record["title"] == "x"
     assert b"core" not in orjson.dumps(json.dumps(record["value"]))
@@ -94,7 +94,7 @@ def cleaned(value: Any) -> Any:
 
 @settings(max_examples=500, deadline=None)
 @given(st.dictionaries(st.text(alphabet="ab\0\ud83d", max_size=3), JSON_VALUES, max_size=5))
-def test_any_value_of_json_is_written_as_it_is_but_for_its_characters(record: dict[str, Any]) -> None:
+def test_any_json_value_is_written_unchanged_except_for_its_characters(record: dict[str, Any]) -> None:
     assert written(record) == cleaned(record)
     line = dump_line("accounts", record, 5)
     assert b"\\u0000" not in line.replace(rb"\\", b"")
@@ -104,7 +104,7 @@ def test_any_value_of_json_is_written_as_it_is_but_for_its_characters(record: di
 @pytest.mark.parametrize(
     ("value", "length"), [({"a": [1, "é"]}, 14), (2**70, 22), ("\ud83d", 5), (nested(300, list), 606)]
 )
-def test_the_size_of_a_value_is_that_of_its_json_also_where_orjson_refuses_it(value: Any, length: int) -> None:
+def test_the_size_of_a_value_is_that_of_its_json_even_if_orjson_refuses_it(value: Any, length: int) -> None:
     assert size(value) == length
 
 
@@ -151,7 +151,7 @@ def test_a_record_without_its_times_stays_as_it_is(inner: Any) -> None:
     assert clean({"inner": inner}, TIMES) == {"inner": inner}
 
 
-def test_times_are_known_from_the_models_those_of_nested_objects_too() -> None:
+def test_time_fields_come_from_the_models_including_nested_objects() -> None:
     fields = time_fields(Issue)
     assert {"created_at", "updated_at", "latest_message_time"} <= set(fields.names)
     assert "title" not in fields.names

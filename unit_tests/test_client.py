@@ -57,7 +57,7 @@ def test_every_request_carries_the_token_and_names_the_client(pylon: Any) -> Non
     assert "source-pylon" in headers["User-Agent"]
 
 
-def test_a_good_answer_is_used_whatever_code_it_holds(pylon: Any) -> None:
+def test_a_successful_response_is_used_whatever_its_code(pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", json={**body("a"), "code": "rate_limited"})
     assert Harness().client.request(ACCOUNTS)["data"] == [{"id": "a"}]
     assert pylon.call_count == 1
@@ -90,7 +90,7 @@ def test_a_search_pages_in_its_body_and_a_list_in_its_query(pylon: Any) -> None:
     assert requested[3].body is None
 
 
-def test_an_id_is_quoted_as_one_part_of_the_path(pylon: Any) -> None:
+def test_an_id_is_quoted_as_a_part_of_the_path(pylon: Any) -> None:
     pylon.get(requests_mock.ANY, json=body())
     Harness().client.request(Endpoint("GET", "/issues/{id}/messages"), "a/../b?c")
     assert pylon.last_request.url == f"{HOST}/issues/a%2F..%2Fb%3Fc/messages"
@@ -110,7 +110,7 @@ def test_an_id_is_quoted_as_one_part_of_the_path(pylon: Any) -> None:
     ],
     ids=str,
 )
-def test_what_may_pass_is_tried_again(failure: dict[str, Any], pylon: Any) -> None:
+def test_transient_errors_are_retried(failure: dict[str, Any], pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", [failure, failure, {"json": body("a")}])
     harness = Harness()
     assert harness.client.request(ACCOUNTS)["data"] == [{"id": "a"}]
@@ -129,7 +129,7 @@ def test_waits_between_attempts_grow_to_a_cap_and_differ(pylon: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 413, 422, 301, 308])
-def test_what_cannot_pass_is_asked_once(status: int, pylon: Any) -> None:
+def test_permanent_errors_are_not_retried(status: int, pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", status_code=status, headers={"Location": "https://elsewhere.invalid"})
     harness = Harness()
     with pytest.raises(errors.PylonError):
@@ -147,21 +147,21 @@ def test_a_429_is_obeyed_without_using_up_attempts(pylon: Any) -> None:
     assert harness.slept == []
 
 
-def test_a_wait_that_nobody_believes_is_cut(pylon: Any) -> None:
+def test_an_implausible_wait_is_capped(pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", [{"status_code": 429, "headers": {"Retry-After": "86400"}}, {"json": body("a")}])
     harness = Harness(replace(TIMING, longest_rate_limit_wait=0.05))
     harness.client.request(ACCOUNTS)
     assert harness.refused == [0.05]
 
 
-def test_a_429_without_a_usable_header_waits_a_part_of_a_minute(pylon: Any) -> None:
+def test_a_429_without_a_usable_header_waits_part_of_a_minute(pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", [{"status_code": 429}, {"json": body("a")}])
     harness = Harness()
     harness.client.request(ACCOUNTS)
     assert harness.refused == [TIMING.minute / 4]
 
 
-def test_nothing_but_429_ends_as_an_error_that_names_the_cause(pylon: Any) -> None:
+def test_persistent_429s_end_with_an_error_that_names_the_cause(pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", status_code=429, headers={"X-Retry-After": "0.01"})
     harness = Harness(replace(TIMING, rate_limit_patience=0.1))
     with pytest.raises(errors.Unavailable, match="rate limit"):
@@ -179,13 +179,13 @@ def test_endpoints_do_not_wait_for_each_other(pylon: Any) -> None:
     waiting.join()
 
 
-def test_no_more_calls_leave_than_the_share_of_the_rate_limit(pylon: Any) -> None:
+def test_no_more_calls_are_sent_than_the_share_of_the_rate_limit(pylon: Any) -> None:
     client = Harness(share_percent=50, limits=lambda endpoint: 10).client
     assert client.limiter(ACCOUNTS).limit.limit == 5
     assert Harness(share_percent=1, limits=lambda endpoint: 10).client.limiter(ACCOUNTS).limit.limit == 1
 
 
-def test_a_stubborn_bad_answer_is_given_up_soon(pylon: Any) -> None:
+def test_persistent_invalid_responses_are_given_up_soon(pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", text="<html>sign in</html>")
     with pytest.raises(errors.InvalidResponse, match="HTML"):
         Harness().client.request(ACCOUNTS)
@@ -207,7 +207,9 @@ def within_a_second(moment: datetime, expected: datetime) -> bool:
     ("soon", 0, 0),
     (None, 0, 0),
 ])  # fmt: skip
-def test_the_dates_of_good_answers_bound_the_present(date: str | None, earliest: int, latest: int, pylon: Any) -> None:
+def test_the_dates_of_successful_responses_bound_the_present(
+    date: str | None, earliest: int, latest: int, pylon: Any
+) -> None:
     client = Harness(now=lambda: HERE).client
     pylon.get(f"{HOST}/teams", json=body(), headers={"Date": date} if date else {})
     client.request(TEAMS)
@@ -217,7 +219,7 @@ def test_the_dates_of_good_answers_bound_the_present(date: str | None, earliest:
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
-def test_the_date_of_a_bad_answer_moves_nothing(status: int, pylon: Any) -> None:
+def test_the_date_of_a_failed_response_is_ignored(status: int, pylon: Any) -> None:
     client = Harness(now=lambda: HERE).client
     fast = {"Date": "Thu, 01 Oct 2026 17:00:00 GMT", "Retry-After": "0.01"}
     pylon.get(f"{HOST}/teams", [{"status_code": status, "headers": fast}, {"json": body()}])
@@ -234,7 +236,7 @@ def test_the_earliest_of_several_dates_counts(pylon: Any) -> None:
 
 
 @pytest.mark.parametrize("asked", ["X-Retry-After", "Retry-After"])
-def test_a_503_that_asks_for_a_wait_gets_it_and_counts_as_an_attempt(asked: str, pylon: Any) -> None:
+def test_the_wait_of_a_503_is_obeyed_and_counts_as_an_attempt(asked: str, pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", [{"status_code": 503, "headers": {asked: "7"}}] * 2 + [{"json": body("a")}])
     harness = Harness(replace(TIMING, retry_base=0.1, retry_attempts=3))
     assert harness.client.request(ACCOUNTS)["data"]
@@ -251,7 +253,7 @@ GLITCHES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("glitch", GLITCHES)
-def test_a_glitched_page_is_requested_with_the_same_cursor_ten_times_more(glitch: str, pylon: Any) -> None:
+def test_a_glitched_page_is_requested_ten_more_times_with_the_same_cursor(glitch: str, pylon: Any) -> None:
     answers = [{"json": body("a", cursor="1")}, *[{"json": GLITCHES[glitch]}] * 10, {"json": body("b")}]
     pylon.get(f"{HOST}/accounts", answers)
     harness = Harness(replace(TIMING, retry_attempts=2))
@@ -277,7 +279,7 @@ def test_an_id_that_would_lead_to_another_path_makes_no_request(id_: str, pylon:
 
 
 @pytest.mark.parametrize("id_", ["a.b", "...", "%2e%2e", "..;", "?x=1", "#", " ", "\n", "\ufffd", "../../me"])
-def test_any_other_id_stays_one_part_of_the_path(id_: str, pylon: Any) -> None:
+def test_any_other_id_is_quoted_as_one_segment_of_the_path(id_: str, pylon: Any) -> None:
     pylon.get(requests_mock.ANY, json=body())
     Harness().client.request(Endpoint("GET", "/issues/{id}/messages"), id_)
     path, _, query = pylon.last_request.url.removeprefix(HOST).partition("?")
@@ -301,15 +303,13 @@ def test_a_client_with_a_time_limit_gives_up_in_time_and_says_why(answer: dict[s
     assert caught.value.is_transient
 
 
-def test_a_time_limit_shortens_the_deadline_of_each_answer(pylon: Any) -> None:
+def test_a_time_limit_shortens_the_deadline_of_each_response(pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", json=body())
     Harness(replace(TIMING, time_limit=3.0)).client.request(ACCOUNTS)
     assert all(2 < seconds <= 3 for seconds in pylon.last_request.timeout)
 
 
-def test_each_request_is_logged_for_debugging_without_what_it_holds(
-    pylon: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_request_is_logged_for_debugging_without_its_content(pylon: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", logger="airbyte")
     pages = [{"json": body("SECRET", cursor="c1")}, {"status_code": 500}, {"json": body("b")}]
     pylon.get(f"{HOST}/accounts", pages)
@@ -321,7 +321,7 @@ def test_each_request_is_logged_for_debugging_without_what_it_holds(
     assert not re.search("SECRET|PRIVATE|5ecret", caplog.text)
 
 
-def test_a_request_without_an_answer_is_logged_for_debugging(pylon: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_request_without_a_response_is_logged_for_debugging(pylon: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", logger="airbyte")
     pylon.get(f"{HOST}/teams", exc=requests.exceptions.ConnectTimeout)
     with pytest.raises(errors.Unreachable):
@@ -329,7 +329,7 @@ def test_a_request_without_an_answer_is_logged_for_debugging(pylon: Any, caplog:
     assert "GET /teams: Unreachable (ConnectTimeout" in caplog.text
 
 
-def test_an_answer_that_was_left_waiting_is_asked_for_again_and_uses_up_no_attempt(
+def test_a_stalled_response_is_requested_again_and_uses_up_no_attempt(
     pylon: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pylon.get(f"{HOST}/accounts", json=body("a"))

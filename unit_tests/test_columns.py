@@ -27,7 +27,7 @@ def test_texts_and_numbers_become_plain_text_and_anything_else_is_empty(value: A
 
 
 @pytest.mark.parametrize("value", [None, {}, {"id": None}, {"id": ""}, {"id": 7}, "odd", ["id"]])
-def test_what_has_no_id_of_text_has_no_id(value: Any) -> None:
+def test_only_a_text_counts_as_an_id(value: Any) -> None:
     assert nested_text(value, "id") is None
 
 
@@ -44,12 +44,12 @@ def test_ids_of_nested_objects_become_columns_of_the_record() -> None:
     }
 
 
-def test_an_id_of_the_record_itself_stays_and_a_null_one_is_filled() -> None:
+def test_an_existing_id_of_the_record_stays_and_a_null_one_is_filled() -> None:
     assert with_ids({"owner_id": "own", "owner": {"id": "other"}}, owner_id="owner")["owner_id"] == "own"
     assert with_ids({"owner_id": None, "owner": {"id": "other"}}, owner_id="owner")["owner_id"] == "other"
 
 
-def test_the_first_field_with_text_is_the_feedback_and_the_given_record_stays_as_it_is() -> None:
+def test_the_first_field_with_text_is_the_feedback_and_the_original_record_is_not_changed() -> None:
     record = {"summary": " \n ", "title": " <Call> "}
     assert with_feedback(record, "summary", "title") == {
         **record,

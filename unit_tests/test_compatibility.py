@@ -127,7 +127,7 @@ def now() -> dict[str, Any]:
     return current()
 
 
-def test_nothing_breaks_those_who_use_the_connector(now: dict[str, Any]) -> None:
+def test_nothing_breaks_existing_users(now: dict[str, Any]) -> None:
     assert breaks(golden(), now) == []
 
 
@@ -211,7 +211,7 @@ def test_a_change_that_breaks_users_is_found(now: dict[str, Any], what: str) -> 
 
 
 @pytest.mark.parametrize("what", HARMLESS)
-def test_an_addition_breaks_nobody_but_wants_new_golden_files(now: dict[str, Any], what: str) -> None:
+def test_an_addition_breaks_nobody_but_requires_new_golden_files(now: dict[str, Any], what: str) -> None:
     changed = copy.deepcopy(now)
     HARMLESS[what](changed)
     assert breaks(now, changed) == []

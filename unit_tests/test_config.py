@@ -46,7 +46,7 @@ def test_a_token_is_trimmed() -> None:
 
 
 @pytest.mark.parametrize("token", ["", " ", "Bearer abc", "a\nb", "tökén", None, 5])
-def test_a_token_that_cannot_be_one_is_refused_and_not_quoted(token: Any) -> None:
+def test_a_malformed_token_is_refused_and_not_quoted(token: Any) -> None:
     with pytest.raises(InvalidConfig) as refusal:
         load(api_token=token)
     assert "api_token" in str(refusal.value)
@@ -69,7 +69,7 @@ def test_an_emptied_start_date_is_none(text: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["soon", "2025-02-30", "01/02/2025", 20250101])
-def test_what_is_no_date_is_refused(text: Any) -> None:
+def test_an_invalid_date_is_refused(text: Any) -> None:
     with pytest.raises(InvalidConfig, match="start_date"):
         load(start_date=text)
 
@@ -102,7 +102,7 @@ def test_numbers_have_bounds_that_the_form_knows(field: str, least: int, most: i
     ["https://gateway.example", "https://gateway.example/pylon/", "http://localhost:8080", "http://127.0.0.1:1",
      "http://[::1]:9"],
 )  # fmt: skip
-def test_another_address_is_https_or_http_on_a_loopback_address(url: str) -> None:
+def test_an_api_url_is_https_or_http_on_a_loopback_address(url: str) -> None:
     assert load(api_url=url).base_url == url.rstrip("/")
 
 
@@ -112,7 +112,7 @@ def test_another_address_is_https_or_http_on_a_loopback_address(url: str) -> Non
      "https://u:p@gateway.example", "https://gateway.example?x=1", "https://gateway.example#x", "http://localhost@evil",
      "https://gateway.example:port"],
 )  # fmt: skip
-def test_an_address_to_which_the_token_must_not_go_is_refused(url: str) -> None:
+def test_an_api_url_to_which_the_token_must_not_go_is_refused(url: str) -> None:
     with pytest.raises(InvalidConfig, match="api_url"):
         load(api_url=url)
 
@@ -122,7 +122,7 @@ def test_unknown_keys_are_ignored() -> None:
 
 
 @pytest.mark.parametrize("values", [None, 7, "text", []])
-def test_what_is_no_object_is_refused(values: Any) -> None:
+def test_a_value_that_is_not_an_object_is_refused(values: Any) -> None:
     with pytest.raises(InvalidConfig, match=r"^The configuration must be a JSON object$"):
         Config.load(values)
 
@@ -143,13 +143,13 @@ def test_what_is_no_object_is_refused(values: Any) -> None:
         ),
     ],
 )
-def test_all_that_is_wrong_is_said_at_once_by_title_and_name(fields: dict[str, Any], text: str) -> None:
+def test_all_errors_are_reported_at_once_by_title_and_name(fields: dict[str, Any], text: str) -> None:
     with pytest.raises(InvalidConfig) as refusal:
         load(**fields)
     assert str(refusal.value) == text
 
 
-def test_a_missing_token_is_said_to_be_missing() -> None:
+def test_a_missing_token_is_reported_as_missing() -> None:
     with pytest.raises(InvalidConfig) as refusal:
         Config.load({})
     assert str(refusal.value) == "API Token (api_token) is missing"
@@ -179,13 +179,13 @@ def test_every_field_of_the_form_has_a_title_a_description_a_group_and_a_place_i
     assert {schema["group"] for schema in form.values()} == set(GROUPS)
 
 
-def test_the_form_says_what_its_values_mean(form: dict[str, Any]) -> None:
+def test_the_form_explains_its_values(form: dict[str, Any]) -> None:
     assert "us for the United States" in form["region"]["description"]
     assert "eu for the European Union" in form["region"]["description"]
     assert form["start_date"]["pattern_descriptor"] == "YYYY-MM-DD or YYYY-MM-DDTHH:mm:ssZ"
 
 
-def test_links_in_descriptions_are_whole(form: dict[str, Any]) -> None:
+def test_links_in_descriptions_are_complete(form: dict[str, Any]) -> None:
     for schema in form.values():
         links = re.findall(r'<a href="https://[^"<>]+">[^<>]+</a>', schema["description"])
         assert schema["description"].count("<") == 2 * len(links)
@@ -207,7 +207,7 @@ def test_the_spec_accepts_what_the_model_accepts() -> None:
     assert not validator.is_valid({"api_token": "token", "region": "mars"})
 
 
-def test_the_spec_says_what_the_connector_can_do_in_airbytes_words() -> None:
+def test_the_spec_declares_the_connectors_capabilities() -> None:
     spec = ConnectorSpecificationSerializer.load(specification())
     assert spec.documentationUrl == DOCUMENTATION_URL
     assert spec.supportsIncremental is True
@@ -219,7 +219,7 @@ def test_the_spec_says_what_the_connector_can_do_in_airbytes_words() -> None:
     ]
 
 
-def test_the_form_is_a_draft_7_schema_of_an_object_that_takes_more_fields() -> None:
+def test_the_form_is_a_draft_7_schema_of_an_object_that_allows_more_fields() -> None:
     schema = specification()["connectionSpecification"]
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
     assert (schema["title"], schema["type"]) == ("Pylon Source Spec", "object")

@@ -32,12 +32,12 @@ lookbacks = st.timedeltas(timedelta(0), timedelta(days=90))
 
 
 @given(moments)
-def test_a_cursor_that_is_written_and_read_is_the_same(moment: datetime) -> None:
+def test_a_cursor_survives_writing_and_reading(moment: datetime) -> None:
     assert parse_cursor(render(moment)) == moment
 
 
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "1998-12-31T23:59:59Z", "soon", "", None, 5, {}])
-def test_a_state_that_no_sync_can_have_written_is_no_cursor(value: object) -> None:
+def test_a_state_that_no_sync_can_have_written_yields_no_cursor(value: object) -> None:
     assert parse_cursor(value) is None
 
 
@@ -46,19 +46,19 @@ def test_a_state_may_be_as_old_as_1999() -> None:
 
 
 @pytest.mark.parametrize("state", [None, {}])
-def test_no_state_is_no_cursor_and_no_reason_to_warn(
+def test_without_a_state_there_is_neither_cursor_nor_warning(
     state: dict[str, Any] | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert read_cursor("contacts", "created_at", state) is None
     assert caplog.text == ""
 
 
-def test_the_cursor_is_in_the_field_of_the_state_that_the_stream_names() -> None:
+def test_the_cursor_is_read_from_the_streams_cursor_field() -> None:
     state = {"start_time": render(NOW), "created_at": render(NOW - DAY)}
     assert read_cursor("call_recordings", "start_time", state) == NOW
 
 
-def test_the_state_of_another_connector_is_said_by_its_keys_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_state_is_described_by_its_keys_alone(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "airbyte"):
         assert read_cursor("contacts", "created_at", {"page": "confidential", "cursor": "confidential"}) is None
     assert "Stream contacts: the saved state is not one that this connector wrote" in caplog.text
@@ -67,13 +67,13 @@ def test_the_state_of_another_connector_is_said_by_its_keys_alone(caplog: pytest
     assert "confidential" not in caplog.text
 
 
-def test_an_unknown_state_without_any_key_is_said_to_hold_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_state_without_keys_is_described_as_empty(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "airbyte"):
         warn_unknown_state("contacts", {})
     assert "(it holds: nothing)" in caplog.text
 
 
-def test_a_state_in_the_future_is_said_with_its_date_and_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_state_in_the_future_is_logged_with_its_date_and_a_remedy(caplog: pytest.LogCaptureFixture) -> None:
     context = cast(SyncContext, SimpleNamespace(client=Clocks(NOW - 2 * DAY, NOW - 2 * DAY)))
     with caplog.at_level(logging.WARNING, "airbyte"):
         is_in_future(context, "contacts", NOW - DAY)
@@ -90,7 +90,7 @@ def test_a_cursor_ahead_of_the_horizon_is_moved_back_to_it(cursor: datetime, hor
     assert clamped == cursor or (clamped == horizon and cursor > horizon + 2 * SECOND)
 
 
-def test_a_cursor_ahead_by_what_whole_seconds_explain_is_kept() -> None:
+def test_a_cursor_ahead_only_by_rounding_is_kept() -> None:
     assert clamp_cursor(NOW + 2 * SECOND, NOW) == NOW + 2 * SECOND
     assert clamp_cursor(NOW + 2 * SECOND + TICK, NOW) == NOW
 
@@ -98,9 +98,7 @@ def test_a_cursor_ahead_by_what_whole_seconds_explain_is_kept() -> None:
 @given(moments, st.none() | moments)
 @example(NOW, NOW + SECOND)
 @example(NOW, NOW + DAY)
-def test_the_next_cursor_never_falls_behind_a_cursor_of_a_right_clock(
-    horizon: datetime, cursor: datetime | None
-) -> None:
+def test_the_next_cursor_never_falls_behind_a_correct_cursor(horizon: datetime, cursor: datetime | None) -> None:
     following = next_cursor(horizon, cursor)
     assert horizon <= following <= horizon + 2 * SECOND
     if cursor is not None and cursor <= horizon + 2 * SECOND:
@@ -113,7 +111,7 @@ def test_the_next_cursor_never_falls_behind_a_cursor_of_a_right_clock(
 @example(None, NOW, NOW, DAY)
 @example(NOW - DAY, NOW, NOW, timedelta(0))
 @example(NOW, NOW, NOW, DAY)
-def test_reading_begins_at_the_start_date_or_the_lookback_before_the_cursor(
+def test_reading_begins_at_the_start_date_or_at_the_cursor_minus_the_lookback(
     start: datetime | None, cursor: datetime | None, horizon: datetime, lookback: timedelta
 ) -> None:
     after = lookback_start(start, cursor, horizon, lookback)
@@ -160,7 +158,7 @@ class Clocks:
         (NOW, None, False),  # nobody knows
     ],
 )
-def test_a_state_lies_in_the_future_only_by_both_clocks(
+def test_a_state_is_in_the_future_only_if_both_clocks_say_so(
     machine: datetime, pylon: datetime | None, expected: bool
 ) -> None:
     context = cast(SyncContext, SimpleNamespace(client=Clocks(machine, pylon)))
@@ -169,9 +167,7 @@ def test_a_state_lies_in_the_future_only_by_both_clocks(
 
 
 @pytest.mark.parametrize(("ahead", "asked"), [(-DAY, 0), (timedelta(0), 0), (DAY, 0), (DAY + SECOND, 1)])
-def test_pylon_is_asked_for_its_time_only_if_a_state_is_ahead_by_this_machines_clock(
-    ahead: timedelta, asked: int
-) -> None:
+def test_pylons_time_is_requested_only_if_a_state_is_ahead_of_this_machines_clock(ahead: timedelta, asked: int) -> None:
     clocks = Clocks(NOW, NOW)
     is_in_future(cast(SyncContext, SimpleNamespace(client=clocks)), "contacts", NOW + ahead)
     assert clocks.asked == asked

@@ -31,7 +31,7 @@ def test_every_defect_can_be_planted_and_is_valid_code(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_an_edit_whose_passage_is_gone_or_stands_twice_is_refused() -> None:
+def test_an_edit_whose_passage_is_missing_or_ambiguous_is_refused() -> None:
     source = (PACKAGE / "timing.py").read_text(encoding="utf-8")
     for passage in ("no such passage", "self"):
         with pytest.raises(ValueError, match=r"timing\.py"):
@@ -80,7 +80,7 @@ def test_a_test_counts_as_hung_after_ten_times_its_duration_within_bounds(second
     assert time_limit(None) == SECONDS
 
 
-def test_a_test_that_ran_into_a_time_limit_is_told_from_one_that_noticed_something() -> None:
+def test_a_test_that_timed_out_is_distinguished_from_one_that_noticed_the_defect() -> None:
     assert Outcome("failed", "Failed: Timeout (>30.0s) from pytest-timeout.", 30.0).is_hung
     assert not Outcome("failed", "AssertionError: assert 3 == 4", 30.0).is_hung
     assert not Outcome("passed", "", 1.0).is_hung

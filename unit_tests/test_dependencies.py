@@ -41,7 +41,7 @@ def exported(text: str) -> Pins:
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_a_requirements_file_holds_what_poetry_lock_does(name: str) -> None:
+def test_every_requirements_file_agrees_with_poetry_lock(name: str) -> None:
     pins = exported((ROOT / name).read_text())
     assert pins == locked(EXPORTS[name]), "run: python3 dev.py requirements"
     assert all(pins.values()), "pip checks only files that have a hash"
@@ -57,7 +57,7 @@ def test_every_requirements_file_is_exported() -> None:
     assert sorted(path.name for path in ROOT.glob("requirements*.txt")) == sorted(EXPORTS)
 
 
-def test_the_lock_was_made_from_the_project_as_it_is() -> None:
+def test_the_lock_is_up_to_date_with_the_project() -> None:
     project = read_toml(ROOT / "pyproject.toml")
     assert content_hash(project) == LOCK["metadata"]["content-hash"], "run: python3 dev.py lock"
     project["tool"]["poetry"]["dependencies"]["another"] = "*"

@@ -94,7 +94,7 @@ class TestInstall:
         install()
         assert kinds(commands) == ["pip"]
 
-    def test_of_two_that_are_started_at_once_one_installs_and_the_other_waits_for_it(
+    def test_if_two_are_started_at_once_one_installs_and_the_other_waits(
         self, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         call = subprocess.call
@@ -125,7 +125,7 @@ def test_dev_py_needs_nothing_but_the_standard_library() -> None:
 
 
 @pytest.mark.parametrize("version", [(3, 9, 9), (3, 14, 0)])
-def test_an_unsupported_python_is_told_which_ones_are_supported(
+def test_an_unsupported_python_is_refused_and_the_supported_ones_are_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: tuple[int, ...]
 ) -> None:
     monkeypatch.setattr(sys, "version_info", version)
@@ -157,7 +157,7 @@ def test_the_fast_tests_are_neither_slow_nor_measure(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("codes", "expected"), [((0, 0), 0), ((1,), 1), ((0, 1), 1), ((5, 0), 0), ((0, 5), 0), ((5, 5), 5)]
 )
-def test_the_exit_code_tells_whether_any_test_failed_or_none_was_found(
+def test_the_exit_code_says_whether_any_test_failed_or_none_was_found(
     monkeypatch: pytest.MonkeyPatch, codes: tuple[int, ...], expected: int
 ) -> None:
     given = iter(codes)
@@ -190,7 +190,7 @@ def test_different_versions_are_named() -> None:
         agreed_version({"Dockerfile": "1.0", "CHANGELOG.md": "2.0"})
 
 
-def test_a_distribution_with_tests_in_it_or_without_types_is_refused() -> None:
+def test_a_distribution_that_includes_tests_or_lacks_types_is_refused() -> None:
     package = ["source_pylon/__init__.py", "source_pylon/py.typed", "source_pylon-1.0.dist-info/METADATA"]
     check_content(package)
     with pytest.raises(NotReady, match=r"unit_tests/test_dev\.py"):
@@ -199,7 +199,7 @@ def test_a_distribution_with_tests_in_it_or_without_types_is_refused() -> None:
         check_content(package[:1])
 
 
-def test_the_acceptance_configurations_are_where_the_task_writes_them_and_are_known_as_secrets() -> None:
+def test_the_acceptance_configurations_are_written_where_expected_and_known_as_secrets() -> None:
     sections = yaml.safe_load((ROOT / "acceptance-test-config.yml").read_text())["acceptance_tests"]
     paths = {test["config_path"] for section in sections.values() for test in section["tests"]}
     missing = {path for path in paths if not (ROOT / path).exists() or Path(path).parts[0] == "secrets"}

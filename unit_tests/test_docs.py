@@ -45,7 +45,7 @@ def table(text: str, first: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("page", ["docs/pylon.md", "README.md"])
-def test_the_table_of_streams_is_that_of_the_code(page: str) -> None:
+def test_the_table_of_streams_matches_the_code(page: str) -> None:
     rows = table((ROOT / page).read_text(encoding="utf-8"), "Stream | Primary key")
     assert [row[:4] for row in rows] == [stream_cells(definition) for definition in STREAMS]
     assert all(row[4] for row in rows)
@@ -118,7 +118,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", LINKING)
-def test_links_to_files_and_sections_lead_somewhere(page: str) -> None:
+def test_links_to_files_and_sections_resolve(page: str) -> None:
     found = 0
     for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text(encoding="utf-8")):
         place, _, section = re.sub(HERE, "", target).partition("#")
@@ -162,7 +162,7 @@ def test_every_option_of_the_form_is_described_with_its_default(text: str) -> No
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 
-def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
+def test_times_and_sizes_match_the_code(text: str) -> None:
     timing = Timing()
     assert timing.consistency_lag == timedelta(minutes=10)
     assert "never comes closer to the present than 10 minutes" in text
@@ -178,7 +178,7 @@ def test_times_and_sizes_are_those_of_the_code(text: str) -> None:
     assert "The log says how far a sync is, about every minute" in text
 
 
-def test_the_table_of_limits_is_that_of_the_code(text: str) -> None:
+def test_the_table_of_limits_matches_the_code(text: str) -> None:
     rows = table(text, "Endpoints (October 2026)")
     slowest, searches, others = (int(row[1]) for row in rows)
     named = re.findall(r"`(\w+) (/[\w/-]+)`", rows[0][0])
@@ -191,7 +191,7 @@ def test_the_table_of_limits_is_that_of_the_code(text: str) -> None:
 # --- troubleshooting --------------------------------------------------------------------------------------------------
 
 
-def test_quoted_error_texts_are_those_of_the_code(text: str) -> None:
+def test_quoted_error_texts_match_the_code(text: str) -> None:
     quoted = re.findall(r"says (?:that the token )?\*(.*?)\*", text)
     assert len(quoted) == 3
     code = (ROOT / "source_pylon" / "api" / "errors.py").read_text()
@@ -213,12 +213,12 @@ def test_quoted_error_texts_are_those_of_the_code(text: str) -> None:
         "I come from Airbyte's low-code Pylon connector",
     ],
 )
-def test_the_questions_that_come_are_answered(text: str, question: str) -> None:
+def test_common_questions_are_answered(text: str, question: str) -> None:
     answer = text.split(f"#### {question}\n")[1].split("\n#", maxsplit=1)[0]
     assert len(answer) > 60
 
 
-def test_links_within_the_page_lead_somewhere(text: str) -> None:
+def test_links_within_the_page_resolve(text: str) -> None:
     headings = {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in text.splitlines()}
     targets = re.findall(r"\]\(#(.*?)\)", text)
     assert targets

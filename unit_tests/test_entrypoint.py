@@ -72,7 +72,7 @@ def test_a_sync_ends_within_a_megabyte_once_its_container_is_full(container: Con
         list(islice(lines, 1_000_000 // len(BATCH.lines)))
 
 
-def test_a_sync_goes_on_while_its_container_has_memory_left(container: Container) -> None:
+def test_a_sync_continues_while_its_container_has_memory_left(container: Container) -> None:
     lines = PylonEntrypoint(EndlessSource(), LineBuffer()).lines(READ)
     container.use(0.92)
     assert len(list(islice(lines, 200))) == 200

@@ -47,31 +47,31 @@ SECRET = "pylon_api_5ecret"
     [f'{{"api_token": "{SECRET}"}}', f'\n {{"api_token": "{SECRET}"}}', f'[{{"a": "{SECRET}"}}]', SECRET, SECRET * 99],
     ids=["the configuration", "after a line's end", "a list", "the token", "a long text"],
 )
-def test_what_is_given_in_place_of_a_path_is_not_repeated(path: str) -> None:
+def test_a_value_given_in_place_of_a_path_is_not_printed(path: str) -> None:
     for what in ("configuration", "catalog"):
         with pytest.raises(BadFile, match=what) as refusal:
             read_json(path, what)
         assert SECRET not in str(refusal.value)
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="cannot be read"):
         read_json(str(tmp_path), "catalog")
 
 
-def test_a_file_that_is_no_text_is_said_to_be_none(write: Any) -> None:
+def test_a_file_that_is_not_text_is_reported_as_such(write: Any) -> None:
     with pytest.raises(BadFile, match="not UTF-8"):
         read_json(write(b"\xff\xfe\x00"), "configuration")
 
 
-def test_broken_json_is_told_by_its_place_and_not_quoted(write: Any) -> None:
+def test_broken_json_is_reported_by_position_and_not_quoted(write: Any) -> None:
     with pytest.raises(BadFile, match="line 3, column") as refusal:
         read_json(write('{\n "api_token": "SECRET"\n "region": "us"}'), "configuration")
     assert "SECRET" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("content", ["", " \n", "[]", "null"])
-def test_no_state_is_no_state(content: str, write: Any) -> None:
+def test_without_a_state_there_is_none(content: str, write: Any) -> None:
     assert read_states(write(content)) == []
 
 
@@ -89,7 +89,7 @@ def test_no_state_is_no_state(content: str, write: Any) -> None:
     ],
     ids=["list", "one", "message", "messages", "by name", "legacy", "global", "without type"],
 )
-def test_a_state_is_read_in_each_form_in_which_it_is_kept(value: Any, write: Any) -> None:
+def test_a_state_is_read_in_each_form_in_which_it_is_stored(value: Any, write: Any) -> None:
     assert states(write(json.dumps(value))) == {"issues": {"updated_at": 1}}
 
 
@@ -97,7 +97,7 @@ def output(*values: Any) -> str:
     return "".join(f"{json.dumps(value)}\n" for value in values)
 
 
-def test_of_the_output_of_a_read_the_last_state_of_each_stream_counts(write: Any) -> None:
+def test_in_the_output_of_a_read_the_last_state_of_each_stream_counts(write: Any) -> None:
     def state(name: str, updated_at: int) -> Any:
         stream = {"stream_descriptor": {"name": name}, "stream_state": {"updated_at": updated_at}}
         return {"type": "STATE", "state": {"type": "STREAM", "stream": stream}}
@@ -108,20 +108,20 @@ def test_of_the_output_of_a_read_the_last_state_of_each_stream_counts(write: Any
     assert states(write(content)) == {"issues": {"updated_at": 2}, "tickets": {"updated_at": 5}}
 
 
-def test_a_last_line_that_was_cut_off_is_passed_over(write: Any) -> None:
+def test_a_last_line_that_was_cut_off_is_ignored(write: Any) -> None:
     content = output({"type": "STATE", "state": STATE}, {"type": "LOG", "log": {}}) + '{"type":"STATE","sta'
     assert states(write(content)) == {"issues": {"updated_at": 1}}
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
-def test_a_text_of_a_record_may_hold_any_separator_of_lines(separator: str, write: Any) -> None:
+def test_a_text_of_a_record_may_contain_any_line_separator(separator: str, write: Any) -> None:
     record = {"type": "RECORD", "record": {"stream": "issues", "data": {"id": f"a{separator}b"}, "emitted_at": 1}}
     lines = [json.dumps(value, ensure_ascii=False) for value in (record, {"type": "STATE", "state": STATE}, record)]
     assert states(write("\n".join(lines))) == {"issues": {"updated_at": 1}}
 
 
 @pytest.mark.parametrize("content", ["[" * 200_000, "1" * 5_000, f"{{}}\n{'[' * 200_000}\n{{}}"])
-def test_what_is_too_much_for_the_decoder_is_refused_by_name(content: str, write: Any) -> None:
+def test_a_document_beyond_the_decoders_limits_is_refused_by_name(content: str, write: Any) -> None:
     path = write(content)
     with pytest.raises(BadFile, match=path):
         read_states(path)
@@ -129,7 +129,7 @@ def test_what_is_too_much_for_the_decoder_is_refused_by_name(content: str, write
         read_json(path, "catalog")
 
 
-def test_a_broken_line_in_the_middle_is_refused_with_its_number(write: Any) -> None:
+def test_a_broken_line_before_the_last_is_refused_with_its_number(write: Any) -> None:
     with pytest.raises(BadFile, match="line 2"):
         read_states(write('{"type":"LOG"}\n{"type":"STATE","sta\n{"type":"LOG"}\n'))
 
@@ -141,7 +141,7 @@ def test_a_broken_line_in_the_middle_is_refused_with_its_number(write: Any) -> N
      [{"type": "STREAM", "stream": {"stream_descriptor": {}, "stream_state": {}}}],
      [{"type": "STREAM", "stream": {"stream_descriptor": {"name": "issues"}, "stream_state": "x"}}]],
 )  # fmt: skip
-def test_anything_else_is_refused_rather_than_taken_for_no_state(value: Any, write: Any) -> None:
+def test_anything_else_is_refused_instead_of_counting_as_no_state(value: Any, write: Any) -> None:
     with pytest.raises(BadFile, match="state"):
         read_states(write(json.dumps(value)))
 
@@ -151,7 +151,7 @@ def test_a_stream_without_a_state_has_an_empty_one(write: Any) -> None:
     assert states(write(json.dumps(value))) == {"issues": {}}
 
 
-def test_a_state_keeps_its_namespace_and_differs_from_one_without(write: Any) -> None:
+def test_a_state_keeps_its_namespace(write: Any) -> None:
     def state(namespace: str | None, updated_at: int) -> Any:
         descriptor = {"name": "issues", **({"namespace": namespace} if namespace else {})}
         return {
@@ -179,21 +179,21 @@ CATALOG = {"streams": [{"name": "issues", "json_schema": {}, "supported_sync_mod
     ],
     ids=["a catalog", "a message", "the output of discover"],
 )
-def test_a_catalog_is_read_in_each_form_in_which_it_is_kept(content: str, write: Any) -> None:
+def test_a_catalog_is_read_in_each_form_in_which_it_is_stored(content: str, write: Any) -> None:
     assert read_catalog(write(content)) == CATALOG
 
 
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"streams": 5}', '{"type": "CATALOG"}', '{"api_token": "5ecret"}']
 )
-def test_what_is_no_catalog_is_refused_and_not_quoted(content: str, write: Any) -> None:
+def test_a_file_that_is_not_a_catalog_is_refused_and_not_quoted(content: str, write: Any) -> None:
     path = write(content)
     with pytest.raises(BadFile, match=path) as refusal:
         read_catalog(path)
     assert "5ecret" not in str(refusal.value)
 
 
-def test_a_broken_document_of_several_lines_is_told_by_its_place(write: Any) -> None:
+def test_a_broken_document_of_several_lines_is_reported_by_position(write: Any) -> None:
     with pytest.raises(BadFile, match="line 3, column"):
         read_catalog(write('{\n "streams": [],\n "x" 1\n}'))
 

@@ -35,7 +35,7 @@ def words_of(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("nothing", [None, "", " ", "\n", "<p></p>", "<br>", "<!-- x -->", "&nbsp;", "<p>&nbsp;</p>"])
-def test_nothing_to_read_gives_an_empty_text(nothing: str | None) -> None:
+def test_html_without_text_becomes_an_empty_text(nothing: str | None) -> None:
     assert html_to_text(nothing) == ""
 
 
@@ -82,7 +82,7 @@ def test_an_empty_line_of_an_editor_is_one_blank_line() -> None:
     assert html_to_text("a<br><br><br><br>b") == "a\n\nb"
 
 
-def test_words_are_joined_and_parted_as_a_reader_sees_them() -> None:
+def test_words_are_joined_and_separated_as_a_reader_sees_them() -> None:
     assert html_to_text("<p>so<b>me</b>\n  <i>text</i>, <u> here</u> &amp;c</p>") == "some text, here &c"
     assert html_to_text("<p>no&nbsp;&nbsp;break</p>") == "no break"
 
@@ -106,7 +106,7 @@ def test_a_list_with_an_odd_start_begins_with_one(start: str) -> None:
     assert html_to_text(f'<ol start="{start}"><li>a</li></ol>') == "1. a"
 
 
-def test_an_empty_list_item_leaves_nothing() -> None:
+def test_an_empty_list_item_is_dropped() -> None:
     assert html_to_text("<p>a</p><ul><li></li><li>b</li></ul>") == "a\n\n- b"
 
 
@@ -131,30 +131,30 @@ def test_a_link_shows_its_text_and_its_target() -> None:
         ("mailto:bob@a.example", "bob@a.example"),
     ],
 )
-def test_a_link_whose_text_is_its_target_is_written_once(target: str, text: str) -> None:
+def test_a_link_whose_text_equals_its_target_is_written_once(target: str, text: str) -> None:
     assert html_to_text(f'<p>go <a href="{target}"><b>{text}</b></a></p>') == f"go {text}"
 
 
 @pytest.mark.parametrize("target", ["", "#part", "javascript:go()", "JavaScript:go()", "data:text/html,x"])
-def test_a_target_that_leads_nowhere_is_not_written(target: str) -> None:
+def test_a_useless_target_is_not_written(target: str) -> None:
     assert html_to_text(f'<a href="{target}">text</a>') == "text"
 
 
-def test_a_link_without_visible_text_leaves_nothing() -> None:
+def test_a_link_without_visible_text_is_dropped() -> None:
     assert html_to_text('a<a href="https://t.example"><img src="https://t.example/p.gif"></a>b') == "ab"
 
 
-def test_quoted_replies_are_marked_at_every_line() -> None:
+def test_every_line_of_a_quoted_reply_is_marked() -> None:
     quote = "<blockquote><div>Bob wrote:</div><p>old<br>text</p><blockquote>older</blockquote></blockquote>"
     html = f"<p>Yes.</p>{quote}z"
     assert html_to_text(html) == "Yes.\n\n> Bob wrote:\n>\n> old\n> text\n>\n> > older\n\nz"
 
 
-def test_neighbouring_quotes_are_parted_by_an_unquoted_line() -> None:
+def test_neighbouring_quotes_are_separated_by_an_unquoted_line() -> None:
     assert html_to_text("<blockquote>a</blockquote>b<blockquote>c</blockquote>") == "> a\n\nb\n\n> c"
 
 
-def test_a_list_in_a_quote_and_a_quote_in_a_list_stay_recognisable() -> None:
+def test_a_list_in_a_quote_and_a_quote_in_a_list_remain_recognisable() -> None:
     html = "<blockquote><ul><li>a<blockquote>b</blockquote></li><li>c</li></ul></blockquote>"
     assert html_to_text(html) == "> - a\n>\n>   > b\n> - c"
 
@@ -168,11 +168,11 @@ def test_preformatted_text_keeps_the_space_around_images_and_breaks() -> None:
     assert html_to_text('<pre>a <img alt="x"> <img alt="y">  <br>  b</pre>') == "a x y\n  b"
 
 
-def test_code_within_a_line_stays_in_its_line() -> None:
+def test_inline_code_stays_in_its_line() -> None:
     assert html_to_text("<p>call <code>f(x)</code> now</p>") == "call f(x) now"
 
 
-def test_cells_of_a_table_are_parted_and_rows_are_lines() -> None:
+def test_cells_of_a_table_are_separated_and_rows_are_lines() -> None:
     html = "<table><thead><tr><th>Name<th>Size</thead><tr><td><p>a</p></td><td></td><td>1<br></td></tr></table>z"
     assert html_to_text(html) == "Name | Size\na | | 1\n\nz"
 
@@ -181,7 +181,7 @@ def test_rows_whose_cells_hold_paragraphs_follow_each_other_without_blank_lines(
     assert html_to_text("<table><tr><td><p>a</p></td></tr><tr><td><p>b</p></td></tr></table>c") == "a\nb\n\nc"
 
 
-def test_a_table_for_layout_leaves_no_marks() -> None:
+def test_a_layout_table_leaves_no_separators() -> None:
     html = "<table><tr><td><table><tr><td>a</td></tr><tr><td>b</td></tr></table></td></tr><tr><td>c</table>"
     assert html_to_text(html).split() == ["a", "b", "c"]
 
@@ -197,12 +197,12 @@ def test_a_declared_charset_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("tag", ["style", "script", "template", "title", "iframe", "noembed", "noframes", "xml"])
-def test_what_a_reader_does_not_see_leaves_nothing(tag: str) -> None:
+def test_what_a_reader_does_not_see_is_dropped(tag: str) -> None:
     assert html_to_text(f"<p>before</p><{tag}>secret <b>x</b></{tag}><p>after</p>") == "before\n\nafter"
     assert html_to_text(f"<html><head><{tag}>secret</{tag}></head><body>seen</body></html>") == "seen"
 
 
-def test_a_template_within_a_template_leaves_nothing() -> None:
+def test_a_template_within_a_template_is_dropped() -> None:
     assert html_to_text("<template>a<template>b</template>c</template>d") == "d"
 
 
@@ -216,7 +216,7 @@ def test_a_template_within_a_template_leaves_nothing() -> None:
         "<!DOCTYPE secret>",
     ],
 )
-def test_comments_and_declarations_leave_nothing(hidden: str) -> None:
+def test_comments_and_declarations_are_dropped(hidden: str) -> None:
     assert html_to_text(f"{hidden}<p>seen</p>{hidden}") == "seen"
 
 
@@ -224,16 +224,16 @@ def test_comments_and_declarations_leave_nothing(hidden: str) -> None:
     "attributes",
     ['src="https://t.example/p.gif"', 'alt=""', 'alt="x" width="1"', 'alt="x" height="0px"', 'alt=" "'],
 )
-def test_tracking_pixels_leave_nothing(attributes: str) -> None:
+def test_tracking_pixels_are_dropped(attributes: str) -> None:
     assert html_to_text(f"<p>a<img {attributes}>b</p>") == "ab"
 
 
-def test_an_image_leaves_its_alternative_text_and_never_its_signed_address() -> None:
+def test_an_image_becomes_its_alternative_text_and_never_its_signed_address() -> None:
     assert html_to_text('<p>a <img src="https://f.example/x?sig=1" alt="screen shot"> b</p>') == "a screen shot b"
 
 
 @pytest.mark.parametrize("text", ["a\0b", "<p>a\0b</p>"])
-def test_null_characters_vanish(text: str) -> None:
+def test_null_characters_are_removed(text: str) -> None:
     assert html_to_text(text) == "ab"
 
 
@@ -273,7 +273,7 @@ def test_an_attribute_of_ten_megabytes_is_harmless() -> None:
     assert html_to_text(f'<p>a<img src="data:{"A" * 10_000_000}">b</p>') == "ab"
 
 
-def test_a_text_of_ten_megabytes_is_whole() -> None:
+def test_a_text_of_ten_megabytes_is_converted_completely() -> None:
     text = "word " * 2_100_000
     assert html_to_text(f"<p>{text}</p>") == text.strip()
 
@@ -422,7 +422,7 @@ def test_the_library_is_imported_only_when_html_is_read() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, cwd=PACKAGE.parent)
 
 
-def test_only_one_module_knows_the_library() -> None:
+def test_only_one_module_imports_the_library() -> None:
     pattern = re.compile(r"^\s*(?:from|import) lxml", re.MULTILINE)
     users = [path.name for path in PACKAGE.rglob("*.py") if pattern.search(path.read_text(encoding="utf-8"))]
     assert users == ["html_to_text.py"]
@@ -441,7 +441,7 @@ ANY_TEXT = st.lists(
 
 @settings(max_examples=500, deadline=None)
 @given(ANY_TEXT)
-def test_any_string_gives_clean_text(html: str) -> None:
+def test_any_string_becomes_clean_text(html: str) -> None:
     text = html_to_text(html)
     text.encode("utf-8")
     assert "\0" not in text
@@ -470,7 +470,7 @@ TAGS = st.sampled_from(VISIBLE_TAGS).flatmap(lambda tag: st.sampled_from([f"<{ta
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.one_of(TAGS, st.just(None)), max_size=40))
-def test_every_visible_word_comes_out_once_and_in_order(pieces: list[str | None]) -> None:
+def test_every_visible_word_appears_once_and_in_order(pieces: list[str | None]) -> None:
     words = [f"word{number}x" for number, piece in enumerate(pieces) if piece is None]
     html = "".join(piece or f" word{number}x " for number, piece in enumerate(pieces))
     assert words_of(html_to_text(html)) == words
@@ -490,6 +490,6 @@ def test_every_visible_word_comes_out_once_and_in_order(pieces: list[str | None]
         max_size=40,
     ).map(" ".join)
 )
-def test_every_word_stands_in_the_text_or_in_a_visible_attribute(html: str) -> None:
+def test_every_word_comes_from_the_text_or_a_visible_attribute(html: str) -> None:
     known = set(re.findall(r"text\d+|image\d+|https://target\d+\.example", html))
     assert {word.strip("()") for word in words_of(html_to_text(html))} <= known

@@ -55,18 +55,18 @@ def recipient(cursor: IssueCursor | None = None, start: datetime | None = None) 
 
 
 @given(cursors)
-def test_a_state_that_is_written_and_read_is_the_same(cursor: IssueCursor) -> None:
+def test_a_state_survives_writing_and_reading(cursor: IssueCursor) -> None:
     assert parse_issue_cursor("issues", cursor.as_state(), cursor.include_messages) == cursor
 
 
 @pytest.mark.parametrize(
     "state", [{"page": 3}, {"latest_message_time": render(NOW)}, {"changes_read_until": "0001-01-01T00:00:00Z"}]
 )
-def test_a_state_that_no_issue_stream_wrote_is_no_cursor(state: dict[str, Any]) -> None:
+def test_a_state_that_no_issue_stream_wrote_yields_no_cursor(state: dict[str, Any]) -> None:
     assert parse_issue_cursor("issues", state, True) is None
 
 
-def test_after_a_state_of_version_0_1_0_changes_go_on_from_the_earlier_time_and_the_history_is_read_again(
+def test_after_a_state_of_version_0_1_0_changes_continue_from_the_earlier_time_and_the_history_is_read_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     state = {"latest_message_time": render(NOW), "updated_at": render(NOW - DAY)}
@@ -84,7 +84,7 @@ def test_after_a_state_of_version_0_1_0_changes_go_on_from_the_earlier_time_and_
         {"history_read_back_to": START, "older_activity_read_until": NOW - DAY},
     ],
 )
-def test_messages_that_are_switched_on_again_are_read_with_the_whole_history(
+def test_switching_messages_on_again_reads_the_whole_history(
     position: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     state = IssueCursor(NOW, include_messages=False, **position).as_state()
@@ -117,14 +117,14 @@ def test_changes_only_move_forward_and_the_history_only_back(cursor: IssueCursor
 
 
 @given(cursors, moments)
-def test_a_history_that_goes_on_leaves_older_activity_to_be_read_anew(cursor: IssueCursor, moment: datetime) -> None:
+def test_if_the_history_continues_older_activity_is_read_anew(cursor: IssueCursor, moment: datetime) -> None:
     moved = cursor.after_history(moment)
     if moved != cursor:
         assert moved.older_activity_read_until is None
 
 
 @given(cursors, moments)
-def test_what_a_cursor_covers_it_goes_on_covering(cursor: IssueCursor, created: datetime) -> None:
+def test_a_cursor_never_covers_less_than_before(cursor: IssueCursor, created: datetime) -> None:
     if covers(cursor, created):
         assert covers(cursor.after_history(created - DAY), created)
         assert covers(cursor.after_history(BEGINNING), created)
@@ -137,7 +137,7 @@ def covers(cursor: IssueCursor, created: datetime) -> bool:
 
 
 @given(cursors, moments, moments)
-def test_at_a_start_date_older_activity_is_read_from_it_on_until_all_of_it_is_complete(
+def test_older_activity_is_read_from_the_start_date_on_until_it_is_complete(
     cursor: IssueCursor, floor: datetime, until: datetime
 ) -> None:
     def older(moved: IssueCursor) -> tuple[datetime | None, datetime | None]:
@@ -151,7 +151,7 @@ def test_at_a_start_date_older_activity_is_read_from_it_on_until_all_of_it_is_co
     assert halfway.after_older_activity(END).changes_read_until == cursor.changes_read_until
 
 
-def test_older_activity_that_was_read_down_to_a_moment_stays_read_when_the_history_ends_there_again() -> None:
+def test_older_activity_stays_read_if_the_history_ends_at_the_same_date_again() -> None:
     cursor = IssueCursor(NOW).at_start_date(START).after_older_activity(END)
     assert cursor == IssueCursor(NOW, history_read_back_to=START, older_activity_read_until=END)
     assert cursor.after_history(START) == cursor
@@ -165,7 +165,7 @@ def test_older_activity_that_was_read_down_to_a_moment_stays_read_when_the_histo
         IssueCursor(NOW, history_read_back_to=START, older_activity_read_until=NOW),
     ],
 )
-def test_once_the_whole_history_is_read_nothing_else_is_said_of_it(cursor: IssueCursor) -> None:
+def test_a_complete_history_leaves_no_older_activity_in_the_state(cursor: IssueCursor) -> None:
     assert cursor.after_history(BEGINNING) == IssueCursor(NOW, history_read_back_to=BEGINNING)
 
 
@@ -180,7 +180,7 @@ def test_once_the_whole_history_is_read_nothing_else_is_said_of_it(cursor: Issue
         (IssueCursor(NOW, history_read_back_to=START), None, None),  # removed
     ],
 )
-def test_issues_belong_to_a_stream_from_the_earliest_start_date_on(
+def test_issues_belong_to_a_stream_from_its_earliest_start_date_on(
     cursor: IssueCursor, start: datetime | None, floor: datetime | None
 ) -> None:
     assert cursor.floor(start) == floor
@@ -189,21 +189,21 @@ def test_issues_belong_to_a_stream_from_the_earliest_start_date_on(
 # --- One stream within a reading --------------------------------------------------------------------------------------
 
 
-def test_a_changed_issue_is_taken_once_in_a_sync_and_not_again_by_the_history() -> None:
+def test_a_changed_issue_is_emitted_once_in_a_sync_and_not_again_by_the_history() -> None:
     stream = recipient()
     assert stream.take_change(listed())
     assert not stream.take_change(listed())
     assert not stream.take_history(listed())
 
 
-def test_the_history_takes_only_what_no_sync_has_read() -> None:
+def test_the_history_emits_only_what_no_sync_has_read() -> None:
     stream = recipient(IssueCursor(NOW, history_read_back_to=START))
     assert stream.take_history(listed(created_at=render(START - SECOND)))
     assert not stream.take_history(listed(created_at=render(START)))
     assert stream.take_history(listed(created_at=None))
 
 
-def test_a_stream_of_one_type_takes_no_issue_of_another() -> None:
+def test_a_stream_of_one_type_emits_no_issue_of_another() -> None:
     stream = Recipient(Conversations(), IssueCursor(NOW, unread_issues=("1",)), None, True)
     for take in (stream.take_change, stream.take_history, stream.take_retry):
         assert not take(listed(type="ticket"))
@@ -221,11 +221,11 @@ def test_a_stream_of_one_type_takes_no_issue_of_another() -> None:
         ({"created_at": None}, True),
     ],
 )
-def test_a_start_date_goes_by_the_creation_and_the_latest_message(times: dict[str, Any], taken: bool) -> None:
+def test_a_start_date_applies_to_the_creation_and_the_latest_message(times: dict[str, Any], taken: bool) -> None:
     assert recipient(start=START).take_change(listed(**times)) is taken
 
 
-def test_a_start_date_that_moves_forward_leaves_issues_that_were_read_once_up_to_date() -> None:
+def test_after_the_start_date_moves_forward_older_issues_stay_up_to_date() -> None:
     stream = recipient(IssueCursor(NOW, history_read_back_to=START), start=START + 2 * DAY)
     assert stream.take_change(listed(created_at=render(START)))
     assert not stream.take_change(listed(id="2", created_at=render(START - SECOND)))
@@ -287,7 +287,7 @@ def test_a_state_ahead_of_the_horizon_is_moved_back_with_the_first_move() -> Non
     assert moved.changes_read_until == NOW
 
 
-def test_the_state_passes_no_issue_that_came_without_its_id() -> None:
+def test_the_state_does_not_pass_an_issue_without_an_id() -> None:
     stream = recipient(IssueCursor(NOW - DAY, history_read_back_to=BEGINNING))
     stream.missing_ids += 3
     assert stream.advance(lambda cursor: cursor.after_changes(NOW), NOW) is None
@@ -296,7 +296,7 @@ def test_the_state_passes_no_issue_that_came_without_its_id() -> None:
     assert "3 records without id" in failure.user_message
 
 
-def test_the_states_latest_message_is_the_newest_emitted_and_never_later_than_the_changes_read() -> None:
+def test_the_latest_message_in_the_state_is_the_newest_emitted_and_never_later_than_the_changes() -> None:
     stream = recipient()
     cursor = IssueCursor(NOW, history_read_back_to=BEGINNING)
     stream.emitted(listed(latest_message_time=render(NOW - DAY)))
@@ -315,7 +315,7 @@ def test_the_latest_message_of_an_earlier_sync_stays_in_the_state() -> None:
     assert stream.checkpoint(cursor).state["latest_message_time"] == render(NOW - DAY)
 
 
-def test_an_unread_issue_stays_in_the_state_until_it_is_emitted_or_gone() -> None:
+def test_an_unread_issue_stays_in_the_state_until_it_is_emitted_or_deleted() -> None:
     stream = recipient(IssueCursor(NOW, unread_issues=("1", "2")))
     error = Unavailable("Pylon responded with status 500.", "status 500")
     stream.keep_unread("3", error)
@@ -351,13 +351,13 @@ def test_the_error_for_unread_issues_names_the_first_five_and_counts_the_others(
     assert failure.detail == ""
 
 
-def test_that_an_issue_was_deleted_says_nothing_about_the_others() -> None:
+def test_a_deleted_issue_does_not_affect_the_others() -> None:
     stream = recipient(IssueCursor(NOW, unread_issues=("1",)))
     stream.forget("2")
     assert stream.checkpoint(IssueCursor(NOW)).state["unread_issues"] == ["1"]
 
 
-def test_more_unread_issues_than_a_state_holds_end_the_stream_with_their_error() -> None:
+def test_more_unread_issues_than_a_state_can_hold_fail_the_stream() -> None:
     stream = recipient()
     error = Unavailable("Pylon responded with status 500.")
     for number in range(MAX_UNREAD_ISSUES):

@@ -54,12 +54,12 @@ def test_messages_come_oldest_first_each_with_its_text() -> None:
         ({"a": 1}, [], None, "none"),
     ],
 )
-def test_the_feedback_falls_back_to_the_body_then_to_null(body: Any, messages: Any, text: Any, source: str) -> None:
+def test_the_feedback_falls_back_to_the_body_and_then_to_null(body: Any, messages: Any, text: Any, source: str) -> None:
     record = emitted({**ISSUE, "body_html": body}, messages)
     assert (record["feedback_text"], record["feedback_source"]) == (text, source)
 
 
-def test_everything_that_pylon_gave_stays_unknown_fields_and_nulls_too() -> None:
+def test_everything_from_pylon_stays_including_unknown_fields_and_nulls() -> None:
     issue = {**ISSUE, "title": None, "brand_new": {"deep": [None, 1]}}
     record = emitted(issue, [])
     assert {key: record[key] for key in issue} == issue
@@ -67,7 +67,7 @@ def test_everything_that_pylon_gave_stays_unknown_fields_and_nulls_too() -> None
 
 
 @pytest.mark.parametrize("latest", [None, ""])
-def test_an_issue_without_messages_carries_its_creation_as_cursor(latest: Any) -> None:
+def test_the_cursor_of_an_issue_without_messages_is_its_creation(latest: Any) -> None:
     assert emitted({**ISSUE, "latest_message_time": latest}, [])["latest_message_time"] == ISSUE["created_at"]
 
 
@@ -78,20 +78,20 @@ def test_join_ids_are_plain_nullable_strings() -> None:
     assert ids == ["a", None, None, None]
 
 
-def test_an_id_that_pylon_gives_itself_is_not_replaced() -> None:
+def test_an_id_from_pylon_is_not_replaced() -> None:
     assert emitted({**ISSUE, "account_id": "given", "account": {"id": "other"}}, [])["account_id"] == "given"
 
 
 FILE = "https://files.example/i/shot.png?X-Amz-Signature="
 
 
-def test_attachments_leave_only_where_they_are_shown_to_be_public() -> None:
+def test_attachments_are_emitted_only_if_they_are_known_to_be_public() -> None:
     messages = [message(1, file_urls=[f"{FILE}1"]), message(2, is_private=True, file_urls=[f"{FILE.upper()}1"])]
     record = emitted({**ISSUE, "attachment_urls": [f"{FILE}2", f"{FILE.upper()}2"]}, messages)
     assert record["attachment_urls"] == [f"{FILE}2"]
 
 
-def test_neither_body_nor_attachments_leave_where_messages_were_not_read() -> None:
+def test_neither_body_nor_attachments_are_emitted_if_messages_were_not_read() -> None:
     issue = {
         **ISSUE,
         "body_html": f'<p>Body</p><img src="{FILE}1">',
@@ -104,24 +104,24 @@ def test_neither_body_nor_attachments_leave_where_messages_were_not_read() -> No
     assert [trusted[name] for name in own] == [None, issue["body_html"], [f"{FILE}2"], "Body", "body"]
 
 
-def test_files_of_a_body_that_does_not_leave_do_not_leave() -> None:
+def test_files_of_a_body_that_is_held_back_are_held_back() -> None:
     body = f'<p>Note</p><img src="{FILE}1">'
     record = emitted({**ISSUE, "body_html": body, "attachment_urls": [f"{FILE}2"]}, [message(1, body, is_private=True)])
     assert (record["body_html"], record["attachment_urls"]) == (None, [])
 
 
-def test_a_body_and_attachments_that_pylon_leaves_out_stay_out() -> None:
+def test_a_missing_body_and_missing_attachments_stay_missing() -> None:
     assert {"body_html", "attachment_urls"}.isdisjoint(emitted(ISSUE, []))
 
 
-def test_messages_are_in_the_order_of_their_times_however_these_are_written() -> None:
+def test_messages_are_sorted_by_time_in_whatever_format() -> None:
     times = ["2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+02:00"]
     record = emitted(ISSUE, [message(number, timestamp=at) for number, at in enumerate(times)])
     assert [one["timestamp"] for one in record["messages"]] == [times[2], times[1], times[0]]
 
 
 @pytest.mark.parametrize("character", ["x", "é", "\u0001", '"', "💬"])
-def test_a_record_stays_below_what_destinations_take_and_says_that_it_was_cut(character: str) -> None:
+def test_a_record_stays_below_what_destinations_accept_and_says_that_it_was_cut(character: str) -> None:
     # 1.5 MB each as JSON: without their HTML, all messages fit.
     text = character * (1_500_000 // (len(orjson.dumps(character)) - 2))
     messages = [message(number, f"<p>{text}</p>") for number in range(1, 5)]
@@ -137,7 +137,7 @@ CONTACT = {"name": "Ada", "contact": {"id": "c", "email": "ada@a.example"}}
 USER = {"name": "Bob", "avatar_url": None, "user": {"id": "u", "email": "bob@v.example"}}
 
 
-def test_flat_columns_stand_beside_the_nested_objects() -> None:
+def test_flat_columns_are_added_beside_the_nested_objects() -> None:
     issue = {
         **ISSUE,
         "assignee": {"id": "u", "email": "bob@v.example"},
@@ -161,7 +161,7 @@ def test_flat_columns_stand_beside_the_nested_objects() -> None:
         {"csat_responses": []},
     ],
 )
-def test_flat_columns_are_null_where_pylon_gives_nothing_of_their_kind(issue: dict[str, Any]) -> None:
+def test_flat_columns_are_null_if_pylon_has_no_value(issue: dict[str, Any]) -> None:
     record = emitted({**ISSUE, **issue}, [])
     assert [record[name] for name in ("assignee_email", "requester_email", "issue_type", "csat_score")] == [None] * 4
 
@@ -169,7 +169,7 @@ def test_flat_columns_are_null_where_pylon_gives_nothing_of_their_kind(issue: di
 COUNTED = ("public_message_count", "customer_message_count", "last_customer_message_at", "last_team_message_at")
 
 
-def test_the_conversation_is_counted_from_its_public_messages() -> None:
+def test_counts_of_the_conversation_are_of_its_public_messages() -> None:
     messages = [
         message(4, author=USER, timestamp="2026-01-01T02:00:04+02:00"),
         message(1, author=CONTACT),
@@ -184,7 +184,7 @@ def test_the_conversation_is_counted_from_its_public_messages() -> None:
     assert [record[name] for name in COUNTED] == [6, 3, "2026-01-01T00:00:03Z", "2026-01-01T00:00:04Z"]
 
 
-def test_counts_are_zero_where_there_is_no_public_message_and_null_where_messages_were_not_read() -> None:
+def test_counts_are_zero_without_public_messages_and_null_if_messages_were_not_read() -> None:
     for messages in ([], [message(1, author=CONTACT, is_private=True)]):
         assert [emitted(ISSUE, messages)[name] for name in COUNTED] == [0, 0, None, None]
     assert [emitted(ISSUE, None)[name] for name in COUNTED] == [None] * 4
@@ -203,12 +203,12 @@ def test_counts_are_zero_where_there_is_no_public_message_and_null_where_message
         ("odd", [None, None, None, None]),
     ],
 )
-def test_messages_of_their_own_name_their_author(author: Any, columns: list[Any]) -> None:
+def test_separate_messages_name_their_author(author: Any, columns: list[Any]) -> None:
     (record,) = message_records(issue_record(ISSUE, [message(1, author=author)]))
     assert [record[name] for name in ("author_id", "author_email", "author_name", "author_type")] == columns
 
 
-def test_all_messages_of_one_reading_carry_the_time_of_the_reading_and_of_the_issues_last_change() -> None:
+def test_all_messages_of_one_issue_have_the_time_of_reading_and_of_the_issues_last_change() -> None:
     read_at = datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     issue = {**ISSUE, "updated_at": "2026-04-30T00:00:00Z", "type": "TICKET"}
     made = issue_record(issue, [message(1), message(2)], read_at=read_at)
@@ -225,7 +225,7 @@ def test_a_record_of_usual_size_is_not_cut() -> None:
     assert record["messages"][0]["message_html"]
 
 
-def test_messages_as_records_of_their_own_name_their_issue() -> None:
+def test_separate_messages_name_their_issue() -> None:
     issue = emitted({**ISSUE, "number": 5, "type": "Ticket", "account": {"id": "a"}}, [message(1)])
     (record,) = message_records(issue)
     assert (record["id"], record["issue_id"], record["issue_number"], record["issue_type"]) == ("1", "i", 5, "ticket")
@@ -252,7 +252,7 @@ HUGE = "x" * 17_000_000
     ],
     ids=["title", "body", "many small values", "custom field", "several custom fields", "several fields"],
 )
-def test_a_field_that_is_too_large_by_itself_is_cut_and_named_and_the_messages_stay(
+def test_a_field_that_is_too_large_by_itself_is_cut_and_named_while_the_messages_stay(
     field: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     given = {**ISSUE, **field}
@@ -269,12 +269,12 @@ def test_a_field_that_is_too_large_by_itself_is_cut_and_named_and_the_messages_s
     assert given == {**ISSUE, **field}, "the given record is left as it is"
 
 
-def test_feedback_takes_the_room_to_the_last_byte() -> None:
+def test_the_feedback_uses_the_space_to_the_last_byte() -> None:
     record = emitted(ISSUE, [message(1, f"<p>{'é' * 10_000_000}</p>")])
     assert MAX_LINE_BYTES - 2_000 < len(line_of(record)) < MAX_LINE_BYTES
 
 
-def test_a_record_just_below_the_limit_is_whole() -> None:
+def test_a_record_just_below_the_limit_is_not_cut() -> None:
     room = MAX_LINE_BYTES - 1_000 - len(orjson.dumps(emitted({**ISSUE, "title": ""}, [])))
     whole, cut = (emitted({**ISSUE, "title": "x" * (room + more)}, []) for more in (0, 1))
     # One byte of `true` for `false`: what is cut has room for one more.
@@ -288,7 +288,7 @@ def test_a_cut_issue_without_messages_still_says_that_they_were_not_read() -> No
 
 
 @pytest.mark.parametrize("field", [{"message_html": f"<p>{HUGE}</p>"}, {"author": {"name": HUGE}}, {"source": HUGE}])
-def test_a_large_message_of_its_own_is_cut_as_well(field: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_large_separate_message_is_cut_as_well(field: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     messages = [{**message(1), **field}, message(2)]
     large, small = map(message_within, message_records(issue_record(ISSUE, messages)))
     assert len(line_of(large)) < MAX_LINE_BYTES

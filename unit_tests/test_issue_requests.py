@@ -73,7 +73,7 @@ def read(history: IssueHistory, since: datetime | None, before: datetime = NOW) 
 # --- The history through the list -------------------------------------------------------------------------------------
 
 
-def test_the_list_is_asked_for_the_years_down_to_the_start_date() -> None:
+def test_the_list_is_requested_year_by_year_down_to_the_start_date() -> None:
     client = ScriptedClient([issue("1", NOW - DAY)], [issue("2", NOW - YEAR - DAY)])
     assert read(IssueHistory(client, 1_000), NOW - YEAR - 9 * DAY) == ["1", "2"]
     asked = [(sent["start_time"], sent["end_time"]) for sent in client.to(ISSUE_LIST)]
@@ -87,7 +87,7 @@ def test_an_empty_list_down_to_the_start_date_costs_one_request() -> None:
     assert len(client.sent) == 1
 
 
-def test_a_last_page_without_an_issue_of_its_year_does_not_make_the_year_an_empty_one() -> None:
+def test_a_last_page_without_an_issue_of_its_year_does_not_make_the_year_empty() -> None:
     client = ScriptedClient([issue("1", NOW - DAY)], [issue("older", NOW - YEAR - SECOND)], more=(0,))
     assert read(IssueHistory(client, 1_000), NOW - YEAR - DAY) == ["1"]
     assert client.to(ISSUE_SEARCH) == []
@@ -118,7 +118,7 @@ def test_the_number_of_issues_is_estimated_once_by_the_largest_number(numbers: A
     assert estimates == [estimate]
 
 
-def test_nothing_is_said_to_be_read_once_the_list_is_not_sorted() -> None:
+def test_if_the_list_is_not_sorted_no_progress_is_claimed_before_its_end() -> None:
     client = ScriptedClient(
         [issue("1", NOW - 5 * SECOND), issue("2", NOW - 4 * SECOND)],  # one second may be a matter of rounding
         [issue("3", NOW - 9 * SECOND)],
@@ -130,7 +130,7 @@ def test_nothing_is_said_to_be_read_once_the_list_is_not_sorted() -> None:
     assert [page.read_back_to for page in pages] == [NOW - 4 * SECOND, NOW - 8 * SECOND, None, None, NOW - DAY]
 
 
-def test_an_issue_without_a_time_of_creation_is_read_and_moves_nothing() -> None:
+def test_an_issue_without_a_creation_time_is_read_and_moves_no_cursor() -> None:
     client = ScriptedClient([issue("1", NOW - DAY), issue("odd", None)])
     page = next(IssueHistory(client, 1_000).pages(NOW, NOW - 2 * DAY))
     assert [one["id"] for one in page.issues] == ["1", "odd"]
@@ -138,14 +138,14 @@ def test_an_issue_without_a_time_of_creation_is_read_and_moves_nothing() -> None
 
 
 @pytest.mark.parametrize("refusal", [Rejected("no"), Forbidden("no"), NotFound("no")])
-def test_a_list_that_is_refused_after_its_first_issues_is_not_read_again_in_another_way(refusal: Exception) -> None:
+def test_a_list_refused_after_its_first_issues_is_not_read_again_by_search(refusal: Exception) -> None:
     client = ScriptedClient([issue("1", NOW - DAY)], refusal, refusal, more=(0,))
     with pytest.raises(type(refusal)):
         read(IssueHistory(client, 1_000), NOW - 2 * DAY)
     assert client.to(ISSUE_SEARCH) == []
 
 
-def test_issues_outside_of_the_range_are_left_out_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_issues_outside_the_range_are_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     client = ScriptedClient([issue("newer", NOW + 2 * DAY), issue("1", NOW - DAY)])
     with caplog.at_level(logging.WARNING, "airbyte"):
         assert read(IssueHistory(client, 1_000), NOW - 2 * DAY) == ["1"]
@@ -167,7 +167,7 @@ def test_issues_outside_of_the_range_are_left_out_and_warned_of(caplog: pytest.L
         ),
     ],
 )
-def test_a_refused_list_is_asked_no_more_and_searched_for_in_months(
+def test_a_refused_list_is_not_requested_again_and_searched_in_months(
     refusals: list[Exception], said: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     client = ScriptedClient(*refusals, [issue("1", NOW - DAY)], [issue("2", NOW - 40 * DAY)])
@@ -189,7 +189,7 @@ def test_a_refused_list_is_asked_no_more_and_searched_for_in_months(
     assert len(searches) == 2
 
 
-def test_where_the_list_takes_only_months_it_is_asked_for_months() -> None:
+def test_if_the_list_refuses_a_year_it_is_requested_by_month() -> None:
     client = ScriptedClient(Rejected("no"), [issue("1", NOW - DAY)], [issue("2", NOW - 30 * DAY)])
     assert read(IssueHistory(client, 1_000), NOW - 40 * DAY) == ["1", "2"]
     assert [sent["start_time"] for sent in client.to(ISSUE_LIST)[1:]] == [
@@ -198,7 +198,7 @@ def test_where_the_list_takes_only_months_it_is_asked_for_months() -> None:
     ]
 
 
-def test_a_search_that_ignores_its_bounds_is_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_search_that_ignores_its_bounds_is_logged_by_name(caplog: pytest.LogCaptureFixture) -> None:
     client = ScriptedClient(Forbidden("no"), [issue("newer", NOW + 2 * DAY)])
     with caplog.at_level(logging.WARNING, "airbyte"):
         read(IssueHistory(client, 1_000), NOW - DAY)
@@ -233,7 +233,7 @@ def test_the_newest_issue_before_a_moment_is_found_by_one_search(
     assert ("ignores the time range of POST /issues/search" in caplog.text) is ignored
 
 
-def test_issues_older_than_any_organisation_are_searched_for_without_steps() -> None:
+def test_issues_older_than_any_organisation_are_found_by_one_search() -> None:
     lower = NOW - YEAR
     old = datetime(1970, 1, 1, tzinfo=timezone.utc)
     shown = [issue("read already", lower), issue("no time", None), issue("just before", lower - SECOND)]
@@ -261,7 +261,7 @@ def changed(client: PylonClient, after: datetime, *, widest: timedelta = 29 * DA
     return found_by(ChangeSearch(client, widest, most), after)
 
 
-def test_changes_are_searched_by_each_of_the_three_times_of_an_issue() -> None:
+def test_changes_are_searched_by_all_three_times_of_an_issue() -> None:
     client = ScriptedClient()
     changed(client, NOW - DAY)
     (sent,) = client.to(ISSUE_SEARCH)
@@ -293,7 +293,7 @@ def widths(found: Found) -> list[timedelta]:
     return [(window.until or NOW) - window.after for window, _ in found]
 
 
-def test_a_window_with_too_many_issues_is_quartered_and_the_next_ones_widen_again() -> None:
+def test_a_window_with_too_many_issues_is_quartered_and_later_ones_widen_again() -> None:
     client = ScriptedClient([issue("1", NOW)], more=(0,))
     found = changed(client, NOW - 64 * DAY, widest=16 * DAY)
     assert widths(found) == [4 * DAY, 8 * DAY, 16 * DAY, 16 * DAY, 16 * DAY, 4 * DAY]
@@ -313,7 +313,7 @@ def test_a_window_of_two_seconds_is_read_page_by_page() -> None:
     assert second == {**first, "limit": ISSUE_SEARCH.page_size, "cursor": "0"}
 
 
-def test_a_window_whose_cursor_is_refused_is_searched_anew() -> None:
+def test_a_window_whose_cursor_is_refused_is_searched_again() -> None:
     first, second = [issue("1", NOW)], [issue("2", NOW)]
     client = ScriptedClient(first, Rejected("no"), first, second, more=(0, 2))
     ((_, pages),) = changed(client, NOW - 2 * SECOND)
@@ -354,7 +354,7 @@ def test_the_filter_counts_as_ignored_if_twenty_issues_and_most_of_them_are_far_
     assert len(client.sent) == (2 if ignored else 1)
 
 
-def test_where_the_filter_is_ignored_one_search_reads_up_to_the_next_bound_and_keeps_what_may_have_changed() -> None:
+def test_if_the_filter_is_ignored_one_search_reads_up_to_the_next_bound_and_keeps_possible_changes() -> None:
     bound = NOW - 4 * DAY
     old = far(20, 90 * DAY)
     shown = [*old, *near(1), issue("no time", None), {"created_at": render(NOW - 90 * DAY)}]

@@ -111,7 +111,7 @@ def test_a_window_with_more_issues_than_a_checkpoint_takes_is_narrowed() -> None
     assert all(len(part.issues) <= 10 for part in parts)
 
 
-def test_more_issues_in_one_second_than_a_checkpoint_takes_are_all_read_before_the_window_ends() -> None:
+def test_issues_of_one_second_are_all_read_before_the_window_ends() -> None:
     made = world([issue(f"{number}", 20 * DAY + number) for number in range(40)], page_cap=7)
     parts = search(made, 20 * DAY - HOUR, most=7)
     assert len({*ids(parts)}) == 40
@@ -129,7 +129,7 @@ def test_older_active_issues_are_those_created_before_and_changed_since() -> Non
     assert ids(search(made, NOW - DAY, created_before=NOW - DAY)) == ["older"]
 
 
-def test_an_ignored_filter_is_noticed_said_once_and_costs_no_search_per_window(
+def test_an_ignored_filter_is_logged_once_and_costs_no_search_per_window(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     made = world([issue(f"{number}", 90 * DAY + number) for number in range(30)], search_filter_ignored=True)
@@ -140,7 +140,7 @@ def test_an_ignored_filter_is_noticed_said_once_and_costs_no_search_per_window(
     assert len(requests(made)) == 2
 
 
-def test_an_ignored_filter_is_noticed_where_todays_issues_alone_fill_a_page(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_ignored_filter_is_noticed_even_if_todays_issues_fill_a_page(caplog: pytest.LogCaptureFixture) -> None:
     """Otherwise a day is searched in steps of two seconds, each with all issues of the organisation."""
     made = world([issue(f"{number}", NOW - number * MINUTE) for number in range(200)], search_filter_ignored=True)
     with caplog.at_level(logging.WARNING, "airbyte"):
@@ -150,7 +150,7 @@ def test_an_ignored_filter_is_noticed_where_todays_issues_alone_fill_a_page(capl
     assert len(requests(made)) <= 15
 
 
-def test_a_few_issues_found_by_a_time_that_they_do_not_show_are_no_ignored_filter() -> None:
+def test_a_few_issues_found_by_a_hidden_time_do_not_look_like_an_ignored_filter() -> None:
     hidden = []
     for number in range(changes_module._IGNORED_FILTER_MIN_ISSUES - 1):
         made = issue(f"{number}", 0)
@@ -162,7 +162,7 @@ def test_a_few_issues_found_by_a_time_that_they_do_not_show_are_no_ignored_filte
 # --- History ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_history_comes_newest_first_and_says_how_far_it_has_been_read() -> None:
+def test_the_history_is_newest_first_and_says_how_far_it_has_been_read() -> None:
     made = world([issue(f"{number}", number * DAY) for number in range(60)], page_cap=7)
     pages = list(history(made))
     assert ids(pages) == [str(number) for number in reversed(range(60))]
@@ -173,7 +173,7 @@ def test_the_history_comes_newest_first_and_says_how_far_it_has_been_read() -> N
         assert all(moment(number * DAY) < page.read_back_to for number in range(read))
 
 
-def test_no_page_claims_the_second_of_its_oldest_issue() -> None:
+def test_no_page_covers_the_second_of_its_oldest_issue() -> None:
     """The next page may hold issues of the same second, which records show without their fraction."""
     made = world([issue(f"{number}", 10 * DAY + number) for number in range(10)], page_cap=3)
     pages = [page for page in history(made) if page.issues]
@@ -189,14 +189,14 @@ def test_the_history_ends_at_the_start_date_and_includes_its_moment() -> None:
     assert len(requests(made)) == 1
 
 
-def test_any_number_of_empty_years_is_passed_over_by_one_request() -> None:
+def test_one_request_skips_any_number_of_empty_years() -> None:
     made = world([issue("old", -9 * 365 * DAY), issue("new", NOW - DAY)])
     assert ids(list(history(made))) == ["new", "old"]
     # The year of the new one, an empty one, the jump; the year of the old one, an empty one, and nothing before.
     assert len(requests(made)) == 6
 
 
-def test_nothing_at_all_costs_two_requests() -> None:
+def test_an_empty_history_costs_two_requests() -> None:
     made = world()
     assert ids(list(history(made))) == []
     assert len(requests(made)) == 2
@@ -208,12 +208,12 @@ def test_an_issue_that_claims_to_be_older_than_any_organisation_is_read_once() -
 
 
 @pytest.mark.parametrize("mode", ["months", "forbidden", "missing", "rejected"])
-def test_where_the_list_is_refused_or_takes_no_year_the_history_is_the_same(mode: str) -> None:
+def test_if_the_list_or_a_year_is_refused_the_history_is_the_same(mode: str) -> None:
     issues = [issue(f"{number}", NOW - number * 20 * DAY) for number in range(30)]
     assert ids(list(history(world(issues, list_mode=mode, page_cap=4)))) == ids(list(history(world(issues))))
 
 
-def test_where_bounds_are_ignored_each_issue_comes_once_and_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_if_bounds_are_ignored_each_issue_is_emitted_once_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     issues = [issue(f"{number}", NOW - number * 100 * DAY) for number in range(10)]
     with caplog.at_level(logging.WARNING, "airbyte"):
         found = ids(list(history(world(issues, list_bounds_ignored=True))))
@@ -221,7 +221,7 @@ def test_where_bounds_are_ignored_each_issue_comes_once_and_it_is_said_once(capl
     assert caplog.text.count("ignores the time range") == 1
 
 
-def test_a_list_that_is_refused_in_its_middle_fails_instead_of_beginning_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_refused_halfway_fails_instead_of_starting_again(monkeypatch: pytest.MonkeyPatch) -> None:
     made = world([issue(f"{number}", NOW - number * DAY) for number in range(10)], page_cap=4)
     pages = history(made)
     assert next(pages).issues

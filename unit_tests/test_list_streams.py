@@ -64,5 +64,5 @@ def test_a_record_is_emitted_if_it_was_created_or_changed_after_the_state(
     [one for one in STREAMS if isinstance(one, ListStream) and one.cursor_field],
     ids=lambda stream: stream.name,
 )
-def test_the_creation_field_of_every_incremental_list_is_a_time_of_its_schema(stream: ListStream) -> None:
+def test_the_creation_field_of_every_incremental_list_is_a_time_in_its_schema(stream: ListStream) -> None:
     assert stream.created_field in time_fields(stream.model).names

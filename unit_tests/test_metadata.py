@@ -33,14 +33,14 @@ def airbytes_model() -> Any:
     return models
 
 
-def test_airbytes_model_accepts_it(metadata: dict[str, Any]) -> None:
+def test_airbytes_model_accepts_the_metadata(metadata: dict[str, Any]) -> None:
     model = airbytes_model().ConnectorMetadataDefinitionV0
     model.model_validate(metadata)
     with pytest.raises(ValueError, match="noSuchKey"):
         model.model_validate({**metadata, "data": {**metadata["data"], "noSuchKey": 1}})
 
 
-def test_airbytes_json_schema_accepts_it(metadata: dict[str, Any]) -> None:
+def test_airbytes_json_schema_accepts_the_metadata(metadata: dict[str, Any]) -> None:
     text = (Path(airbytes_model().__file__).parent / "ConnectorMetadataDefinitionV0.json").read_text()
     # The published file is a bundle whose parts kept their own ids, so that references from the root would miss them.
     schema = json.loads(text, object_hook=lambda item: {key: value for key, value in item.items() if key != "$id"})
@@ -66,11 +66,11 @@ def test_suggested_streams_exist_and_none_of_them_waits_for_each_account(metadat
     assert len(suggested) <= len(STREAMS) / 2
 
 
-def test_documentation_is_that_of_the_spec(metadata: dict[str, Any]) -> None:
+def test_the_documentation_url_is_that_of_the_spec(metadata: dict[str, Any]) -> None:
     assert metadata["data"]["documentationUrl"] == DOCUMENTATION_URL
 
 
-def test_silence_that_airbyte_tolerates_is_longer_than_any_of_the_connectors_waits(metadata: dict[str, Any]) -> None:
+def test_airbyte_tolerates_more_silence_than_the_connector_ever_causes(metadata: dict[str, Any]) -> None:
     timing = Timing()
     longest = max(timing.rate_limit_patience, timing.checkpoint_interval, timing.max_silence)
     assert longest < metadata["data"]["maxSecondsBetweenMessages"]

@@ -34,7 +34,7 @@ def test_a_history_costs_its_pages_and_a_search_for_each_gap_and_for_the_end(
         assert minimum_requests(pylon.store, ["issues"]) == {LIST: lists, SEARCH: searches, MESSAGES: 0}
 
 
-def test_messages_are_asked_for_where_there_are_some_or_a_body_waits_to_be_compared() -> None:
+def test_messages_are_counted_if_there_are_some_or_a_body_has_to_be_compared() -> None:
     with Sandbox(size=Size.empty(), limits=None, base_time=NOW) as pylon:
         day = timedelta(days=1)
         pylon.store.add_issue(body_html="", at=NOW - day)

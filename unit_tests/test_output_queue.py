@@ -26,7 +26,7 @@ def started(action: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-def test_items_come_out_in_the_order_in_which_they_went_in() -> None:
+def test_items_come_out_in_the_order_in_which_they_were_added() -> None:
     queue = OutputQueue()
     items: list[Output | None] = [batch(1), STATE, batch(2), None]
     for item in items:
@@ -48,7 +48,7 @@ def test_a_batch_that_would_pass_the_bound_waits_until_there_is_room() -> None:
     assert not thread.is_alive()
 
 
-def test_what_is_no_batch_never_waits() -> None:
+def test_only_batches_ever_wait() -> None:
     queue = OutputQueue(max_bytes=100)
     queue.put(batch(100))
     for item in (STATE, None):
@@ -69,7 +69,7 @@ def test_close_drops_everything_and_releases_whoever_waits() -> None:
     assert queue.is_empty()
 
 
-def test_seal_keeps_what_is_there_and_drops_what_comes() -> None:
+def test_seal_keeps_what_is_there_and_drops_what_follows() -> None:
     queue = OutputQueue(max_bytes=100)
     queue.put(batch(100))
     thread = started(lambda: queue.put(batch(1)))

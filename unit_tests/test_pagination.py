@@ -39,22 +39,22 @@ def read(fetch: Callable[[str | None], dict[str, Any]]) -> str:
     return "".join(str(r["id"]) for page in paginate(ENDPOINT, fetch, lambda r: r.get("id")) for r in page)
 
 
-def test_all_pages_are_read_with_the_cursors_that_they_give() -> None:
+def test_all_pages_are_read_with_the_cursors_that_they_return() -> None:
     server = Server(answer("ab", "1"), answer("cd", "2"), answer("e"))
     assert read(server) == "abcde"
     assert server.asked == [None, "1", "2"]
 
 
-def test_a_record_that_slides_onto_the_next_page_is_given_once() -> None:
+def test_a_record_that_moves_onto_the_next_page_is_yielded_once() -> None:
     assert read(Server(answer("ab", "1"), answer("bc", "2"), answer("cd"))) == "abcd"
 
 
 @pytest.mark.parametrize("pagination", [None, {}, {"has_next_page": False, "cursor": ""}])
-def test_a_page_without_word_of_more_is_the_last(pagination: Any) -> None:
+def test_a_page_that_announces_no_other_is_the_last(pagination: Any) -> None:
     assert read(Server({"data": [{"id": "a"}], "pagination": pagination})) == "a"
 
 
-def test_a_few_empty_pages_in_between_are_passed_over() -> None:
+def test_a_few_empty_pages_in_between_are_skipped() -> None:
     assert read(Server(answer("a", "1"), answer("", "2"), answer("", "3"), answer("b"))) == "ab"
 
 
@@ -70,7 +70,7 @@ def endless(reason: str, *prepared: Answer) -> list[str | None]:
     return server.asked
 
 
-def test_a_cursor_that_comes_back_is_an_error() -> None:
+def test_a_repeated_cursor_is_an_error() -> None:
     endless("a cursor repeats", answer("a", "1"), answer("b", "2"), answer("c", "1"))
 
 
@@ -88,34 +88,34 @@ def test_endless_empty_pages_are_an_error() -> None:
     assert len(asked) == 21
 
 
-def test_empty_pages_are_counted_anew_after_a_page_with_records() -> None:
+def test_the_count_of_empty_pages_starts_again_after_a_page_with_records() -> None:
     empty = [answer("", str(number)) for number in range(40)]
     assert read(Server(*empty[:20], answer("a", "a"), *empty[20:], answer("b"))) == "ab"
 
 
-def test_a_refused_cursor_starts_the_list_again_without_repeating_what_was_given() -> None:
+def test_a_refused_cursor_restarts_the_list_without_repeating_records() -> None:
     server = Server(answer("ab", "1"), errors.Rejected("no"), answer("ab", "7"), answer("cd"))
     assert read(server) == "abcd"
     assert server.asked == [None, "1", None, "7"]
 
 
-def test_a_list_that_starts_again_may_repeat_any_number_of_pages_with_their_cursors() -> None:
+def test_a_restarted_list_may_repeat_any_number_of_pages_with_their_cursors() -> None:
     pages = [answer(chr(ord("a") + number), str(number)) for number in range(25)]
     assert read(Server(*pages, errors.Rejected("no"), *pages, answer("z"))) == "abcdefghijklmnopqrstuvwxyz"
 
 
-def test_a_list_that_starts_again_must_come_to_an_end_after_its_first_new_record() -> None:
+def test_a_restarted_list_must_end_after_its_first_new_record() -> None:
     begun = [answer("a", "1"), errors.Rejected("no"), answer("a", "1"), answer("b", "2")]
     endless("a page has only records of earlier pages", *begun, answer("b", "3"))
     endless("a cursor repeats", *begun, answer("c", "1"))
 
 
-def test_a_list_that_starts_again_does_not_repeat_cursors_either() -> None:
+def test_a_restarted_list_does_not_repeat_cursors_either() -> None:
     again = [answer("a", "1"), answer("a", "1")]
     endless("a cursor repeats", answer("a", "1"), errors.Rejected("no"), *again)
 
 
-def test_a_cursor_refused_again_is_the_error_that_it_is() -> None:
+def test_a_cursor_refused_again_is_an_error() -> None:
     with pytest.raises(errors.Rejected):
         read(Server(answer("a", "1"), errors.Rejected("no"), answer("a", "2"), errors.Rejected("no")))
 
@@ -127,7 +127,7 @@ def test_a_refused_first_page_is_not_tried_again() -> None:
     assert server.asked == [None]
 
 
-def test_records_without_identity_are_all_given_and_the_others_once() -> None:
+def test_records_without_identity_are_all_yielded_and_the_others_once() -> None:
     first: Answer = {
         "data": [{"x": 1}, {"x": 1}, {"id": "a"}, {"id": "a"}],
         "pagination": {"cursor": "1", "has_next_page": True},
@@ -137,5 +137,5 @@ def test_records_without_identity_are_all_given_and_the_others_once() -> None:
     assert [[record.get("id") for record in page] for page in pages] == [[None, None, "a"], [None, "b"]]
 
 
-def test_a_record_that_comes_twice_on_a_page_is_given_once() -> None:
+def test_a_record_that_is_twice_on_a_page_is_yielded_once() -> None:
     assert read(Server(answer("aab", "1"), answer("c"))) == "abc"

@@ -23,7 +23,7 @@ def lines_of(program: str) -> list[str]:
 
 
 @pytest.mark.parametrize("program", ["connector", "low-code", "bare"])
-def test_what_is_written_completely_lacks_nothing(program: str, tmp_path: Path) -> None:
+def test_if_everything_is_written_nothing_is_missing(program: str, tmp_path: Path) -> None:
     output = tmp_path / "output.jsonl"
     output.write_text("".join(lines_of(program)))
     verdict = judge(PYLON, program, "issues", [str(output)])
@@ -52,7 +52,7 @@ def test_the_last_written_version_of_a_record_counts(tmp_path: Path) -> None:
     assert judge(PYLON, "bare", "issues", [str(path) for path in reversed(paths)]).stale == 0
 
 
-def test_files_of_dlt_are_told_apart_by_their_folder(tmp_path: Path) -> None:
+def test_files_of_dlt_are_distinguished_by_their_folder(tmp_path: Path) -> None:
     # dlt writes times with an offset, and nested lists into tables of their own.
     issues = [{**issue, "updated_at": issue["updated_at"].replace("Z", "+00:00")} for issue in PYLON.expected("issues")]
     tables = {"issues": issues, "issue_messages": [], "issue_messages__file_urls": [{"value": "PRIVATE-"}]}

@@ -26,7 +26,7 @@ def test_a_page_without_a_place_for_the_table_is_an_error() -> None:
         planner.in_page("# Pylon")
 
 
-def test_messages_decide_and_the_listing_runs_beside_them() -> None:
+def test_messages_decide_the_duration_while_listing_runs_in_parallel() -> None:
     assert planner.minutes(10_001, 120, 30) == 10_001 / 120
     assert planner.minutes(10_001, 1_000_000, 1) == planner.listing_minutes(10_001, 1) == 11
 

@@ -50,7 +50,7 @@ def test_several_items_are_in_progress_at_once_and_never_more_than_there_are_wor
     assert max(most) == WORKERS
 
 
-def test_items_that_need_no_thread_are_made_by_the_caller_and_stay_in_order() -> None:
+def test_items_that_need_no_thread_are_handled_by_the_caller_and_stay_in_order() -> None:
     threads = {}
 
     def fetch(item: int, turn: Turn) -> int:
@@ -63,7 +63,7 @@ def test_items_that_need_no_thread_are_made_by_the_caller_and_stay_in_order() ->
     assert [threads[item] is caller for item in range(20)] == [item % 2 == 1 for item in range(20)]
 
 
-def test_an_error_is_raised_in_the_place_of_its_result() -> None:
+def test_an_error_is_raised_in_place_of_its_result() -> None:
     def fetch(item: int, turn: Turn) -> int:
         if item == 3:
             raise ValueError(item)
@@ -75,7 +75,7 @@ def test_an_error_is_raised_in_the_place_of_its_result() -> None:
         next(made)
 
 
-def test_what_was_begun_before_the_items_break_off_is_still_yielded() -> None:
+def test_results_begun_before_an_error_of_the_items_are_still_yielded() -> None:
     def items() -> Iterator[int]:
         yield from range(5)
         raise ValueError("no more")
@@ -121,7 +121,7 @@ def test_nothing_is_begun_after_the_caller_has_stopped() -> None:
     assert len(before) <= 2
 
 
-def test_none_says_that_the_next_result_takes_its_time() -> None:
+def test_none_means_that_the_next_result_is_not_ready() -> None:
     gate = threading.Event()
 
     def fetch(item: int, turn: Turn) -> int:

@@ -58,7 +58,7 @@ def test_a_message_without_the_flag_is_unclear() -> None:
     assert is_unclear({"message_html": "<p>text</p>"})
 
 
-def test_public_messages_are_those_and_no_other_in_their_order() -> None:
+def test_public_messages_keep_their_order() -> None:
     first, last = public(id="1"), public(id="3", thread_id=None)
     assert public_messages([first, note(), public(id="2", thread_id="t"), last]) == [first, last]
 
@@ -66,22 +66,22 @@ def test_public_messages_are_those_and_no_other_in_their_order() -> None:
 # --- The body
 
 
-def test_a_body_leaves_where_there_is_no_internal_note() -> None:
+def test_a_body_is_emitted_if_there_is_no_internal_note() -> None:
     assert public_body(NOTE, []) == NOTE
     assert public_body(NOTE, [public(), public(NOTE)]) == NOTE
 
 
-def test_a_body_leaves_beside_a_note_that_says_something_else() -> None:
+def test_a_body_is_emitted_beside_a_different_note() -> None:
     body = "<p>The export stops after ten thousand rows</p>"
     assert public_body(body, [public(body), note()]) == body
 
 
-def test_a_body_stays_where_messages_were_not_read_unless_bodies_are_trusted() -> None:
+def test_a_body_is_held_back_if_messages_were_not_read_unless_bodies_are_trusted() -> None:
     assert public_body(NOTE, None) is None
     assert public_body(NOTE, None, trust_issue_body=True) == NOTE
 
 
-def test_trusted_bodies_are_compared_where_messages_were_read() -> None:
+def test_trusted_bodies_are_still_compared_if_messages_were_read() -> None:
     assert public_body(NOTE, [note()], trust_issue_body=True) is None
 
 
@@ -149,7 +149,7 @@ SAME_NOTE = {
     ],
     ids=["alone", "after an empty public one", "after public ones", "second note", "beside a contradiction"],
 )
-def test_a_body_that_is_an_internal_note_does_not_leave(case: str, others: list[dict[str, Any]]) -> None:
+def test_a_body_that_is_an_internal_note_is_held_back(case: str, others: list[dict[str, Any]]) -> None:
     body, written = SAME_NOTE[case]
     assert public_body(body, [*others, note(written)]) is None
     assert public_body(body, [note(written), *others]) is None, "the order of messages does not matter"
@@ -184,18 +184,18 @@ def test_a_body_is_searched_for_within_notes_from_20_characters_on(length: int, 
 
 
 @pytest.mark.parametrize("empty", ["", "<p> </p>", None, '<img src="https://f.example/a.png">', "https://f.example"])
-def test_a_note_without_text_is_no_part_of_a_body(empty: Any) -> None:
+def test_a_note_without_text_holds_no_body_back(empty: Any) -> None:
     body = "<p>The export stops after ten thousand rows</p>"
     assert public_body(body, [note(empty)]) == body
 
 
 @pytest.mark.parametrize("written", [["text"], {"html": NOTE}])
-def test_a_note_of_a_shape_that_cannot_be_compared_keeps_the_body_back(written: Any) -> None:
+def test_a_note_that_cannot_be_compared_holds_the_body_back(written: Any) -> None:
     assert public_body("<p>The export stops after ten thousand rows</p>", [note(written)]) is None
 
 
 @pytest.mark.parametrize("body", [["text"], {"html": NOTE}])
-def test_a_body_of_a_shape_that_cannot_be_compared_stays_beside_a_note(body: Any) -> None:
+def test_a_body_that_cannot_be_compared_is_held_back_beside_a_note(body: Any) -> None:
     assert public_body(body, [note()]) is None
     assert public_body(body, [public()]) == body
 
@@ -217,20 +217,20 @@ RUNS = {
 
 @pytest.mark.parametrize("case", RUNS)
 @pytest.mark.parametrize("others", [[], [public("<p>The export stops after many rows</p>")]], ids=["alone", "others"])
-def test_a_body_that_shows_most_of_a_note_does_not_leave(case: str, others: list[dict[str, Any]]) -> None:
+def test_a_body_that_shows_most_of_a_note_is_held_back(case: str, others: list[dict[str, Any]]) -> None:
     body, written = RUNS[case]
     assert public_body(body, [*others, note(written)]) is None
     assert public_body(body, [note(written), *others]) is None
 
 
-def test_words_of_a_note_that_a_public_message_shows_keep_no_body_back() -> None:
+def test_words_of_a_note_that_a_public_message_shows_hold_no_body_back() -> None:
     body = "<p>Since Monday the export stops after ten thousand rows. Please help</p>"
     quoting = note("<blockquote>the export stops after ten thousand rows</blockquote><p>Known</p>")
     assert public_body(body, [quoting]) is None
     assert public_body(body, [quoting, public(f"{body}<p>-- Ada</p>")]) == body
 
 
-def test_a_greeting_or_a_quote_that_a_note_shares_with_the_body_does_not_keep_it_back() -> None:
+def test_a_greeting_or_quote_shared_with_a_note_holds_no_body_back() -> None:
     body = "<p>Thank you for reaching out to us. The export stops after ten thousand rows</p>"
     for shared in ("Thank you for reaching out to us", "the export stops after ten thousand rows"):
         assert public_body(body, [note(f"<p>{shared}</p><p>{PLAN}. {PLAN[::-1]}</p>")]) == body
@@ -251,23 +251,23 @@ IMAGE = '<img src="https://f.example/i/shot.png?X-Amz-Signature={}">'
 @pytest.mark.parametrize(
     "text", ["", "<p>The export stops after ten thousand rows</p>"], ids=["image", "text and image"]
 )
-def test_a_body_that_shows_an_image_of_a_note_does_not_leave(hidden: dict[str, Any], text: str) -> None:
+def test_a_body_that_shows_an_image_of_a_note_is_held_back(hidden: dict[str, Any], text: str) -> None:
     body = text + IMAGE.format(1)
     assert public_body(body, [hidden]) is None
     assert public_body(body, [hidden, public(body)]) == body, "where a public message shows the image, it is public"
 
 
-def test_a_body_that_links_to_a_file_of_a_note_does_not_leave() -> None:
+def test_a_body_that_links_to_a_file_of_a_note_is_held_back() -> None:
     body = '<p>The export stops after ten thousand rows, see <a href="https://f.example/i/log.txt">the log</a></p>'
     assert public_body(body, [note(file_urls=["https://f.example/i/log.txt"])]) is None
 
 
-def test_a_body_that_is_only_an_image_leaves_beside_a_note_only_where_a_public_message_shows_the_image() -> None:
+def test_beside_a_note_a_body_of_one_image_is_emitted_only_if_a_public_message_shows_it() -> None:
     assert public_body(IMAGE.format(1), [note()]) is None
     assert public_body(IMAGE.format(1), [note(), public(IMAGE.format(2))]) == IMAGE.format(1)
 
 
-def test_a_page_that_a_body_and_a_note_both_link_to_does_not_keep_the_body_back() -> None:
+def test_a_page_linked_by_both_a_body_and_a_note_does_not_hold_the_body_back() -> None:
     body = '<p>The export <a href="https://app.example/exports">here</a> stops after ten thousand rows</p>'
     assert public_body(body, [note("<p>Known, see https://app.example/exports</p>")]) == body
 
@@ -284,7 +284,7 @@ WORDS = st.lists(
 @given(
     WORDS, DECORATION, DECORATION, st.lists(st.sampled_from([public(""), public(), note("")]), max_size=3), st.data()
 )
-def test_a_note_does_not_leave_as_the_body_however_both_are_decorated(
+def test_a_note_is_not_emitted_as_the_body_however_both_are_decorated(
     words: list[str], one: str, other: str, messages: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     body, written = one.format(" ".join(words)), other.format("\n".join(words))
@@ -322,23 +322,23 @@ FILE = f"{HOST}/i/shot.png"
     ],
     ids=["listed", "image", "URL in the text", "link", "object", "list of objects"],
 )
-def test_an_attachment_of_a_public_message_leaves_whatever_its_signature(holder: dict[str, Any]) -> None:
+def test_an_attachment_of_a_public_message_is_emitted_whatever_its_signature(holder: dict[str, Any]) -> None:
     urls = [f"{FILE}?X-Amz-Signature=3"]
     assert public_attachments(urls, None, [holder]) == urls
 
 
-def test_an_attachment_of_a_body_that_leaves_leaves_with_it() -> None:
+def test_an_attachment_of_an_emitted_body_is_emitted() -> None:
     body = f'<img src="{FILE}?X-Amz-Signature=1">'
     assert public_attachments([FILE], body, []) == [FILE]
     assert public_attachments([FILE, f"{HOST}/other.png"], body, None) == [FILE]
     assert public_attachments([FILE], None, []) == []
 
 
-def test_an_attachment_that_an_emitted_body_links_to_leaves_with_it() -> None:
+def test_an_attachment_that_an_emitted_body_links_to_is_emitted() -> None:
     assert public_attachments([FILE], f'<a href="{FILE}">the log</a>', []) == [FILE]
 
 
-def test_files_in_every_attribute_of_one_text_are_found() -> None:
+def test_files_in_every_attribute_of_a_text_are_found() -> None:
     files = [f"{HOST}/{name}" for name in ("image.png", "film.mp4", "poster.jpg", "paper.gif", "report.pdf", "log.txt")]
     image, film, poster, paper, report, log = files
     content = (
@@ -364,12 +364,12 @@ def test_credentials_in_a_url_and_the_case_of_its_host_do_not_count() -> None:
     assert public_attachments([FILE], None, [public(file_urls=[shown])]) == [FILE]
 
 
-def test_an_attachment_that_nothing_public_refers_to_stays() -> None:
+def test_an_attachment_that_nothing_public_refers_to_is_held_back() -> None:
     """Such as the inline image of a note that lists no files, or the file of a note that was deleted."""
     assert public_attachments([FILE], "<p>text</p>", [public(), note(IMAGE.format(1))]) == []
 
 
-def test_a_file_of_a_note_that_a_public_message_holds_too_leaves() -> None:
+def test_a_file_of_a_note_that_a_public_message_also_has_is_emitted() -> None:
     messages = [note(file_urls=[f"{FILE}?X-Amz-Signature=1"]), public(file_urls=[f"{FILE}?X-Amz-Signature=2"])]
     assert public_attachments([f"{FILE}?X-Amz-Signature=3"], None, messages) == [f"{FILE}?X-Amz-Signature=3"]
 
@@ -390,7 +390,7 @@ def test_a_file_of_a_note_that_a_public_message_holds_too_leaves() -> None:
         (f"{HOST}/i/a.png", f"{HOST}/i/../i/b.png"),
     ],
 )
-def test_a_file_that_differs_from_a_public_one_in_more_than_its_signature_stays(shown: str, hidden: str) -> None:
+def test_a_file_that_differs_from_a_public_one_in_more_than_its_signature_is_held_back(shown: str, hidden: str) -> None:
     assert public_attachments([shown, hidden], None, [public(file_urls=[shown]), note()]) == [shown]
 
 
@@ -415,7 +415,7 @@ def test_signatures_of_every_known_kind_do_not_count(signature: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["token", "hash", "auth", "Expires"])
-def test_a_token_that_may_be_a_files_name_does_not_mix_up_a_public_file_with_a_notes(name: str) -> None:
+def test_a_token_that_may_be_a_file_name_does_not_confuse_a_public_file_with_a_notes(name: str) -> None:
     shown, hidden = f"{HOST}/get?{name}=a", f"{HOST}/get?{name}=b"
     messages = [public(file_urls=[shown]), note(file_urls=[hidden])]
     assert public_attachments([shown, hidden], None, messages) == [shown]
@@ -423,7 +423,7 @@ def test_a_token_that_may_be_a_files_name_does_not_mix_up_a_public_file_with_a_n
     assert public_attachments([hidden], None, messages) == []
 
 
-def test_signed_links_to_several_public_files_at_one_address_leave_if_there_are_as_many() -> None:
+def test_signed_links_to_several_public_files_at_one_address_are_emitted_if_there_are_as_many() -> None:
     shown = [public(file_urls=[f"{HOST}/get?token={token}"]) for token in ("a", "b")]
     listed = [f"{HOST}/get?token={token}" for token in ("c", "d", "e")]
     assert public_attachments(listed[:2], None, shown) == listed[:2]
@@ -439,25 +439,25 @@ def test_a_public_file_that_the_body_repeats_with_another_token_counts_once() ->
 
 
 @pytest.mark.parametrize("broken", ["http://[broken", None, 7, {"url": FILE}, ["x"], ""])
-def test_an_attachment_that_is_no_url_stays_and_the_others_leave(broken: Any) -> None:
+def test_an_attachment_that_is_not_a_url_is_held_back_and_the_others_are_emitted(broken: Any) -> None:
     assert public_attachments([broken, FILE], None, [public(file_urls=[broken, FILE])]) in ([FILE], ["", FILE])
     assert public_attachments([broken], None, [public()]) == []
 
 
 @pytest.mark.parametrize("urls", [None, "text", {"url": FILE}, 7])
-def test_attachments_that_are_no_list_are_null(urls: Any) -> None:
+def test_attachments_that_are_not_a_list_become_null(urls: Any) -> None:
     assert public_attachments(urls, None, [public(file_urls=[FILE])]) is None
 
 
-def test_attachments_are_null_where_neither_messages_nor_a_body_can_be_asked() -> None:
+def test_attachments_are_null_if_neither_messages_nor_a_body_can_prove_them_public() -> None:
     assert public_attachments([FILE], None, None) is None
 
 
-def test_a_link_to_a_host_alone_is_no_file() -> None:
+def test_a_link_to_a_host_alone_is_not_a_file() -> None:
     assert public_attachments([f"{HOST}/", HOST], f"<p>{HOST}/</p>", [public(HOST)]) == []
 
 
-def test_files_listed_in_a_hundred_thousand_levels_are_found() -> None:
+def test_files_nested_a_hundred_thousand_levels_deep_are_found() -> None:
     urls: Any = FILE
     for _ in range(100_000):
         urls = [urls]

@@ -57,7 +57,7 @@ def test_a_line_counts_records_and_names_the_streams_that_are_still_read(clock: 
     assert "still reading issues, tickets" in line
 
 
-def test_a_line_says_how_far_a_long_reading_is(clock: Clock) -> None:
+def test_a_line_says_how_far_a_long_reading_has_come(clock: Clock) -> None:
     clock.progress.follow(lambda: ReadingProgress("5 of about 90 issues read", "about 3 minutes left"))
     assert "; 5 of about 90 issues read, about 3 minutes left;" in clock.progress.line()
 
@@ -121,7 +121,7 @@ def test_a_refusal_is_logged_once_a_minute_and_endpoint(clock: Clock, caplog: An
     assert len(caplog.records) == 3
 
 
-def test_airbyte_is_told_which_running_streams_a_refusal_concerns(clock: Clock) -> None:
+def test_airbyte_learns_which_running_streams_a_refusal_affects(clock: Clock) -> None:
     clock.progress.finished("tickets")
     clock.progress.rate_limited(SEARCH, 30, 20)
     assert clock.sink.limited == ["issues"]
@@ -157,11 +157,11 @@ def test_a_line_is_logged_every_minute(clock: Clock, caplog: Any) -> None:
     assert [line.partition(":")[0] for line in lines] == ["After 60 s", "After 120 s", "After 180 s"]
 
 
-def test_states_are_repeated_every_five_minutes_without_a_sign(clock: Clock) -> None:
+def test_states_are_repeated_after_five_silent_minutes(clock: Clock) -> None:
     assert reports(clock, 1_000) == [300, 600, 900]
 
 
-def test_a_record_or_a_state_is_a_sign(clock: Clock) -> None:
+def test_a_record_or_a_state_ends_the_silence(clock: Clock) -> None:
     assert reports(clock, 250) == []
     clock.progress.records("issues", 1)
     assert reports(clock, 290) == []

@@ -67,7 +67,7 @@ def test_dependencies_are_managed_by_poetry(project: dict[str, Any]) -> None:
     assert "dependencies" in project
 
 
-def test_license_is_one_that_airbyte_takes_and_the_same_everywhere(
+def test_license_is_accepted_by_airbyte_and_the_same_everywhere(
     metadata: dict[str, Any], project: dict[str, Any]
 ) -> None:
     assert metadata["license"].upper() in ("MIT", "ELV2")
@@ -204,7 +204,7 @@ def test_the_image_is_not_for_root_and_airbyte_starts_what_docker_starts() -> No
 # --- tests ------------------------------------------------------------------------------------------------------------
 
 
-def test_suites_are_declared_and_there(metadata: dict[str, Any]) -> None:
+def test_test_suites_are_declared_and_exist(metadata: dict[str, Any]) -> None:
     suites = {suite["suite"] for suite in metadata["connectorTestSuitesOptions"]}
     assert suites == {"unitTests", "integrationTests", "acceptanceTests"}
     for place in ("unit_tests", "integration_tests", "acceptance-test-config.yml"):

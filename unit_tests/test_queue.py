@@ -22,7 +22,7 @@ def in_a_thread(work: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def test_a_slow_reader_bounds_the_bytes_that_wait() -> None:
+def test_the_bytes_that_wait_for_a_slow_reader_are_bounded() -> None:
     queue = OutputQueue(max_bytes=1_000)
     added: list[int] = []
 

@@ -57,7 +57,7 @@ def test_nine_tenths_of_a_raised_limit_are_found_within_five_minutes(
 
 @WINDOWS
 @pytest.mark.parametrize("limit", [20, 30, 120, 300])
-def test_the_right_table_is_used_whole_and_hardly_ever_exceeded(
+def test_a_correct_table_is_used_fully_and_hardly_ever_exceeded(
     window: type[SlidingWindow | FixedWindow], limit: int
 ) -> None:
     outcome = simulate(window(limit), [AdaptiveLimit(limit, MINUTE)], 240)
@@ -68,7 +68,7 @@ def test_the_right_table_is_used_whole_and_hardly_ever_exceeded(
 
 @pytest.mark.parametrize("allowed", [20, 60, 120, 300, 1000])
 @pytest.mark.parametrize("burst", ["full", "10"])
-def test_a_token_bucket_is_used_whatever_burst_it_takes(burst: str, allowed: int) -> None:
+def test_a_token_bucket_is_used_fully_whatever_burst_it_allows(burst: str, allowed: int) -> None:
     server = TokenBucket(allowed, allowed if burst == "full" else 10)
     outcome = simulate(server, [AdaptiveLimit(allowed, MINUTE)], 60, workers=50)
     assert outcome.used(10, 60) >= 0.9 * allowed * 50
@@ -95,7 +95,7 @@ def test_a_burst_that_a_token_bucket_refuses_is_not_tried_after_the_next_pause(b
     assert limit.refusals == 1
 
 
-def test_a_token_bucket_without_a_burst_is_used_where_latency_is_steady() -> None:
+def test_a_token_bucket_without_a_burst_is_used_fully_if_latency_is_steady() -> None:
     outcome = simulate(TokenBucket(120, 1), [AdaptiveLimit(120, MINUTE)], 60, latency=0.02)
     assert outcome.used(10, 60) >= 0.85 * 120 * 50
     assert outcome.refused_share(since=10) <= 0.02
@@ -111,7 +111,7 @@ def test_an_even_client_that_needs_a_third_gets_it(window: type[SlidingWindow | 
 
 @WINDOWS
 @pytest.mark.parametrize("clients", [2, 3])
-def test_clients_that_share_a_limit_use_it_up_and_leave_each_other_a_part(
+def test_clients_that_share_a_limit_use_it_up_and_leave_each_other_a_share(
     window: type[SlidingWindow | FixedWindow], clients: int
 ) -> None:
     outcome = simulate(window(300), [AdaptiveLimit(300, MINUTE) for _ in range(clients)], 60)
@@ -120,7 +120,7 @@ def test_clients_that_share_a_limit_use_it_up_and_leave_each_other_a_part(
     assert min(len(moments) / outcome.used() for moments in outcome.granted) > 0.5 / clients
 
 
-def test_what_another_integration_no_longer_takes_is_found_again() -> None:
+def test_calls_that_another_integration_gives_up_are_found_again() -> None:
     server = SlidingWindow(300, lambda now: 200 if now < 30 * MINUTE else 0)
     outcome = simulate(server, [AdaptiveLimit(300, MINUTE)], 60)
     assert outcome.used(45, 60) >= 0.95 * 300 * 15
@@ -133,12 +133,12 @@ def test_a_share_of_the_table_is_never_exceeded() -> None:
     assert outcome.used() >= 0.97 * 150 * 120
 
 
-def test_a_share_is_taken_of_a_smaller_limit_too() -> None:
+def test_a_share_applies_to_a_smaller_limit_too() -> None:
     outcome = simulate(SlidingWindow(20), [AdaptiveLimit(300, MINUTE, 0.5)], 120)
     assert 0.95 * 10 * 120 <= outcome.used() <= 1.15 * 10 * 120
 
 
-def test_a_share_comes_back_to_its_ceiling_after_a_foreign_burst() -> None:
+def test_a_share_returns_to_its_ceiling_after_another_clients_burst() -> None:
     server = SlidingWindow(300, lambda now: 291 if 5 * MINUTE < now < 10 * MINUTE else 0)
     outcome = simulate(server, [AdaptiveLimit(300, MINUTE, 0.5)], 60)
     assert outcome.used(7, 10) < 30
@@ -161,7 +161,7 @@ def sent(limit: AdaptiveLimit, until: float, since: float = 0.0) -> list[float]:
     return moments
 
 
-def test_a_quarter_leaves_at_once_and_the_rest_is_spaced_over_the_minute() -> None:
+def test_a_quarter_is_sent_at_once_and_the_rest_is_spaced_over_the_minute() -> None:
     moments = sent(AdaptiveLimit(120, MINUTE), 59.9)
     assert sum(moment == 0 for moment in moments) in (30, 31)
     assert len(moments) in (120, 121)
@@ -193,7 +193,7 @@ def spaced_at_twenty_a_minute(until: float) -> AdaptiveLimit:
     return limit
 
 
-def test_a_pause_refills_the_burst_by_the_calls_that_it_left_unused() -> None:
+def test_a_pause_refills_the_burst_by_the_unused_calls() -> None:
     limit = spaced_at_twenty_a_minute(until=22.0)
     assert len(sent(limit, 36.001, since=36.0)) == 4, "the call that was due at 24, and three for twelve seconds"
 
@@ -222,7 +222,7 @@ def test_waiting_for_a_place_is_not_a_pause_that_refills_the_burst() -> None:
     assert len(sent(limit, 2 * MINUTE + 0.001, since=2 * MINUTE)) == 1
 
 
-def test_a_pause_refills_the_burst_after_calls_have_waited_for_an_answer() -> None:
+def test_a_pause_refills_the_burst_after_calls_have_waited_for_a_response() -> None:
     limit = AdaptiveLimit(20, MINUTE, 0.999)
     use_up_and_answer_after_a_minute(limit)
     assert len(sent(limit, 300.001, since=300)) == 5
@@ -253,13 +253,13 @@ def refused(limit: AdaptiveLimit, now: float, wait: float) -> None:
 
 
 @pytest.mark.parametrize(("table", "limit"), [(300, 291), (20, 19)])
-def test_a_refusal_that_nothing_explains_costs_three_percent_of_the_limit_or_one_call(table: int, limit: int) -> None:
+def test_an_unexplained_refusal_costs_three_percent_of_the_limit_or_one_call(table: int, limit: int) -> None:
     window = AdaptiveLimit(table, MINUTE)
     refused(window, 0.0, 1.0)
     assert (window.limit, window.learned, window.refusals) == (limit, limit, 1)
 
 
-def test_each_refusal_that_nothing_explains_costs_a_small_limit_one_call() -> None:
+def test_each_unexplained_refusal_costs_a_small_limit_one_call() -> None:
     window = AdaptiveLimit(10, MINUTE)
     limits = []
     for number in range(3):
@@ -269,7 +269,7 @@ def test_each_refusal_that_nothing_explains_costs_a_small_limit_one_call() -> No
 
 
 @pytest.mark.parametrize(("wait", "limit"), [(14.9, 291), (15.0, 75)])
-def test_a_quarter_of_a_minutes_wait_before_any_call_was_accepted_means_a_quarter_of_the_limit(
+def test_a_wait_of_a_quarter_of_a_minute_before_any_accepted_call_means_a_quarter_of_the_limit(
     wait: float, limit: int
 ) -> None:
     window = AdaptiveLimit(300, MINUTE)
@@ -433,7 +433,7 @@ def test_refusals_teach_how_many_calls_were_accepted_in_a_minute() -> None:
     assert window.limit == window.learned == 50
 
 
-def test_nothing_leaves_while_pylon_wants_no_call() -> None:
+def test_no_call_is_sent_while_pylon_asks_to_wait() -> None:
     window = AdaptiveLimit(300, MINUTE)
     window.send(0.0)
     window.refuse(1.0, 30.0)
@@ -441,7 +441,7 @@ def test_nothing_leaves_while_pylon_wants_no_call() -> None:
     assert window.wait(31.0) == 0
 
 
-def test_a_call_holds_its_place_until_a_minute_after_its_answer() -> None:
+def test_a_call_holds_its_place_until_a_minute_after_its_response() -> None:
     window = AdaptiveLimit(1, MINUTE)
     window.send(0.0)
     assert window.wait(50.0) == float("inf")
@@ -450,7 +450,7 @@ def test_a_call_holds_its_place_until_a_minute_after_its_answer() -> None:
     assert window.wait(110.0) == 0
 
 
-def test_every_call_on_its_way_holds_a_place() -> None:
+def test_every_call_in_flight_holds_a_place() -> None:
     window = AdaptiveLimit(2, MINUTE)
     window.send(0.0)
     window.send(0.0)
@@ -497,7 +497,7 @@ def test_a_refused_call_holds_back_the_others_for_as_long_as_pylon_asks() -> Non
     assert limiter.enter(timeout=0.0)
 
 
-def test_who_does_not_get_through_in_time_is_not_counted() -> None:
+def test_a_call_that_is_not_sent_in_time_is_not_counted() -> None:
     limiter = RateLimiter(AdaptiveLimit(1, MINUTE))
     assert limiter.waiting_since is None
     assert limiter.enter(timeout=0.0)
@@ -513,7 +513,7 @@ def test_who_does_not_get_through_in_time_is_not_counted() -> None:
     assert limiter.limit.wait(time.monotonic()) > MINUTE - 1
 
 
-def test_who_waits_behind_another_thread_gives_up_when_its_own_time_is_over() -> None:
+def test_a_thread_behind_another_gives_up_when_its_own_time_is_over() -> None:
     limiter = RateLimiter(AdaptiveLimit(1, MINUTE), monotonic=lambda: 0.0)
     assert limiter.enter()
     holder = threading.Thread(target=limiter.enter, daemon=True)
@@ -537,7 +537,7 @@ def test_a_place_that_becomes_free_within_the_timeout_is_taken() -> None:
     assert limiter.enter(timeout=0.9)
 
 
-def test_a_waiting_call_leaves_when_its_place_becomes_free_without_another_call_that_wakes_it() -> None:
+def test_a_waiting_call_is_sent_when_its_place_becomes_free_even_if_no_other_call_wakes_it() -> None:
     limiter = RateLimiter(AdaptiveLimit(1, 0.05))
     assert limiter.enter()
     limiter.leave()

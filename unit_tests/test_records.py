@@ -173,9 +173,7 @@ def nested_models(model: type[BaseModel]) -> set[type[BaseModel]]:
 
 
 @every_model
-def test_no_name_of_a_field_hides_a_part_of_pydantic(
-    model: type[BaseModel], key: set[str], additions: set[str]
-) -> None:
+def test_no_field_name_hides_a_part_of_pydantic(model: type[BaseModel], key: set[str], additions: set[str]) -> None:
     for each in nested_models(model):
         assert not {name for name in each.model_fields if callable(getattr(BaseModel, name, None))}
 
@@ -201,7 +199,7 @@ def test_no_name_of_a_field_hides_a_part_of_pydantic(
         (TaskComment, "is_internal", "Always false here"),
     ],
 )
-def test_a_description_warns_of_what_surprises(model: type[BaseModel], field: str, words: str) -> None:
+def test_descriptions_warn_of_surprises(model: type[BaseModel], field: str, words: str) -> None:
     assert words in (model.model_fields[field].description or "")
 
 
@@ -225,7 +223,7 @@ def test_an_issue_as_the_connector_emits_it_is_valid() -> None:
     assert not validator.is_valid({**issue, "messages_truncated": "no"})
 
 
-def test_every_module_of_a_noun_can_be_the_first_that_is_imported() -> None:
+def test_every_module_of_streams_can_be_imported_first() -> None:
     """No module depends on another having been imported before it, and none brings Airbyte's CDK with it."""
     names = [f"{streams.__name__}.{module.name}" for module in pkgutil.iter_modules(streams.__path__)]
     assert len(names) > 10

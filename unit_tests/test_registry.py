@@ -68,7 +68,7 @@ def test_the_cursor_is_a_time_of_the_schema(definition: Stream) -> None:
 
 
 @every_stream
-def test_the_catalog_says_what_the_class_says(definition: Stream) -> None:
+def test_the_catalog_says_what_the_class_declares(definition: Stream) -> None:
     stream = airbyte_stream(definition)
     assert stream.source_defined_primary_key == [[name] for name in definition.primary_key]
     if definition.cursor_field is None:
@@ -80,11 +80,11 @@ def test_the_catalog_says_what_the_class_says(definition: Stream) -> None:
         assert stream.source_defined_cursor
 
 
-def test_check_asks_for_the_issue_streams_and_the_other_sources_of_feedback() -> None:
+def test_check_requests_the_issue_streams_and_the_other_sources_of_feedback() -> None:
     assert tuple(definition.name for definition in STREAMS if definition.checked) == CHECKED
 
 
-def test_every_model_of_a_record_is_a_stream_s_or_a_part_of_one() -> None:
+def test_every_record_model_belongs_to_a_stream() -> None:
     for module in pkgutil.iter_modules(streams.__path__):
         importlib.import_module(f"{streams.__name__}.{module.name}")
     used: set[type] = set()
@@ -203,12 +203,12 @@ def stream_rows(page: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_page_s_table_of_streams_holds_every_stream_in_the_order_of_the_code(page: str) -> None:
+def test_the_table_of_streams_has_every_stream_in_the_order_of_the_code(page: str) -> None:
     assert [row[0].strip("`") for row in stream_rows(page)] == [definition.name for definition in STREAMS]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_page_s_rows_say_the_primary_key_and_the_cursor_of_each_stream(page: str) -> None:
+def test_the_table_of_streams_has_the_primary_key_and_cursor_of_each_stream(page: str) -> None:
     said = {
         row[0].strip("`"): (re.findall(r"`(\w+)`", row[1]), re.findall(r"`(\w+)`", row[2])) for row in stream_rows(page)
     }

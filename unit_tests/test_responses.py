@@ -27,7 +27,7 @@ NOW = datetime(2026, 10, 1, 12, 0, 0, tzinfo=timezone.utc)
      (404, Action.FAIL), (409, Action.FAIL), (422, Action.FAIL), (418, Action.FAIL), (405, Action.FAIL),
      (413, Action.FAIL), (100, Action.RETRY), (600, Action.RETRY)],
 )  # fmt: skip
-def test_each_status_is_tried_again_waited_for_or_given_up(status: int, action: Action) -> None:
+def test_each_status_leads_to_a_retry_a_wait_or_a_failure(status: int, action: Action) -> None:
     assert rule_for(status).action is action
 
 
@@ -39,14 +39,14 @@ def test_each_status_is_tried_again_waited_for_or_given_up(status: int, action: 
      (410, errors.NotFound, False), (400, errors.Rejected, False), (422, errors.Rejected, False),
      (302, errors.Redirected, True), (503, errors.Unavailable, False)],
 )  # fmt: skip
-def test_each_failure_is_blamed_on_who_can_act(status: int, kind: type, is_config_error: bool) -> None:
+def test_each_failure_has_the_type_of_whoever_can_act(status: int, kind: type, is_config_error: bool) -> None:
     error = failure(ENDPOINT, status, b"", "us")
     assert type(error) is kind
     assert error.is_config_error is is_config_error
 
 
 @pytest.mark.parametrize(("region", "other"), [("us", "EU (eu)"), ("eu", "US (us)")])
-def test_a_token_of_the_other_region_is_told_which_region_to_choose(region: str, other: str) -> None:
+def test_for_a_token_of_the_other_region_the_right_region_is_suggested(region: str, other: str) -> None:
     error = failure(ENDPOINT, 401, b'{"errors": ["x"], "code": "wrong_region_token"}', region)
     assert f"Set Region to {other}" in error.user_message
 
@@ -58,7 +58,7 @@ def test_a_token_of_the_other_region_is_told_which_region_to_choose(region: str,
      ("organization_suspended", "has suspended your organization"),
      ("organization_inactive", "organization is inactive")],
 )  # fmt: skip
-def test_an_organisation_that_pylon_has_stopped_is_not_blamed_on_the_token(code: str, words: str, status: int) -> None:
+def test_a_suspended_organisation_is_not_blamed_on_the_token(code: str, words: str, status: int) -> None:
     error = failure(ENDPOINT, status, json.dumps({"errors": ["x"], "code": code}).encode(), "us")
     assert type(error) is errors.OrganizationUnavailable
     assert error.is_config_error
@@ -77,7 +77,7 @@ def test_a_refused_permission_names_the_role_and_the_plan() -> None:
     assert re.search(r"GET /accounts.*role.*permission.*plan", failure(ENDPOINT, 403, b"", "us").user_message)
 
 
-def test_no_text_of_the_error_table_lacks_what_it_names() -> None:
+def test_every_placeholder_of_the_error_table_is_filled() -> None:
     rules = [*errors.BY_CODE.values(), *errors.BY_STATUS.values(), *errors.BY_STATUS_CLASS.values()]
     texts = [rule.text.format(endpoint="E", status=1, other_region="R") for rule in rules]
     assert all(re.fullmatch(r"[A-Z].*\.", text) for text in texts)
@@ -114,7 +114,7 @@ def test_the_requested_wait_is_read_from_either_header(headers: dict[str, str], 
     [{"data": [], "pagination": None, "request_id": "x"}, {"request_id": "x"}, {"data": None, "request_id": "x"},
      {"data": None}],
 )  # fmt: skip
-def test_the_forms_of_an_empty_list_are_empty_lists(body: dict[str, Any]) -> None:
+def test_every_form_of_an_empty_list_is_an_empty_list(body: dict[str, Any]) -> None:
     answer = envelope(ENDPOINT, json.dumps(body).encode())
     assert items(answer) == []
     assert next_cursor(answer) is None
@@ -128,12 +128,12 @@ def test_the_forms_of_an_empty_list_are_empty_lists(body: dict[str, Any]) -> Non
      b'{"data": [], "pagination": {"has_next_page": true}}',
      b'{"data": null, "request_id": "x", "pagination": {"has_next_page": true, "cursor": "a"}}'],
 )  # fmt: skip
-def test_a_body_of_another_shape_is_refused_and_not_taken_for_an_empty_list(body: bytes) -> None:
+def test_a_body_of_another_shape_is_refused_and_does_not_count_as_empty(body: bytes) -> None:
     with pytest.raises(errors.InvalidResponse):
         envelope(ENDPOINT, body)
 
 
-def test_a_web_page_is_called_one() -> None:
+def test_a_web_page_is_named_as_such() -> None:
     with pytest.raises(errors.InvalidResponse, match="HTML page"):
         envelope(ENDPOINT, b"  <!DOCTYPE html><html>")
 
@@ -145,7 +145,7 @@ def test_the_next_cursor_is_only_that_of_an_unfinished_list() -> None:
     assert next_cursor(last) is None
 
 
-def test_no_date_header_is_no_time() -> None:
+def test_without_a_date_header_there_is_no_time() -> None:
     dates = [None, "", "yesterday", "Thu, 99 Foo 2026", "Fri, 31 Dec 9999 23:59:59 -2300"]
     assert [http_date(text) for text in dates] == [None] * 5
 
@@ -168,12 +168,12 @@ def title_in(body: bytes) -> Any:
      ("18446744073709551615", 2**64 - 1), ('"18446744073709551616"', str(2**64)),
      (r'[18446744073709551616, "\ud83d"]', [2**64, "\ufffd"])],
 )  # fmt: skip
-def test_json_that_orjson_refuses_or_changes_is_read_as_it_is_meant(written: str, read: Any) -> None:
+def test_json_that_orjson_refuses_or_changes_is_read_correctly(written: str, read: Any) -> None:
     found = title_in(page_with(written))
     assert (found, type(found)) == (read, type(read))
 
 
-def test_bytes_that_are_no_utf_8_are_replaced() -> None:
+def test_bytes_that_are_not_utf_8_are_replaced() -> None:
     assert title_in(page_with('"x\ud83dy"')).startswith("x\ufffd")
     assert title_in(b'\xef\xbb\xbf{"data": [{"title": "caf\xe9"}], "request_id": "r"}') == "caf\ufffd"
 
@@ -186,7 +186,7 @@ def test_what_was_changed_is_logged_with_the_endpoint(caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize("depth", [300, 1_000, 5_000, 100_000])
-def test_deep_nesting_ends_no_page(depth: int) -> None:
+def test_deep_nesting_fails_no_page(depth: int) -> None:
     found = envelope(ENDPOINT, page_with("[" * depth + '"x]["' + "]" * depth))["data"]
     assert found[0]["id"] == "a"
     assert isinstance(found[0]["title"], list)
@@ -214,13 +214,13 @@ def test_what_is_not_json_stays_an_error(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("digits", [19, 20, 4_000, 5_000, 400_000])
-def test_integers_of_any_length_are_read_in_no_time(digits: int) -> None:
+def test_integers_of_any_length_are_read_quickly(digits: int) -> None:
     found = title_in(page_with("9" * digits))
     assert found == (int("9" * digits) if digits <= 4_000 else "9" * digits)
 
 
 @pytest.mark.parametrize("before", range((1 << 18) - 70, (1 << 18) - 40))
-def test_a_long_integer_is_found_wherever_it_stands(before: int) -> None:
+def test_a_long_integer_is_found_in_any_position(before: int) -> None:
     number = 2**64 + before
     answer = b'{"data": [{"x": "%s", "n": %d}], "request_id": "r"}' % (b"a" * before, number)
     assert items(envelope(ENDPOINT, answer))[0]["n"] == number

@@ -59,7 +59,7 @@ SECRET = "pylon_api_5ecret"
     ],
     ids=["as the verb", "as an argument", "as an option", "as an abbreviation", "as a value of a switch"],
 )
-def test_what_was_typed_in_the_wrong_place_is_not_repeated(args: list[str], capsys: Any) -> None:
+def test_a_value_typed_in_the_wrong_place_is_not_printed(args: list[str], capsys: Any) -> None:
     assert main(args) == 2
     written = capsys.readouterr()
     assert "not recognized" in written.err
@@ -96,7 +96,7 @@ class Broken(SourcePylon):
         raise RuntimeError("unforeseen")
 
 
-def test_what_nobody_foresaw_ends_with_1_and_a_trace_message(tmp_path: Path, capfd: Any) -> None:
+def test_an_unexpected_error_ends_with_1_and_a_trace_message(tmp_path: Path, capfd: Any) -> None:
     config = tmp_path / "config.json"
     config.write_text('{"api_token": "token"}')
     hook = sys.excepthook
@@ -162,7 +162,7 @@ def test_a_signal_while_the_connector_is_being_imported_ends_the_process_at_once
     assert time.monotonic() - began < 20
 
 
-def test_process_1_of_a_container_whom_its_own_signal_spares_exits_with_the_code_of_a_shell() -> None:
+def test_process_1_of_a_container_exits_with_the_code_that_shells_use() -> None:
     script = (
         "import os, signal; from source_pylon.signals import end_by\n"
         "os.kill = lambda pid, signum: None\n"
@@ -171,7 +171,7 @@ def test_process_1_of_a_container_whom_its_own_signal_spares_exits_with_the_code
     assert stopped(script) == (128 + signal.SIGTERM, b"", b"")
 
 
-def test_the_handlers_of_an_embedding_process_are_as_before(capsys: Any) -> None:
+def test_the_signal_handlers_of_an_embedding_process_are_restored(capsys: Any) -> None:
     before = [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)]
     assert main(["spec"]) == 0
     assert [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)] == before

@@ -117,7 +117,7 @@ def test_a_wrong_token_is_refused_with_its_code(shared: Client, header: str | No
     assert answer.json()["request_id"]
 
 
-def test_a_token_of_the_other_region_is_told_apart(shared: Client) -> None:
+def test_a_token_of_the_other_region_has_its_own_code(shared: Client) -> None:
     headers = {"Authorization": f"Bearer {shared.pylon.other_region_token}"}
     answer = requests.get(shared.pylon.url + "/me", headers=headers, timeout=5)
     assert (answer.status_code, answer.json()["code"]) == (401, "wrong_region_token")
@@ -129,7 +129,7 @@ def test_a_revoked_token_is_unknown(client: Client) -> None:
     assert client.get("/me").json()["code"] == "invalid_api_token"
 
 
-def test_permission_is_taken_per_endpoint(client: Client) -> None:
+def test_permission_can_be_revoked_per_endpoint(client: Client) -> None:
     client.pylon.forbid("POST /call-recordings/search")
     refused = client.post("/call-recordings/search", {})
     assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
@@ -143,7 +143,7 @@ def test_paths_and_methods_outside_the_document_are_refused(shared: Client) -> N
     assert shared.post("/accounts", {}).status_code == 405
 
 
-def test_every_operation_of_the_document_answers_in_its_shape(shared: Client) -> None:
+def test_every_operation_responds_in_its_documented_shape(shared: Client) -> None:
     operations = read_operations()
     children = {"{article_id}": "knowledge_base_articles", "{collection_id}": "knowledge_base_collections"}
     required = {"limit": "2", "start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-09T00:00:00Z"}
@@ -187,7 +187,7 @@ def test_limit_is_bounded_on_searches(shared: Client, path: str, highest: int) -
         assert shared.post(path, {"limit": wrong}).status_code == 400, wrong
 
 
-def test_a_search_without_results_answers_with_an_empty_list(shared: Client) -> None:
+def test_a_search_without_results_returns_an_empty_list(shared: Client) -> None:
     answer = shared.refusal(after("created_at", "2100-01-01T00:00:00Z"))
     assert (answer.status_code, list(answer.json())) == (200, ["data", "request_id"])
 
@@ -209,7 +209,7 @@ def test_search_results_equal_the_stored_records(shared: Client) -> None:
     assert without_signatures(shared.search()) == without_signatures(shared.pylon.expected("issues"))
 
 
-def test_cursors_hold_hidden_milliseconds_and_an_id(shared: Client) -> None:
+def test_cursors_contain_hidden_milliseconds_and_an_id(shared: Client) -> None:
     answer = shared.post("/issues/search", {"limit": 3}).json()
     moment, identity = base64.b64decode(answer["pagination"]["cursor"]).decode().split("|")
     last = answer["data"][-1]
@@ -338,11 +338,11 @@ def test_resolved_issues_are_found_by_time(shared: Client) -> None:
         {"search_text": "export"},
     ],
 )
-def test_what_is_documented_and_not_modelled_is_refused(shared: Client, body: dict[str, Any]) -> None:
+def test_what_is_documented_but_not_modelled_is_refused(shared: Client, body: dict[str, Any]) -> None:
     assert shared.post("/issues/search", body).status_code == 501
 
 
-def test_a_range_may_be_capped() -> None:
+def test_the_width_of_a_range_can_be_capped() -> None:
     wide = between("created_at", "2026-01-01T00:00:00Z", "2026-02-15T00:00:00Z")
     narrow = between("created_at", "2026-01-01T00:00:00Z", "2026-01-30T00:00:00Z")
     halves = {"operator": "and", "subfilters": [after("created_at", LONG_AGO), wide]}
@@ -371,13 +371,13 @@ def test_null_means_left_out(shared: Client) -> None:
     assert len(shared.post("/issues/search", body).json()["data"]) == 100
 
 
-def test_a_body_that_is_no_json_object_is_refused(shared: Client) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(shared: Client) -> None:
     for raw in ("{", "[]", "1"):
         answer = shared.session.post(shared.pylon.url + "/issues/search", data=raw, timeout=5)
         assert answer.status_code == 400
 
 
-def test_messages_come_oldest_first_whole_or_in_pages() -> None:
+def test_messages_are_oldest_first_at_once_or_in_pages() -> None:
     with Sandbox(size=Size(issues=9), limits=None) as pylon:
         client, issue = Client(pylon), add_long_thread(pylon, 250)
         path = f"/issues/{issue}/messages"
@@ -439,7 +439,7 @@ def test_internal_notes_carry_unique_markers_in_text_and_files(shared: Client) -
     assert in_attachments > 0.7 * listed
 
 
-def test_irregular_records_are_the_share_that_was_asked_for() -> None:
+def test_irregular_records_have_the_requested_share() -> None:
     for share, fewest, most in ((0.0, 0, 0), (0.3, 20, 40), (1.0, 100, 100)):
         pylon = Sandbox(size=Size(issues=100, accounts=100, contacts=100, tasks=100), limits=None, irregular=share)
         for kind in ("issues", "accounts", "contacts", "tasks"):
@@ -468,7 +468,7 @@ def test_a_message_can_contradict_itself(client: Client) -> None:
     assert "is_private" not in second
 
 
-def test_comments_that_are_not_said_to_be_public_carry_markers() -> None:
+def test_comments_that_are_not_marked_as_public_carry_markers() -> None:
     for irregular, spelled in ((0.0, {True, False}), (0.5, {True, False, "missing"})):
         pylon = Sandbox(size=Size(tasks=30), limits=None, irregular=irregular)
         comments = [comment for _, comment in pylon.expected("task_comments")]
@@ -480,7 +480,7 @@ def test_comments_that_are_not_said_to_be_public_carry_markers() -> None:
                 assert bool(found & markers) is (comment.get("is_internal") is not False)
 
 
-def test_groups_and_their_issues_name_each_other(shared: Client) -> None:
+def test_issue_groups_and_their_issues_refer_to_each_other(shared: Client) -> None:
     rows = {row["id"]: row for row in shared.pylon.expected("issues")}
     groups = [row for row in rows.values() if row["is_issue_group"]]
     named = {child["id"]: group["id"] for group in groups for child in group["child_issues"]}
@@ -488,7 +488,7 @@ def test_groups_and_their_issues_name_each_other(shared: Client) -> None:
     assert len(named) == 2 * len(groups) > 20
 
 
-def test_people_of_issues_have_addresses(shared: Client) -> None:
+def test_people_of_issues_have_email_addresses(shared: Client) -> None:
     rows = shared.pylon.expected("issues")
     agents = {user["id"]: user["email"] for user in shared.pylon.expected("users")}
     assert all(row["requester"]["email"].endswith("@customer.example") for row in rows)
@@ -497,7 +497,7 @@ def test_people_of_issues_have_addresses(shared: Client) -> None:
     assert all(agents[user["id"]] == user["email"] for user in assigned)
 
 
-def test_bodies_of_issues_hold_nothing_private(shared: Client) -> None:
+def test_bodies_of_issues_have_nothing_private(shared: Client) -> None:
     for row in shared.pylon.expected("issues"):
         row.pop("attachment_urls", None)
         assert "PRIVATE-" not in json.dumps(row)
@@ -544,7 +544,7 @@ def test_data_are_equal_in_every_process() -> None:
     assert len(first.stdout) > 100_000
 
 
-def test_an_empty_organisation_answers_everything() -> None:
+def test_every_operation_works_in_an_empty_organisation() -> None:
     with Sandbox(size=Size.empty(), limits=None) as pylon:
         client = Client(pylon)
         assert client.post("/issues/search", {}).json()["data"] == []
@@ -623,7 +623,7 @@ def test_a_search_lags_behind_while_messages_and_single_reads_do_not() -> None:
         assert gone not in {row["id"] for row in client.search()}
 
 
-def test_fields_can_be_set_nulled_and_taken_away(client: Client) -> None:
+def test_fields_can_be_set_nulled_and_removed(client: Client) -> None:
     issue = client.pylon.store.add_issue(type=None, title="T")
     client.pylon.store.update_issue(issue, title=None, body_html=MISSING)
     record = client.get(f"/issues/{issue}").json()["data"]
@@ -638,7 +638,7 @@ def test_issues_are_found_by_number_too(shared: Client) -> None:
     assert shared.get("/issues/999999").status_code == 404
 
 
-def test_added_issues_are_numbered_on(client: Client) -> None:
+def test_added_issues_continue_the_numbering(client: Client) -> None:
     added = [client.pylon.store.add_issue(at=client.pylon.clock.now() - timedelta(days=n)) for n in (1, 300)]
     assert [client.get(f"/issues/{61 + n}").json()["data"]["id"] for n in range(2)] == added
 
@@ -656,7 +656,7 @@ def test_paged_lists_equal_the_stored_records(shared: Client) -> None:
         assert ids == [row["id"] for row in shared.pylon.expected(kind)]
 
 
-def test_recordings_are_found_by_when_the_call_began_only(client: Client) -> None:
+def test_recordings_are_found_only_by_the_start_of_the_call(client: Client) -> None:
     began = client.pylon.clock.now() - timedelta(days=3)
     late = client.pylon.store.add_call_recording(start_time=began, summary=None)
     low, high = ((began + timedelta(seconds=s)).isoformat() for s in (-5, 5))
@@ -685,7 +685,7 @@ def test_survey_responses_are_listed_per_survey_within_times(shared: Client) -> 
     assert shared.get("/surveys/unknown/responses").status_code == 404
 
 
-def test_deactivated_users_are_listed_on_request_only(shared: Client) -> None:
+def test_deactivated_users_are_listed_only_on_request(shared: Client) -> None:
     some, everyone = (
         shared.get("/users").json()["data"],
         shared.get("/users", include_deactivated="true").json()["data"],
@@ -696,7 +696,7 @@ def test_deactivated_users_are_listed_on_request_only(shared: Client) -> None:
     assert len(everyone) > len(some)
 
 
-def test_custom_fields_want_an_object_type(shared: Client) -> None:
+def test_custom_fields_require_an_object_type(shared: Client) -> None:
     assert shared.get("/custom-fields").status_code == 400
     assert shared.get("/custom-fields", object_type="thing").status_code == 400
     assert {row["object_type"] for row in shared.get("/custom-fields", object_type="issue").json()["data"]} == {"issue"}
@@ -713,7 +713,9 @@ def days_ago(days: float) -> str:
 
 
 @pytest.mark.parametrize(("option", "days"), [({}, 365), ({"max_range_days": 30}, 30)])
-def test_get_issues_wants_a_range_of_at_most_a_year_or_what_was_chosen(option: dict[str, Any], days: int) -> None:
+def test_get_issues_requires_a_range_of_at_most_a_year_or_the_configured_width(
+    option: dict[str, Any], days: int
+) -> None:
     with Sandbox(size=Size.empty(), limits=None, **option) as pylon:
         client, start = Client(pylon), datetime(2025, 11, 1, tzinfo=timezone.utc)
         for width, status in ((days, 200), (days + 1 / 86_400, 400), (-1, 400)):
@@ -755,7 +757,7 @@ def test_lists_show_changes_at_once_whatever_searches_know() -> None:
         assert new in [row["id"] for row in listed]
 
 
-def test_limits_hold_per_endpoint_and_name_the_wait() -> None:
+def test_limits_apply_per_endpoint_and_name_the_wait() -> None:
     with Sandbox(size=Size(issues=3), limits="2026-07") as pylon:
         client = Client(pylon)
         answers = [client.post("/issues/search", {"limit": 1}) for _ in range(22)]
@@ -784,7 +786,7 @@ def test_another_client_can_take_part_of_the_rate_limit() -> None:
         assert "X-Retry-After" in answers[-1].headers
 
 
-def test_tables_differ_as_the_facts_say() -> None:
+def test_the_two_tables_of_limits_differ_as_published() -> None:
     october = Sandbox(size=Size.empty()).limiter.calls
     july = Sandbox(size=Size.empty(), limits="2026-07").limiter.calls
     for template, then, now in (
@@ -811,7 +813,7 @@ def test_tables_differ_as_the_facts_say() -> None:
         Sandbox(size=Size.empty(), limits="2020-01")
 
 
-def test_faults_strike_as_often_as_ordered_and_where(client: Client) -> None:
+def test_faults_strike_as_often_and_where_they_should(client: Client) -> None:
     one, other = (row["id"] for row in client.pylon.expected("issues")[:2])
     client.pylon.faults.add(
         Fault(MESSAGES, faults.status(503), times=2, after=1, when=lambda seen: seen.params["id"] == one)
@@ -824,7 +826,7 @@ def test_faults_strike_as_often_as_ordered_and_where(client: Client) -> None:
     assert client.get("/me").json()["data"]["id"]
 
 
-def test_faults_change_answers_on_their_way(client: Client) -> None:
+def test_faults_change_responses(client: Client) -> None:
     def repeat(answer: dict[str, Any]) -> dict[str, Any]:
         rows = [*answer["data"], answer["data"][0]]
         return {**answer, "data": rows, "pagination": {"cursor": "x", "has_next_page": True}}
@@ -853,7 +855,7 @@ def test_faults_change_answers_on_their_way(client: Client) -> None:
     assert client.get("/issues/x/messages").content == b""
 
 
-def test_a_glitched_page_says_that_there_is_more_and_holds_nothing(client: Client) -> None:
+def test_a_glitched_page_announces_another_and_has_no_data(client: Client) -> None:
     client.pylon.faults.add(Fault(SEARCH, faults.glitched()))
     body = {"limit": 7}
     glitch, page = (client.post("/issues/search", body).json() for _ in range(2))
@@ -884,7 +886,7 @@ def test_faults_break_the_transport(client: Client) -> None:
     assert client.pylon.count("GET /me", status=200) == 4
 
 
-def test_the_log_shows_what_was_asked(client: Client) -> None:
+def test_the_log_shows_what_was_requested(client: Client) -> None:
     issue = client.pylon.expected("issues")[0]["id"]
     client.get(f"/issues/{issue}/messages", limit=5)
     client.post("/issues/search", {"limit": 1})
@@ -907,7 +909,7 @@ def test_the_date_header_shows_the_sandboxs_clock(client: Client) -> None:
         client.pylon.clock.advance(timedelta(seconds=-1))
 
 
-def test_as_many_issues_as_asked_for_have_their_latest_message_in_one_second() -> None:
+def test_the_requested_number_of_issues_have_their_latest_message_in_one_second() -> None:
     pylon = Sandbox(size=Size(issues=60, same_second=30), limits=None)
     counts: dict[str, int] = {}
     for row in pylon.expected("issues"):
@@ -916,7 +918,7 @@ def test_as_many_issues_as_asked_for_have_their_latest_message_in_one_second() -
     assert max(counts.values()) >= 30
 
 
-def test_files_of_a_deleted_message_leave_the_attachments(client: Client) -> None:
+def test_files_of_a_deleted_message_disappear_from_the_attachments(client: Client) -> None:
     issue = client.pylon.store.add_issue()
     client.pylon.store.add_message(issue, private=True, files=2)
     assert len(client.get(f"/issues/{issue}").json()["data"]["attachment_urls"]) == 2
@@ -960,14 +962,14 @@ def test_changes_from_one_thread_and_reads_from_others_do_not_disturb_each_other
     assert without_signatures(client.search()) == without_signatures(client.pylon.expected("issues"))
 
 
-def test_evolved_records_stay_true_to_their_messages(client: Client) -> None:
+def test_evolved_records_agree_with_their_messages(client: Client) -> None:
     client.pylon.evolve(1, 300)
     for row in client.pylon.expected("issues"):
         stamps = [message["timestamp"] for message in client.pylon.messages(row["id"])]
         assert row.get("latest_message_time") == max(stamps, default=None)
 
 
-def test_the_command_serves_and_is_changed_over_http() -> None:
+def test_the_command_serves_data_that_can_be_changed_over_http() -> None:
     command = [sys.executable, "-m", "integration_tests.sandbox", "--issues", "20", "--limits", "2026-07"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     with process:
@@ -988,7 +990,7 @@ def _use(process: subprocess.Popen[str]) -> None:
         assert process.wait(timeout=10) == 0
 
 
-def test_times_are_read_and_shown_as_the_api_does() -> None:
+def test_times_are_read_and_shown_as_in_the_api() -> None:
     moment = int(parse("2025-08-26T16:11:58.871Z"))
     assert (shown(moment), precise(moment)) == ("2025-08-26T16:11:58Z", "2025-08-26T16:11:58.871Z")
     assert parse("2024-02-29T01:00:00+01:00") == parse("2024-02-29T00:00:00z")

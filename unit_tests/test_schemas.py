@@ -92,7 +92,7 @@ def test_fields_keep_the_order_of_the_model() -> None:
     assert list(json_schema(Thing)["properties"]) == list(Thing.model_fields)
 
 
-def test_every_call_gives_a_schema_of_its_own() -> None:
+def test_every_call_returns_a_new_schema() -> None:
     first = json_schema(Thing)
     expected = json.dumps(first)
     first["properties"]["part"]["properties"].clear()

@@ -219,7 +219,7 @@ class Bicycle(BaseModel):
     bell: str
 
 
-def test_the_comparison_finds_what_is_missing_of_another_type_and_unknown() -> None:
+def test_the_comparison_finds_missing_mistyped_and_unknown_fields() -> None:
     assert list(differences(Bicycle, TheirBicycle)) == [
         "Bicycle.front is a free object instead of Wheel",
         "Bicycle.gears is number instead of integer",
@@ -249,6 +249,6 @@ def test_a_description_names_the_values_that_the_sdk_knows(ours: type[BaseModel]
         assert [value for value in values if value not in words] == [], name
 
 
-def test_the_sdk_s_known_values_are_found() -> None:
+def test_the_known_values_of_the_sdk_are_found() -> None:
     assert known_values(sdk.Survey) == {"type": ["nps", "csat", "custom"]}
     assert sum(len(known_values(theirs)) for _, theirs in pairs()) >= 8

@@ -26,7 +26,7 @@ def violations(scenario: Scenario) -> list[str]:
 
 
 @pytest.mark.parametrize("first", range(0, 400, SEEDS_PER_TEST))
-def test_whatever_changes_lags_and_stops_nothing_is_lost_stale_leaked_or_repeated(first: int) -> None:
+def test_whatever_changes_or_stops_nothing_is_lost_stale_leaked_or_repeated(first: int) -> None:
     failing = {seed: found for seed in range(first, first + SEEDS_PER_TEST) if (found := violations(draw(seed)))}
     assert not failing
 
@@ -104,7 +104,7 @@ def test_a_sync_with_a_start_date_may_be_killed_after_any_output(kill_after: int
 
 
 @pytest.mark.parametrize("kill_after", [5, 10, 20])
-def test_a_start_date_that_is_set_while_the_history_is_read_still_brings_older_active_issues(kill_after: int) -> None:
+def test_a_start_date_set_while_the_history_is_read_still_emits_older_active_issues(kill_after: int) -> None:
     """Seeds 204 and 227: the history had passed the start date, and nothing read the older, active issues."""
     plan = SyncPlan(start=-HOUR)
     for seed in range(20):
@@ -127,7 +127,7 @@ def test_a_search_that_ignores_its_filter_repeats_no_issue_within_a_sync() -> No
         assert violations(scenario) == []
 
 
-def test_a_note_that_comes_late_repeats_no_issue_within_a_sync() -> None:
+def test_a_note_found_late_repeats_no_issue_within_a_sync() -> None:
     """The reader before this one emitted an unchanged issue twice in such worlds."""
     for lag in (SECOND, MINUTE):
         for seed in range(30):
@@ -143,7 +143,7 @@ def test_a_note_that_comes_late_repeats_no_issue_within_a_sync() -> None:
             assert violations(scenario) == []
 
 
-def test_an_issue_that_could_not_be_read_and_was_scrubbed_since_does_not_fail_every_sync() -> None:
+def test_an_unread_issue_that_pylon_refuses_later_does_not_fail_every_sync() -> None:
     """Seed 2262: Pylon refused the issue by itself for ever, and its stream never completed again."""
     failing = []
     for seed in range(200):

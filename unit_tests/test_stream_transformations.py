@@ -48,12 +48,12 @@ def test_an_article_names_its_knowledge_base() -> None:
         ({"summary": ["odd"], "title": 7}, "7", "title"),
     ],
 )
-def test_a_recordings_feedback_is_its_summary_else_its_title(recording: Any, text: Any, source: str) -> None:
+def test_the_feedback_of_a_recording_is_its_summary_or_its_title(recording: Any, text: Any, source: str) -> None:
     record = CallRecordings().transform({"id": "r", **recording})
     assert (record["feedback_text"], record["feedback_source"]) == (text, source)
 
 
-def test_a_survey_response_names_its_survey_and_reads_as_questions_and_answers() -> None:
+def test_the_feedback_of_a_survey_response_is_its_questions_and_answers() -> None:
     answers = [
         {"prompt": "How likely?", "value": "9"},
         {"prompt": "Why?", "value": None},
@@ -67,7 +67,7 @@ def test_a_survey_response_names_its_survey_and_reads_as_questions_and_answers()
     assert (record["survey_id"], record["survey_name"], record["survey_type"]) == ("s", "NPS", "nps")
 
 
-def test_answers_are_plain_text_and_stay_as_they_are() -> None:
+def test_answers_are_plain_text_and_stay_unchanged() -> None:
     answers = [{"prompt": "What about <us>?", "value": "The <Button> component is broken, see ?a=1&copy=2"}]
     record = SurveyResponses().transform_child({"id": "r", "answers": answers}, {"id": "s"})
     assert record["feedback_text"] == "What about <us>?\nThe <Button> component is broken, see ?a=1&copy=2"
@@ -86,7 +86,7 @@ def response(*answers: tuple[str | None, Any], **fields: Any) -> dict[str, Any]:
     )
 
 
-def test_a_response_s_own_survey_is_not_replaced_by_the_one_that_it_was_listed_under() -> None:
+def test_the_survey_of_a_response_is_not_replaced_by_the_one_it_was_listed_under() -> None:
     record = response(survey_id="own", survey_type="csat", issue_id="i")
     assert (record["survey_id"], record["survey_type"], record["issue_id"]) == ("own", "csat", "i")
 
@@ -114,7 +114,7 @@ def test_of_several_answers_of_a_type_the_first_that_was_given_counts(kind: str)
 
 
 @pytest.mark.parametrize("kind", [None, "matrix"])
-def test_an_answer_of_another_type_is_neither_score_nor_comment(kind: str | None) -> None:
+def test_an_answer_of_an_unknown_type_is_neither_score_nor_comment(kind: str | None) -> None:
     record = response((kind, "7"))
     assert (record["score"], record["comment"], record["feedback_text"]) == (None, None, "Question?\n7")
 
@@ -145,11 +145,11 @@ def test_a_task_has_the_ids_of_what_it_refers_to_as_columns() -> None:
         ("odd", None),
     ],
 )
-def test_a_task_s_assignee_is_a_user_or_a_contact(assignee: Any, found: str | None) -> None:
+def test_the_assignee_of_a_task_is_a_user_or_a_contact(assignee: Any, found: str | None) -> None:
     assert Tasks().transform({"id": "t", "assignee": assignee})["assignee_id"] == found
 
 
-def test_an_id_that_pylon_gives_itself_is_kept() -> None:
+def test_an_id_from_pylon_is_kept() -> None:
     assert Tasks().transform({"assignee_id": "own", "assignee": {"user": {"id": "u"}}})["assignee_id"] == "own"
     assert Projects().transform({"owner_id": "own", "account_id": "given", "account": {"id": "a"}}) == {
         "owner_id": "own",
@@ -181,6 +181,6 @@ def test_a_comment_names_its_task_and_an_activity_its_account() -> None:
 
 
 @pytest.mark.parametrize(("comment", "text"), [(" Too <short> ", "Too <short>"), ("", None), (None, None)])
-def test_an_article_s_feedback_is_the_comment_as_plain_text(comment: Any, text: str | None) -> None:
+def test_the_feedback_of_an_article_is_the_comment_as_plain_text(comment: Any, text: str | None) -> None:
     given = {"id": "f", "score": 2, "comment": comment}
     assert ArticleFeedbacks().transform(given) == {**given, "feedback_text": text}

@@ -21,7 +21,7 @@ def windows(after: datetime) -> list[TimeWindow]:
 
 
 @given(moments, moments)
-def test_every_later_moment_is_owned_by_exactly_one_window(after: datetime, moment: datetime) -> None:
+def test_every_later_moment_belongs_to_exactly_one_window(after: datetime, moment: datetime) -> None:
     owners = [window for window in windows(after) if window.holds(moment)]
     assert len(owners) == (1 if moment > after else 0)
 
@@ -34,11 +34,11 @@ def test_no_window_is_wider_than_allowed_and_only_the_last_has_no_end(after: dat
     assert all(window.until is not None and window.until - window.after <= MONTH for window in closed)
 
 
-def test_a_moment_in_the_far_future_is_owned_by_the_last_window() -> None:
+def test_a_moment_in_the_far_future_belongs_to_the_last_window() -> None:
     assert next_window(NOW - MONTH, NOW, MONTH).holds(datetime(2222, 1, 1, tzinfo=UTC))
 
 
-def test_a_start_that_lies_ahead_gives_one_window_without_end() -> None:
+def test_a_start_in_the_future_yields_one_window_without_end() -> None:
     assert next_window(NOW + MONTH, NOW, MONTH) == TimeWindow(NOW + MONTH, None)
 
 
@@ -51,7 +51,7 @@ def test_a_window_is_cut_short_at_the_first_bound_inside_it() -> None:
 
 
 @given(moments, st.integers(0, 999_999))
-def test_a_filter_covers_its_window_whatever_the_bounds_mean_and_the_records_hide(after: datetime, micros: int) -> None:
+def test_a_filter_covers_its_window_with_inclusive_and_exclusive_bounds(after: datetime, micros: int) -> None:
     after = after.replace(microsecond=micros)
     window = TimeWindow(after, after + MONTH)
     asked = time_filter("updated_at", window)
@@ -66,18 +66,18 @@ def test_a_filter_covers_its_window_whatever_the_bounds_mean_and_the_records_hid
     assert (asked["field"], asked["operator"]) == ("updated_at", "time_range")
 
 
-def test_a_window_without_end_is_asked_for_with_one_value() -> None:
+def test_a_window_without_end_is_requested_with_one_value() -> None:
     asked = time_filter("start_time", TimeWindow(datetime(2026, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC), None))
     assert asked == {"field": "start_time", "operator": "time_is_after", "value": "2025-12-31T23:59:59Z"}
 
 
-def test_a_window_is_asked_for_in_whole_seconds_one_earlier_and_two_later() -> None:
+def test_a_window_is_requested_in_whole_seconds_one_earlier_and_two_later() -> None:
     after = datetime(2026, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)
     asked = time_filter("updated_at", TimeWindow(after, after + timedelta(minutes=1)))
     assert asked["values"] == ["2025-12-31T23:59:59Z", "2026-01-01T00:01:02Z"]
 
 
-def test_a_window_owns_its_end_and_not_its_beginning() -> None:
+def test_a_window_includes_its_end_but_not_its_beginning() -> None:
     window = TimeWindow(NOW - MONTH, NOW)
     assert window.holds(NOW)
     assert not window.holds(NOW - MONTH)

@@ -36,7 +36,7 @@ def test_a_time_in_any_usual_form_is_read_as_utc(text: str, moment: datetime) ->
     [None, 7, 1756224718.0, "", "yesterday", "2025-13-01", "2025-02-30", "2025-02-30T10:00:00Z", "26.08.2025",
      "2025-08-26T25:00:00Z", "0001-01-01T00:00:00+23:59", ["2025-08-26"], "2025-08-26T16:11:58Z; DROP"],
 )  # fmt: skip
-def test_what_is_no_time_gives_none_and_never_an_error(value: object) -> None:
+def test_what_is_not_a_time_becomes_none_and_never_raises(value: object) -> None:
     assert parse(value) is None
 
 
@@ -50,7 +50,7 @@ def test_no_text_raises(text: str) -> None:
     parse(text)
 
 
-def test_a_time_is_written_in_utc_with_a_fraction_only_where_there_is_one() -> None:
+def test_a_time_is_written_in_utc_with_a_fraction_only_if_there_is_one() -> None:
     east = timezone(timedelta(hours=2))
     assert render(datetime(2025, 8, 26, 16, tzinfo=east)) == "2025-08-26T14:00:00Z"
     assert render(datetime(2025, 8, 26, 16, 0, 0, 500_000, tzinfo=UTC)) == "2025-08-26T16:00:00.500000Z"

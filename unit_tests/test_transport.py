@@ -20,7 +20,7 @@ def transport(**options: Any) -> Transport:
     return Transport(HOST, TOKEN, Timing(), connections=2, **options)
 
 
-def test_an_answer_is_read_whole(pylon: Any) -> None:
+def test_a_response_is_read_completely(pylon: Any) -> None:
     pylon.get(f"{HOST}/me", text="x" * 300_000, status_code=418, headers={"A": "b"})
     exchange = transport().exchange("GET", "/me", None, None)
     assert (exchange.status, len(exchange.body), exchange.headers["a"]) == (418, 300_000, "b")
@@ -39,7 +39,7 @@ def test_a_redirect_is_not_followed(pylon: Any) -> None:
     assert not elsewhere.called
 
 
-def test_a_body_is_sent_as_json_and_none_without_one(pylon: Any) -> None:
+def test_a_body_is_sent_as_json(pylon: Any) -> None:
     pylon.post(f"{HOST}/issues/search")
     pylon.get(f"{HOST}/me")
     sender = transport()
@@ -76,7 +76,7 @@ def test_every_broken_exchange_is_unreachable_with_a_text_for_the_user(
     assert caught.value.is_transient
 
 
-def test_a_body_that_never_ends_is_cut_off(pylon: Any) -> None:
+def test_an_endless_body_is_cut_off(pylon: Any) -> None:
     clock = iter(range(0, 100_000, 400))
     pylon.get(f"{HOST}/me", content=b"x" * (1 << 20))
     with pytest.raises(errors.Unreachable, match="too long"):
@@ -84,7 +84,7 @@ def test_a_body_that_never_ends_is_cut_off(pylon: Any) -> None:
 
 
 @pytest.mark.parametrize(("size", "calls"), [(900_000, 0), (3_000_000, 1)])
-def test_a_large_answer_is_announced_once_while_it_arrives(size: int, calls: int, pylon: Any) -> None:
+def test_a_large_response_is_announced_once_while_it_arrives(size: int, calls: int, pylon: Any) -> None:
     announced: list[int] = []
     pylon.get(f"{HOST}/me", content=b"x" * size)
     answer = transport().exchange("GET", "/me", None, None, lambda: announced.append(1))
@@ -92,7 +92,7 @@ def test_a_large_answer_is_announced_once_while_it_arrives(size: int, calls: int
     assert len(announced) == calls
 
 
-def test_an_answer_that_had_to_wait_for_long_is_left(pylon: Any) -> None:
+def test_a_response_that_had_to_wait_long_is_abandoned(pylon: Any) -> None:
     clock = [0.0]
     pylon.get(f"{HOST}/me", content=b"x" * 3_000_000)
     with pytest.raises(errors.ReadStalled):

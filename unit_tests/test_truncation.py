@@ -53,7 +53,7 @@ def test_the_oldest_messages_are_left_out_first(megabytes: float, kept: list[str
     ("megabytes", "truncated", "said"),
     [(4.5, False, ""), (7.5, True, "message_html\n"), (8.5, True, "message_html, the oldest 1 of 5 messages\n")],
 )
-def test_what_was_cut_is_said_once(
+def test_each_cut_is_reported_once(
     megabytes: float, truncated: bool, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     messages = [message(number, int(megabytes * 200_000)) for number in range(1, 6)]
@@ -64,7 +64,7 @@ def test_what_was_cut_is_said_once(
     assert caplog.text.partition("Issue i")[1:] == expected.partition("Issue i")[1:]
 
 
-def test_the_whole_text_of_the_messages_stays_in_the_feedback_though_messages_are_left_out() -> None:
+def test_the_feedback_keeps_the_text_of_all_messages_even_if_some_are_left_out() -> None:
     messages = [message(number, 2_500_000) for number in range(1, 6)]
     record = issue_record(ISSUE, messages)
     cut = issue_within(dict(record))
@@ -74,7 +74,7 @@ def test_the_whole_text_of_the_messages_stays_in_the_feedback_though_messages_ar
     assert [one["id"] for one in message_records(record)] == ["1", "2", "3", "4", "5"]
 
 
-def test_counts_and_times_are_of_all_messages_though_some_are_left_out() -> None:
+def test_counts_and_times_cover_all_messages_even_if_some_are_left_out() -> None:
     messages = [message(number, 5_000_000) for number in range(1, 6)]
     record = issue_within(issue_record(ISSUE, messages))
     assert len(record["messages"]) < 5
@@ -107,7 +107,7 @@ def test_large_texts_are_measured_to_the_byte(value: str) -> None:
 
 @pytest.mark.parametrize("character", ["x", "é", '"', "💬"])
 @pytest.mark.parametrize("most", [65_530, 65_538, 65_540, 131_080, 200_000, 1_000_000])
-def test_as_much_of_a_long_text_stays_as_fits(character: str, most: int) -> None:
+def test_as_much_of_a_long_text_is_kept_as_fits(character: str, most: int) -> None:
     text = character * 150_000
     kept = shortened(text, most)
     assert text.startswith(kept)
@@ -117,7 +117,7 @@ def test_as_much_of_a_long_text_stays_as_fits(character: str, most: int) -> None
 
 @pytest.mark.parametrize("character", ["x", "é", "\u0001", '"', "\\", "💬"])
 @pytest.mark.parametrize("most", range(2, 40))
-def test_as_much_of_a_text_stays_as_fits(character: str, most: int) -> None:
+def test_as_much_of_a_text_is_kept_as_fits(character: str, most: int) -> None:
     text = "ab" + character * 30
     kept = shortened(text, most)
     assert text.startswith(kept)
@@ -126,7 +126,7 @@ def test_as_much_of_a_text_stays_as_fits(character: str, most: int) -> None:
 
 
 @pytest.mark.parametrize("most", [-5, 0, 1, 2])
-def test_where_no_character_fits_an_empty_text_stays(most: int) -> None:
+def test_if_no_character_fits_an_empty_text_remains(most: int) -> None:
     assert shortened("abc", most) == ""
 
 
@@ -155,7 +155,7 @@ def padded(record: dict[str, Any], name: str, length: int) -> dict[str, Any]:
     return {**record, name: "x" * (length - len(orjson.dumps(empty)))}
 
 
-def test_a_record_of_exactly_the_limit_is_whole_and_one_byte_more_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_record_of_exactly_the_limit_is_kept_and_one_byte_more_is_cut(caplog: pytest.LogCaptureFixture) -> None:
     message = {"id": "m", "issue_id": "i", "message_html": "<p>1</p>"}
     issue = {"id": "i", "messages": [message], "messages_truncated": False}
     fitting = [padded(record, "text", LIMIT) for record in (issue, {"id": "i"}, message)]
@@ -178,7 +178,7 @@ def test_a_text_that_is_one_byte_too_long_loses_one_character(messages: Any) -> 
     assert issue_within(dict(issue)) == {**issue, "feedback_text": issue["feedback_text"][:-1]}
 
 
-def test_no_more_messages_are_left_out_than_must_be(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_more_messages_are_left_out_than_necessary(caplog: pytest.LogCaptureFixture) -> None:
     messages = [{"id": str(number), "message_html": None, "text": "x" * 1_000 * number} for number in (1, 2, 3)]
     oldest = len(orjson.dumps(messages[0])) + 1
     issue = {"id": "i", "messages": messages, "messages_truncated": True}
@@ -283,7 +283,7 @@ def test_fields_of_a_message_that_are_too_large_without_its_text_are_cut_to_half
     assert f"truncated: message_html, {said}\n" in caplog.text
 
 
-def test_as_many_fields_of_a_record_are_cut_as_must_be(caplog: pytest.LogCaptureFixture) -> None:
+def test_as_many_fields_of_a_record_are_cut_as_necessary(caplog: pytest.LogCaptureFixture) -> None:
     given = {"id": "1", "tags": ["x" * 500] * 40_000, "b": "b" * 18 * MB, "c": "c" * MB}
     record = record_within(given, "tasks")
     assert (record["tags"], record["c"]) == (None, given["c"])
@@ -303,7 +303,7 @@ def test_within_a_field_the_largest_values_are_cut_first(shape: type) -> None:
 
 
 @pytest.mark.parametrize(("size_of_each", "stays"), [(1_000, True), (999, False)])
-def test_a_field_of_small_values_alone_is_left_out_as_a_whole(size_of_each: int, stays: bool) -> None:
+def test_a_field_of_small_values_is_left_out_as_a_whole(size_of_each: int, stays: bool) -> None:
     held = ["x" * (size_of_each - 2)] * 17_000
     record = record_within({"id": "1", "held": held}, "tasks")
     assert (record["held"] is not None) is stays

@@ -19,7 +19,7 @@ DEFECTS = (
     ),
     Defect(
         "an-error-fails-all-streams",
-        "server_errors_for_good_end_their_stream_alone",
+        "persistent_server_errors_fail_only_their_stream_and_the_next_sync_completes_it",
         Edit(
             "output/runner.py",
             "        except Exception as error:\n            for run in runs:",
@@ -44,12 +44,12 @@ DEFECTS = (
     ),
     Defect(
         "retry-after-of-503-ignored",
-        "a_503_that_asks_for_a_wait",
+        "the_wait_of_a_503_is_obeyed",
         Edit(_CLIENT, "max(self._backoff(attempts), wait or 0.0)", "self._backoff(attempts)"),
     ),
     Defect(
         "429-counts-as-attempt",
-        "a_storm_of_429_uses_up_no_retries",
+        "repeated_429s_use_up_no_retries",
         Edit(
             _CLIENT,
             "                    self._raise_if_out_of_time(error)\n                    continue",
@@ -61,7 +61,7 @@ DEFECTS = (
     ),
     Defect(
         "429-without-a-hint",
-        "a_429_for_good_ends_its_stream",
+        "a_persistent_429_fails_its_stream_and_names_the_likely_cause",
         Edit(
             _CLIENT,
             "rate_limit_patience:\n                        raise error",
@@ -70,7 +70,7 @@ DEFECTS = (
     ),
     Defect(
         "401-taken-for-403",
-        "a_token_revoked_in_the_middle",
+        "a_token_revoked_during_a_sync_ends_it_with_advice",
         Edit(
             _ERRORS,
             "401: Rule(Action.FAIL, Unauthorized, _NOT_ACCEPTED)",
@@ -79,7 +79,7 @@ DEFECTS = (
     ),
     Defect(
         "state-ahead-of-records-at-401",
-        "a_token_rotated_in_the_middle",
+        "after_a_token_is_rotated_the_next_sync_continues_from_the_state",
         Edit(
             _READER,
             "            else:\n                yield from pages.flush()\n",
@@ -93,7 +93,7 @@ DEFECTS = (
     ),
     Defect(
         "402-taken-for-401",
-        "an_endpoint_that_a_plan_or_role_does_not_have",
+        "an_endpoint_outside_the_plan_or_role_fails_only_its_stream",
         Edit(
             _ERRORS,
             "402: Rule(Action.FAIL, Forbidden, _FORBIDDEN)",
@@ -102,12 +102,12 @@ DEFECTS = (
     ),
     Defect(
         "codes-of-organisations-ignored",
-        "an_organisation_that_pylon_has_stopped",
+        "a_suspended_organisation_is_reported_as_such",
         Edit(_ERRORS, "BY_CODE.get(code) or", '(BY_CODE.get(code) if code == "rate_limited" else None) or'),
     ),
     Defect(
         "readable-once-is-readable-for-ever",
-        "a_403_on_all_messages_ends",
+        "a_403_on_all_messages_fails_the_issue_streams_at_the_start_and_during_a_sync",
         Edit(_MESSAGES, "if self._readable_asked > refused or", "if self._readable is not None or"),
     ),
     Defect(
@@ -126,22 +126,22 @@ DEFECTS = (
     ),
     Defect(
         "refusals-never-blame-the-endpoint",
-        "many_refused_messages_in_a_row",
+        "refusals_for_many_issues_in_a_row_mean_that_the_endpoint_is_refused",
         Edit(_MESSAGES, "                return\n        raise refusal", "                return"),
     ),
     Defect(
         "broken-messages-taken-for-none",
-        "server_errors_for_good_on_one_issues_messages",
+        "persistent_server_errors_on_one_issues_messages_leave_it_to_the_next_sync",
         Edit(_READER, "return _Finished(step, error=error)", "messages = []"),
     ),
     Defect(
         "nonsense-fails-at-once",
-        "nonsense_once_is_asked_for_again",
+        "an_invalid_response_is_requested_again",
         Edit(_CLIENT, "_MAX_INVALID_RESPONSES = 4", "_MAX_INVALID_RESPONSES = 1"),
     ),
     Defect(
         "nonsense-taken-for-empty",
-        "nonsense_for_good_ends_its_stream",
+        "persistent_invalid_responses_fail_their_stream_and_never_count_as_empty",
         Edit(
             _CLIENT,
             "_MAX_INVALID_RESPONSES:\n                    raise",
@@ -150,27 +150,27 @@ DEFECTS = (
     ),
     Defect(
         "glitches-given-up-early",
-        "a_glitched_page_is_asked_for_ten_times_more",
+        "a_glitched_page_is_requested_ten_more_times",
         Edit(_CLIENT, "_MAX_GLITCHES = 11", "_MAX_GLITCHES = 10"),
     ),
     Defect(
         "empty-page-ends-the-list",
-        "an_empty_page_that_says_there_is_more",
+        "an_empty_page_that_announces_another_does_not_end_the_list",
         Edit(_PAGES, "        else:\n            empty += 1", "        else:\n            return"),
     ),
     Defect(
         "repeated-cursor-ends-the-list",
-        "a_page_that_gives_its_own_cursor",
+        "a_page_that_returns_its_own_cursor_does_not_end_the_list",
         Edit(_PAGES, 'raise _endless(endpoint, "a cursor repeats")', "return"),
     ),
     Defect(
         "repeated-page-ends-the-list",
-        "a_list_that_does_not_end",
+        "an_endless_list_fails",
         Edit(_PAGES, 'raise _endless(endpoint, "a page has only records of earlier pages")', "return"),
     ),
     Defect(
         "restarted-list-repeats-records",
-        "a_cursor_refused_halfway",
+        "after_a_refused_cursor_the_list_is_read_again_without_repeating_a_record",
         Edit(_PAGES, "cursor, used = None, set()", "cursor, used, seen = None, set(), set()"),
     ),
     Defect(
@@ -208,12 +208,12 @@ DEFECTS = (
     ),
     Defect(
         "offsets-of-times-ignored",
-        "times_written_in_another_way",
+        "times_in_other_formats_are_understood",
         Edit("timestamps.py", 'if offset in (None, "Z", "z"):', "if True:"),
     ),
     Defect(
         "issue-without-times-lost",
-        "an_issue_whose_times_are_none",
+        "an_issue_without_valid_times_is_emitted_once_and_moves_no_cursor",
         Edit(
             "extraction/issues/history.py",
             "                if created is None:\n                    issues.append(issue)",
@@ -231,7 +231,7 @@ DEFECTS = (
     ),
     Defect(
         "unknown-fields-dropped",
-        "unknown_fields_and_fields_of_another_type",
+        "unknown_fields_and_fields_of_unexpected_types_are_passed_on_unchanged",
         Edit(
             "transform/issue_record.py",
             "    record = with_ids(\n",
@@ -242,17 +242,17 @@ DEFECTS = (
     ),
     Defect(
         "nul-kept",
-        "what_databases_and_parsers_refuse_is_mended",
+        "what_databases_and_parsers_refuse_is_repaired",
         Edit("transform/clean.py", 'return text.replace("\\0", "") if "\\0" in text else text', "return text"),
     ),
     Defect(
         "deep-values-cut-early",
-        "deep_nesting_is_written_as_it_is",
+        "deep_nesting_is_written_unchanged",
         Edit("transform/clean.py", "_MAX_DEPTH = 500", "_MAX_DEPTH = 290"),
     ),
     Defect(
         "depth-without-bound",
-        "what_lies_deeper_than_parsers_read",
+        "values_deeper_than_parsers_read_become_null_with_a_warning",
         Edit("transform/clean.py", "if depth == _MAX_DEPTH:", "if depth < 0:"),
     ),
     Defect(
@@ -286,7 +286,7 @@ DEFECTS = (
     ),
     Defect(
         "is-private-null-trusted",
-        "messages_with_fields_of_another_type_pass",
+        "messages_with_fields_of_unexpected_types_are_emitted_and_one_without_a_flag_is_not",
         Edit(
             "transform/privacy.py",
             'return message.get("is_private") is False and message.get("thread_id")',
@@ -295,7 +295,7 @@ DEFECTS = (
     ),
     Defect(
         "large-integers-as-floats",
-        "json_that_a_parser_would_refuse_or_change",
+        "json_that_most_parsers_refuse_or_change_is_read_correctly",
         Edit(
             "api/lenient_json.py",
             "return _read_or_cut(body, None) if _has_long_integer(body) else (value, None)",
@@ -304,7 +304,7 @@ DEFECTS = (
     ),
     Defect(
         "deep-values-refused",
-        "test_deep_nesting_ends_no_stream",
+        "test_deep_nesting_fails_no_stream",
         Edit("api/lenient_json.py", "    except RecursionError:\n", "    except MemoryError:\n"),
     ),
     Defect(
@@ -314,7 +314,7 @@ DEFECTS = (
     ),
     Defect(
         "date-ahead-trusted",
-        "a_date_that_is_ahead_moves_no_state",
+        "a_date_header_in_the_future_moves_no_state_into_the_future",
         Edit(
             "api/clock.py",
             "return self.machine() + min(self._offset or timedelta(0), timedelta(0))",
@@ -323,17 +323,17 @@ DEFECTS = (
     ),
     Defect(
         "bodies-of-32-megabytes-at-most",
-        "an_answer_of_50_megabytes",
+        "a_response_of_50_megabytes_is_read",
         Edit("api/transport.py", "MAX_BODY = 256 * 1024 * 1024", "MAX_BODY = 32 * 1024 * 1024"),
     ),
     Defect(
         "compression-not-undone",
-        "compressed_answers_are_read",
+        "compressed_responses_are_read",
         Edit("api/transport.py", "read1(_CHUNK, decode_content=True)", "read1(_CHUNK, decode_content=False)"),
     ),
     Defect(
         "broken-compression-not-translated",
-        "broken_compression_is_asked_for_again",
+        "a_response_with_broken_compression_is_requested_again",
         Edit(
             "api/transport.py",
             "        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:\n"

@@ -10,34 +10,34 @@ _LIMIT = "api/rate_limit.py"
 DEFECTS = (
     Defect(
         "no-status-while-refused",
-        "a_storm_of_refusals_is_waited_out",
+        "during_repeated_429s_the_sync_waits_and_emits_states_log_lines_and_a_status",
         Edit(_PROGRESS, "            self.sink.rate_limited(stream)", "            pass"),
     ),
     Defect(
         "no-states-in-silence",
-        "a_storm_of_refusals_is_waited_out",
+        "during_repeated_429s_the_sync_waits_and_emits_states_log_lines_and_a_status",
         Edit(_PROGRESS, "            self.sink.repeat_states()", "            pass"),
     ),
     Defect(
         "retries-not-said",
-        "retries_are_waited_out_with_states",
+        "during_retries_the_sync_emits_states_and_log_lines_that_name_the_endpoint",
         Edit(
             _PROGRESS, '        self._waits[endpoint.key] = (self._monotonic() + seconds, "before another try")\n', ""
         ),
     ),
     Defect(
         "slow-answers-not-said",
-        "an_answer_that_takes_long_is_waited_for",
+        "during_a_slow_response_the_sync_emits_states_and_log_lines_that_name_the_endpoint",
         Edit(_PROGRESS, "for key, seconds in self.in_flight():", "for key, seconds in ():"),
     ),
     Defect(
         "own-waits-not-said",
-        "what_the_connector_holds_back_itself",
+        "requests_held_back_by_the_connector_are_logged_with_the_time_left",
         Edit(_PROGRESS, "for key in self.waiting_endpoints():", "for key in ():"),
     ),
     Defect(
         "time-left-not-said",
-        "what_the_connector_holds_back_itself",
+        "requests_held_back_by_the_connector_are_logged_with_the_time_left",
         Edit(
             "extraction/issues/reader.py",
             "is_timed = self._include_messages and expected > self._done",
@@ -46,7 +46,7 @@ DEFECTS = (
     ),
     Defect(
         "states-invented",
-        "before_there_is_anything_to_give",
+        "before_the_first_record_there_are_log_lines_but_no_state",
         Edit(
             "output/runner.py",
             "if not self._is_ended and self._is_resumable and self._state:",
@@ -78,12 +78,12 @@ DEFECTS = (
     ),
     Defect(
         "half-of-the-table-used",
-        "the_right_table_is_used_whole",
+        "a_correct_table_is_used_fully_and_hardly_ever_exceeded",
         Edit(_LIMIT, "self._places = float(self._table)", "self._places = 0.5 * self._table"),
     ),
     Defect(
         "calls-counted-when-sent",
-        "the_right_table_is_used_whole",
+        "a_correct_table_is_used_fully_and_hardly_ever_exceeded",
         Edit(
             _LIMIT,
             "while moments and moments[0] + self._minute <= now:",
@@ -97,7 +97,7 @@ DEFECTS = (
     ),
     Defect(
         "burst-after-each-refusal",
-        "a_token_bucket_is_used_whatever_burst",
+        "a_token_bucket_is_used_fully_whatever_burst_it_allows",
         Edit(_LIMIT, "        self._burst_left = 0.0\n", "        self._burst_left = self._burst_size\n"),
     ),
     Defect(
@@ -116,7 +116,7 @@ DEFECTS = (
     ),
     Defect(
         "trials-an-hour-apart",
-        "what_another_integration_no_longer_takes",
+        "calls_that_another_integration_gives_up_are_found_again",
         Edit(
             _LIMIT,
             "longest = _TRIAL_PAUSE_MINUTES if self._places < self._table else _MAX_TRIAL_PAUSE_MINUTES",
@@ -131,7 +131,7 @@ DEFECTS = (
     ),
     Defect(
         "share-never-regained",
-        "a_share_comes_back_to_its_ceiling",
+        "a_share_returns_to_its_ceiling_after_another_clients_burst",
         Edit(
             _LIMIT,
             "        if self._full_since is None or self._places >= self._ceiling",
@@ -145,7 +145,7 @@ DEFECTS = (
     ),
     Defect(
         "larger-limit-not-found",
-        "a_larger_limit_than_believed",
+        "a_larger_limit_than_assumed_is_found_and_logged",
         Edit(
             _LIMIT,
             "        if self._full_since is None or self._places >= self._ceiling",

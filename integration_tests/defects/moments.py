@@ -10,12 +10,12 @@ _WINDOWS = "extraction/time_windows.py"
 DEFECTS = (
     Defect(
         "no-consistency-lag",
-        "what_search_shows_late_is_given",
+        "what_search_shows_late_is_emitted_by_a_later_sync",
         Edit("extraction/stream.py", "(started_at - self.timing.consistency_lag)", "started_at"),
     ),
     Defect(
         "horizon-moves-on",
-        "what_changes_while_a_sync_runs_is_given",
+        "what_changes_while_a_sync_runs_is_emitted_by_it_or_the_next",
         Edit("extraction/stream.py", "clock.earliest() - elapsed", "clock.earliest() - 0 * elapsed"),
     ),
     Defect(
@@ -29,17 +29,17 @@ DEFECTS = (
     ),
     Defect(
         "exclusive-bounds",
-        "equal_times_on_both_sides_of_every_bound",
+        "issues_with_equal_times_at_every_bound_are_emitted_once_each",
         Edit(_WINDOWS, "render((window.after - SECOND).replace(microsecond=0))", "render(window.after + SECOND)"),
     ),
     Defect(
         "no-extra-second-at-the-lower-bound",
-        "equal_times_on_both_sides_of_every_bound",
+        "issues_with_equal_times_at_every_bound_are_emitted_once_each",
         Edit(_WINDOWS, "render((window.after - SECOND).replace(microsecond=0))", "render(window.after)"),
     ),
     Defect(
         "no-extra-second-at-the-upper-bound",
-        "equal_times_on_both_sides_of_every_bound",
+        "issues_with_equal_times_at_every_bound_are_emitted_once_each",
         Edit(_WINDOWS, "render((window.until + 2 * SECOND).replace(microsecond=0))", "render(window.until)"),
     ),
     Defect(
@@ -72,7 +72,7 @@ DEFECTS = (
     ),
     Defect(
         "clock-read-again",
-        "a_clock_that_jumps_back_and_forth",
+        "a_clock_that_keeps_jumping_back_and_forth_loses_nothing",
         Edit("api/clock.py", "self._began, self._began_at = now(), monotonic()", "self._now = now"),
         Edit(
             "api/clock.py",
@@ -82,7 +82,7 @@ DEFECTS = (
     ),
     Defect(
         "promise-not-frozen",
-        "what_changes_while_a_sync_runs_is_given",
+        "what_changes_while_a_sync_runs_is_emitted_by_it_or_the_next",
         Edit("extraction/stream.py", "clock.earliest() - elapsed", "clock.earliest() - 0 * elapsed"),
         Edit("extraction/stream.py", "(started_at - self.timing.consistency_lag)", "started_at"),
     ),
@@ -128,22 +128,22 @@ DEFECTS = (
     ),
     Defect(
         "earlier-start-date-ignored",
-        "moved_back_brings_what_lies_before",
+        "a_start_date_moved_back_reads_what_lies_before_the_old_one",
         Edit("extraction/stream.py", "(since is None or since < read_since):", "since is read_since:"),
     ),
     Defect(
         "later-start-date-kept",
-        "moved_forward_reads_nothing_again",
+        "a_start_date_moved_forward_and_back_reads_nothing_again",
         Edit("extraction/stream.py", "                since = read_since\n", "                pass\n"),
     ),
     Defect(
         "merged-issue-tried-for-ever",
-        "could_not_be_read_and_was_merged",
+        "an_unread_issue_that_was_merged_is_emitted_as_the_one_it_was_merged_into",
         Edit(_PASSES, 'is_merged = str(issue["id"]) != issue_id', "is_merged = False"),
     ),
     Defect(
         "answer-without-an-issue-not-said",
-        "pylon_answers_with_nothing",
+        "an_issue_for_which_pylon_returns_nothing_stays_in_the_state_and_is_reported",
         Edit(
             _PASSES,
             "issue = self._issue(issue_id)",
@@ -183,7 +183,7 @@ DEFECTS = (
     ),
     Defect(
         "gaps-in-the-history-taken-for-its-end",
-        "an_issue_is_found_in_a_gap_by_whichever_time",
+        "an_issue_in_a_gap_is_found_by_whichever_time_pylon_filters",
         Edit(
             "extraction/issues/history.py",
             "                if newest is None:\n                    return\n",
@@ -192,7 +192,7 @@ DEFECTS = (
     ),
     Defect(
         "change-pass-skipped",
-        "the_second_sync_gives_exactly_what_changed",
+        "the_second_sync_emits_exactly_what_changed_with_and_without_messages",
         Edit(_PASSES, "        yield from self._change_pass()\n", ""),
     ),
 )

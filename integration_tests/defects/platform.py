@@ -13,12 +13,12 @@ _SIGNALS = "signals.py"
 DEFECTS = (
     Defect(
         "state-ahead-by-what-is-being-read",
-        "syncs_stopped_by_signals_at_random_moments",
+        "syncs_stopped_at_random_moments_while_data_changes_end_complete_and_fresh",
         Edit(_READER, "yield recipient.checkpoint(cursor)", "yield recipient.checkpoint(recipient.cursor)"),
     ),
     Defect(
         "state-at-the-end-only",
-        "after_kills_in_the_middle_of_reads",
+        "after_kills_while_data_changes_the_newest_emissions_equal_what_is_stored",
         Edit(_RUNNER, "is_due = time.monotonic() - self._emitted_at >= self._interval", "is_due = False"),
     ),
     Defect(
@@ -72,12 +72,12 @@ DEFECTS = (
     ),
     Defect(
         "stop-waits-for-the-reader",
-        "a_terminated_sync_ends_though_nobody_reads",
+        "a_terminated_sync_ends_even_if_nobody_reads_its_output",
         Edit(_SIGNALS, "            signal.setitimer(signal.ITIMER_REAL, LAST_WORDS, _AGAIN)\n", ""),
     ),
     Defect(
         "short-writes-forgotten",
-        "a_reader_that_is_slow_gets_every_line_whole",
+        "a_slow_reader_gets_every_line_whole",
         Edit(
             "output/emitter.py",
             "        while (start := sum(taken)) < len(lines):",
@@ -86,12 +86,12 @@ DEFECTS = (
     ),
     Defect(
         "broken-pipe-not-noticed",
-        "a_reader_that_goes_away_ends_the_sync",
+        "when_the_reader_goes_away_the_sync_ends_even_while_threads_wait_for_messages",
         Edit(_RUNNER, "            self._queue.put(AirbyteMessage(type=Type.LOG, log=gone))", "            del gone"),
     ),
     Defect(
         "queue-counts-batches",
-        "a_slow_reader_bounds_the_bytes_that_wait",
+        "the_bytes_that_wait_for_a_slow_reader_are_bounded",
         Edit("output/queue.py", "return len(item.lines) if", "return 1 if"),
     ),
     Defect(
@@ -106,7 +106,7 @@ DEFECTS = (
     ),
     Defect(
         "states-of-long-ago-taken",
-        "a_state_whose_marks_are_missing",
+        "a_state_without_valid_times_is_reported_once_and_everything_is_read",
         Edit(
             "extraction/cursors.py",
             "return None if moment is None or moment < _EARLIEST_STATE else moment",
@@ -115,17 +115,17 @@ DEFECTS = (
     ),
     Defect(
         "foreign-state-of-issues-not-said",
-        "a_state_of_issues_is_said_in_one_line",
+        "a_foreign_state_of_issues_is_logged_in_one_line_and_all_issues_are_read",
         Edit(_READER, "        warn_unknown_state(stream.name, state)\n", "        pass\n"),
     ),
     Defect(
         "foreign-state-not-said",
-        "a_state_of_another_connector_is_said_once",
+        "a_state_of_another_connector_is_reported_once_and_everything_is_read",
         Edit("extraction/cursors.py", "        warn_unknown_state(name, state)\n", "        pass\n"),
     ),
     Defect(
         "state-of-a-fast-clock-trusted",
-        "a_state_that_a_fast_clock_wrote",
+        "a_state_written_by_a_fast_clock_hides_no_later_change",
         Edit(
             _PASSES,
             "min(recipient.cursor.changes_read_until, horizon) - lookback",
@@ -134,7 +134,7 @@ DEFECTS = (
     ),
     Defect(
         "future-state-taken-back",
-        "a_state_in_the_far_future_gives_no_records",
+        "with_a_state_in_the_far_future_there_are_no_records_but_a_state",
         Edit("extraction/cursors.py", "    if cursor <= context.client.now() + _FAR_FUTURE:", "    if cursor:"),
     ),
     Defect(
@@ -150,12 +150,12 @@ DEFECTS = (
     ),
     Defect(
         "empty-state-file-refused",
-        "an_empty_state_file_is_no_state",
+        "an_empty_state_file_counts_as_no_state",
         Edit("files.py", "    if not text.strip():\n        return\n", ""),
     ),
     Defect(
         "damaged-state-ignored",
-        "a_damaged_state_file_ends_the_sync",
+        "a_damaged_state_file_stops_the_sync_with_the_name_and_position",
         Edit(
             "files.py",
             "        if len(lines) < 2 or not _is_json(lines[0]):\n            _parse(text, path, what)",
@@ -164,12 +164,12 @@ DEFECTS = (
     ),
     Defect(
         "cut-last-line-refused",
-        "a_state_is_taken_in_every_form",
+        "a_state_is_accepted_in_every_form_in_which_it_is_stored",
         Edit("files.py", "with contextlib.suppress(*_NOT_JSON):", "with contextlib.nullcontext():"),
     ),
     Defect(
         "any-object-is-a-catalog",
-        "a_file_that_is_no_configured_catalog",
+        "a_file_that_is_not_a_configured_catalog_is_refused_with_its_name_and_the_position",
         Edit(
             "catalog.py",
             'f"The catalog file {path} is not a configured catalog: {where} is incomplete',
@@ -178,7 +178,7 @@ DEFECTS = (
     ),
     Defect(
         "empty-catalog-for-a-bad-file",
-        "a_file_that_is_no_catalog_is_said",
+        "a_file_that_is_not_a_catalog_is_reported",
         Edit(
             "files.py",
             '    raise BadFile(f"The catalog file {path} holds no catalog',
@@ -187,7 +187,7 @@ DEFECTS = (
     ),
     Defect(
         "discovered-streams-read-whole",
-        "a_read_takes_what_discover_prints",
+        "a_read_accepts_the_output_of_discover_and_reads_all_its_streams",
         Edit(
             "catalog.py",
             'incremental = "incremental" in (item.get("supported_sync_modes") or ())',
@@ -196,7 +196,7 @@ DEFECTS = (
     ),
     Defect(
         "namespace-of-states-ignored",
-        "a_namespace_is_kept_in_records_and_states",
+        "a_namespace_stays_in_records_and_states_and_is_recognised_again",
         Edit(
             _SOURCE,
             "states.get_stream_state(stream.name, item.stream.namespace)",
@@ -210,7 +210,7 @@ DEFECTS = (
     ),
     Defect(
         "unknown-options-not-said",
-        "a_misspelled_option_is_told",
+        "check_and_read_warn_of_a_misspelled_option",
         Edit(
             "checks.py", "for key in config if key not in Config.model_fields and", "for key in config if not key and"
         ),
@@ -222,7 +222,7 @@ DEFECTS = (
     ),
     Defect(
         "wrong-token-told-by-each-stream",
-        "a_wrong_token_is_told_once_at_the_terminal",
+        "a_wrong_token_is_shown_once_on_the_terminal_when_the_output_goes_to_a_file",
         Edit(
             _RUNNER,
             "                self._unauthorized = self._unauthorized or error\n",
@@ -233,7 +233,7 @@ DEFECTS = (
     ),
     Defect(
         "errors-not-shown",
-        "the_error_of_each_stream_is_told_at_the_terminal",
+        "the_error_of_each_stream_is_shown_on_the_terminal",
         Edit(
             "output/terminal.py", "message.trace.type is TraceType.ERROR:", "message.trace.type is TraceType.ESTIMATE:"
         ),
@@ -256,7 +256,7 @@ DEFECTS = (
     ),
     Defect(
         "incremental-without-a-cursor",
-        "incremental_is_full_refresh_for_a_stream",
+        "an_incremental_stream_without_a_cursor_is_fully_refreshed",
         Edit(
             _SOURCE,
             "incremental = item.sync_mode == SyncMode.incremental and stream.cursor_field is not None",

@@ -10,17 +10,17 @@ _FILES = "files.py"
 DEFECTS = (
     Defect(
         "configuration-repeated-as-a-path",
-        "a_configuration_in_the_place_of_a_file",
+        "a_configuration_given_in_place_of_a_file_is_not_printed",
         Edit(_FILES, 'if path.lstrip()[:1] in ("{", "[") or len(path) > _MAX_PATH:', "if not path:"),
     ),
     Defect(
         "arguments-repeated",
-        "what_was_typed_in_the_wrong_place",
+        "a_value_typed_in_the_wrong_place_is_not_printed",
         Edit("run.py", "        if not _HARMLESS.match(message):", "        if not message:"),
     ),
     Defect(
         "word-repeated-as-a-path",
-        "what_is_given_in_place_of_a_path",
+        "a_value_given_in_place_of_a_path_is_not_printed",
         Edit(_FILES, 'if {".", os.sep} & set(path) else', "if path else"),
     ),
     Defect(
@@ -34,7 +34,7 @@ DEFECTS = (
     ),
     Defect(
         "messages-at-debug-level",
-        "nothing_is_told_at_debug_level_under_a_mix",
+        "nothing_secret_is_logged_at_debug_level_under_a_mix_of_faults",
         Edit(
             "api/client.py",
             'outcome = f"status {exchange.status}, {len(exchange.body)} bytes"',
@@ -43,7 +43,7 @@ DEFECTS = (
     ),
     Defect(
         "errors-quote-the-answer",
-        "errors_for_good_that_quote_the_request",
+        "persistent_errors_that_quote_the_request_are_reported_without_it",
         Edit(
             "api/responses.py",
             "    rule = errors.rule_for(status, code)\n",
@@ -67,12 +67,12 @@ DEFECTS = (
     ),
     Defect(
         "bodies-not-compared",
-        "nothing_leaks_where_private_messages_do_not_count",
+        "nothing_leaks_if_private_messages_do_not_count_for_an_issues_times",
         Edit(_PRIVACY, "    if not body or not notes:", "    if not body or notes is not None:"),
     ),
     Defect(
         "token-in-errors",
-        "an_error_that_quotes_the_token",
+        "an_error_response_that_quotes_the_token_does_not_leak_it",
         Edit(
             "api/transport.py",
             '                    body = body.replace(self._token, b"****")\n',
@@ -92,7 +92,7 @@ DEFECTS = (
     ),
     Defect(
         "thread-of-notes-ignored",
-        "a_message_with_the_thread_of_internal_notes",
+        "a_message_in_the_thread_of_internal_notes_is_private_even_if_it_claims_to_be_public",
         Edit(
             _PRIVACY,
             'return message.get("is_private") is False and message.get("thread_id") in (None, "")',
@@ -111,12 +111,12 @@ DEFECTS = (
     ),
     Defect(
         "images-of-notes-not-compared",
-        "a_body_that_is_an_internal_note_does_not_leave",
+        "a_body_that_is_an_internal_note_is_held_back",
         Edit(_PRIVACY, "    if not compared.compact and not (files and files <= shown):", "    if not body:"),
     ),
     Defect(
         "punctuation-counts",
-        "a_note_does_not_leave_as_the_body_however",
+        "a_note_is_not_emitted_as_the_body_however_both_are_decorated",
         Edit(
             _PRIVACY,
             'return _Comparable("".join(text.split()), _NOT_LETTERS.sub("", text))',
@@ -144,17 +144,17 @@ DEFECTS = (
     ),
     Defect(
         "unread-messages-clear-the-body",
-        "as_the_body_where_messages_are_switched_off",
+        "a_note_is_not_emitted_as_the_body_if_messages_are_switched_off",
         Edit(_PRIVACY, "return body if trust_issue_body else None", "return body"),
     ),
     Defect(
         "refused-messages-clear-the-body",
-        "as_the_body_where_its_messages_are_refused",
+        "a_note_is_not_emitted_as_the_body_if_messages_are_refused",
         Edit(_PRIVACY, "return body if trust_issue_body else None", "return body"),
     ),
     Defect(
         "all-attachments-emitted",
-        "an_inline_image_of_a_note_does_not_leave",
+        "an_inline_image_of_a_note_is_not_emitted_as_an_attachment",
         Edit(_PRIVACY, "return [url for url, file in listed if belongs(file)]", "return [url for url, file in listed]"),
     ),
     Defect(
@@ -168,7 +168,7 @@ DEFECTS = (
     ),
     Defect(
         "attachments-without-owner-emitted",
-        "the_files_of_a_note_that_is_deleted",
+        "the_files_of_a_deleted_note_are_not_emitted",
         Edit(
             _PRIVACY,
             "        if file.place not in places:\n            return False",
@@ -177,7 +177,7 @@ DEFECTS = (
     ),
     Defect(
         "every-body-withheld",
-        "the_body_and_the_attachments_that_public_messages_show",
+        "the_body_and_attachments_that_public_messages_show_are_emitted",
         Edit(
             _PRIVACY,
             "    if not body or not notes:\n        return body",

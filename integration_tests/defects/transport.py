@@ -14,7 +14,7 @@ DEFECTS = (
     ),
     Defect(
         "state-ahead-of-records-at-a-break",
-        "a_server_that_goes_away_in_the_middle",
+        "a_server_that_goes_away_during_a_sync_loses_nothing_that_a_state_covers",
         Edit(
             "extraction/issues/reader.py",
             "            else:\n                yield from pages.flush()\n",
@@ -23,7 +23,7 @@ DEFECTS = (
     ),
     Defect(
         "broken-connections-not-retried",
-        "a_server_that_comes_back_within_the_retries",
+        "a_server_that_comes_back_during_the_retries_is_waited_for",
         Edit(
             "api/client.py",
             "            except errors.Unreachable as unreachable:\n                error = unreachable",
@@ -32,7 +32,7 @@ DEFECTS = (
     ),
     Defect(
         "resets-not-retried",
-        "a_connection_reset_now_and_then",
+        "occasional_connection_resets_do_no_harm",
         Edit(
             "api/client.py",
             "            except errors.Unreachable as unreachable:\n                error = unreachable",
@@ -41,7 +41,7 @@ DEFECTS = (
     ),
     Defect(
         "a-reset-fails-all-streams",
-        "connections_reset_for_good_end_their_stream_alone",
+        "persistent_connection_resets_fail_only_their_stream",
         Edit(
             "output/runner.py",
             "        except Exception as error:\n            for run in runs:",
@@ -50,12 +50,12 @@ DEFECTS = (
     ),
     Defect(
         "no-read-timeout",
-        "a_server_that_accepts_and_never_answers",
+        "a_server_that_accepts_and_never_responds_is_abandoned_after_the_read_timeout",
         Edit(_TRANSPORT, "min(self._timing.read_timeout, seconds)),", "seconds),"),
     ),
     Defect(
         "read-timeout-without-bound-of-retries",
-        "a_server_that_never_answers_again",
+        "a_server_that_stops_responding_fails_the_stream_in_bounded_time",
         Edit(
             "api/client.py",
             "                error = unreachable\n",
@@ -64,7 +64,7 @@ DEFECTS = (
     ),
     Defect(
         "read-timeout-for-whole-bodies",
-        "a_slow_body_that_keeps_coming",
+        "a_slow_body_that_keeps_arriving_may_take_longer_than_the_read_timeout",
         Edit(
             _TRANSPORT,
             "seconds = min(self._timing.response_deadline, time_limit)",
@@ -82,22 +82,22 @@ DEFECTS = (
     ),
     Defect(
         "endless-answer-not-ended",
-        "an_answer_that_never_ends_is_left",
+        "an_endless_response_is_abandoned_at_the_deadline",
         Edit("api/watchdog.py", "if now > watch.deadline and", "if now > watch.deadline + 20 and"),
     ),
     Defect(
         "endless-answer-not-ended-over-tls",
-        "an_answer_that_never_ends_over_tls",
+        "an_endless_response_over_tls_is_abandoned_at_the_deadline",
         Edit("api/watchdog.py", "if now > watch.deadline and", "if now > watch.deadline + 20 and"),
     ),
     Defect(
         "too-large-is-retried",
-        "a_small_compressed_body_that_holds_too_much",
+        "a_small_compressed_body_that_expands_too_far_fails_its_stream_at_once",
         Edit(_TRANSPORT, '"too large", f"{method} {path}"', '"broken", f"{method} {path}", host=""'),
     ),
     Defect(
         "check-without-time-limit",
-        "test_check_gives_up_after_a_minute_in_all",
+        "test_check_gives_up_after_a_minute_in_total",
         Edit("timing.py", "time_limit=min(self.time_limit, self.time_limit_of_check)", "time_limit=self.time_limit"),
     ),
     Defect(
@@ -131,7 +131,7 @@ DEFECTS = (
     ),
     Defect(
         "certificates-not-checked",
-        "a_setting_of_the_environment_that_cannot_be_used",
+        "an_unusable_environment_variable_is_named_at_once",
         Edit(_TRANSPORT, "                _check_certificates(variable, path)\n", ""),
     ),
     Defect(
@@ -141,7 +141,7 @@ DEFECTS = (
     ),
     Defect(
         "proxy-ignored",
-        "https_goes_through_a_tunnel_of_the_proxy",
+        "https_goes_through_a_tunnel_so_the_proxy_never_sees_the_token",
         Edit(_TRANSPORT, 'if self._base_url.startswith("http:"):', "if self._base_url:"),
     ),
     Defect(
@@ -161,7 +161,7 @@ DEFECTS = (
     ),
     Defect(
         "credentials-of-a-proxy-told",
-        "a_proxy_that_is_not_there_is_named",
+        "a_missing_proxy_is_named_without_its_credentials",
         Edit(
             _TRANSPORT,
             'return errors.failure(kind, f"{type(error).__name__}: {name}", host=host)',

@@ -18,12 +18,12 @@ DEFECTS = (
     ),
     Defect(
         "state-in-the-middle-of-a-moment",
-        "test_twenty_thousand_issues_of_one_moment",
+        "twenty_thousand_issues_of_one_second_are_emitted_once_each_and_no_state_splits_them",
         Edit(_PASSES, "return max(back_to, min(created) + SECOND) if created else None", "return min(created)"),
     ),
     Defect(
         "state-before-the-end-of-a-listing",
-        "a_listing_that_breaks_off_amid",
+        "a_list_that_breaks_off_amid_twenty_thousand_issues_of_one_second_is_completed_by_the_next_sync",
         Edit("extraction/issues/history.py", "max(lower, oldest + SECOND) if is_sorted else None", "lower"),
     ),
     Defect(
@@ -56,7 +56,7 @@ DEFECTS = (
     ),
     Defect(
         "no-state-without-records",
-        "an_organisation_with_nothing_in_it",
+        "an_empty_organisation_yields_a_state_for_every_stream_at_next_to_no_cost",
         Edit(
             "output/runner.py",
             "            if self._state != self._emitted and (",
@@ -65,7 +65,7 @@ DEFECTS = (
     ),
     Defect(
         "no-size-limit",
-        "a_record_that_is_too_large_is_given",
+        "a_record_that_is_too_large_is_cut_to_16_mb_with_as_much_as_fits",
         Edit("output/runner.py", "            if len(line) >= MAX_LINE_BYTES:", "            if not line:"),
     ),
     Defect(
@@ -75,7 +75,7 @@ DEFECTS = (
     ),
     Defect(
         "counts-of-what-is-left",
-        "counts_and_times_are_of_all_messages",
+        "counts_and_times_cover_all_messages_even_if_some_are_left_out",
         Edit(
             _SIZES,
             '        cut.append(f"the oldest {given - len(messages)} of {given} messages")',
@@ -101,7 +101,7 @@ DEFECTS = (
     ),
     Defect(
         "records-cut-early",
-        "an_issue_just_below_16_mb_is_whole",
+        "an_issue_just_below_16_mb_is_not_cut",
         Edit(_SIZES, "MAX_LINE_BYTES = 16_000_000", "MAX_LINE_BYTES = 15_000_000"),
     ),
     Defect(

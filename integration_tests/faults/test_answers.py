@@ -84,7 +84,7 @@ def test_a_burst_of_server_errors_does_no_harm(pylon: Sandbox, code: int) -> Non
 
 
 @pytest.mark.parametrize("code", [500, 502, 503, 504])
-def test_server_errors_for_good_end_their_stream_alone_and_the_next_sync_completes_it(
+def test_persistent_server_errors_fail_only_their_stream_and_the_next_sync_completes_it(
     pylon: Sandbox, code: int
 ) -> None:
     pylon.faults.add(Fault(MESSAGES, status(code), times=None, after=40))
@@ -124,7 +124,7 @@ WAITS: list[tuple[dict[str, str], float]] = [
 
 
 @pytest.mark.parametrize(("headers", "wait"), WAITS, ids=str)
-def test_a_429_is_obeyed_whatever_wait_it_asks_for(pylon: Sandbox, headers: dict[str, str], wait: float) -> None:
+def test_the_wait_of_a_429_is_obeyed_in_every_form(pylon: Sandbox, headers: dict[str, str], wait: float) -> None:
     pylon.faults.add(Fault(LIST, too_many(headers), times=2, after=1))
     pylon.faults.add(Fault(MESSAGES, too_many(headers), times=2, after=5))
     run = read(pylon, timing=fault_timing(minute=4 * UNSAID, longest_rate_limit_wait=LONGEST))
@@ -138,14 +138,14 @@ def test_a_429_is_obeyed_whatever_wait_it_asks_for(pylon: Sandbox, headers: dict
     assert_synced(pylon, run)
 
 
-def test_a_storm_of_429_uses_up_no_retries(pylon: Sandbox) -> None:
+def test_repeated_429s_use_up_no_retries(pylon: Sandbox) -> None:
     storm = pylon.faults.add(Fault("*", too_many({"X-Retry-After": "0.01"}), times=200, after=6))
     run = read(pylon, STREAMS, timing=fault_timing(retry_attempts=2))
     assert storm.fired == 200
     assert_synced(pylon, run, streams=STREAMS)
 
 
-def test_a_429_for_good_ends_its_stream_with_who_may_use_up_the_limit(pylon: Sandbox) -> None:
+def test_a_persistent_429_fails_its_stream_and_names_the_likely_cause(pylon: Sandbox) -> None:
     pylon.faults.add(Fault(MESSAGES, too_many({"X-Retry-After": "0.1"}), times=None, after=30))
     run = read(pylon, ("issues", "accounts"), timing=fault_timing(rate_limit_patience=1.0))
     assert_failed(run, "issues", kind="transient_error", says=["rate limit", "another integration"])
@@ -154,7 +154,7 @@ def test_a_429_for_good_ends_its_stream_with_who_may_use_up_the_limit(pylon: San
 
 
 @pytest.mark.parametrize("header", ["X-Retry-After", "Retry-After"])
-def test_a_503_that_asks_for_a_wait_gets_it(pylon: Sandbox, header: str) -> None:
+def test_the_wait_of_a_503_is_obeyed(pylon: Sandbox, header: str) -> None:
     fault = pylon.faults.add(Fault(ACCOUNTS, status(503, None, {header: "1.2"})))
     run = read(pylon, ("accounts",))
     assert fault.fired == 1
@@ -176,7 +176,7 @@ def assert_unauthorized(run: Output, *streams: str) -> None:
     assert "Settings" in error["message"]
 
 
-def test_a_token_revoked_in_the_middle_ends_the_sync_with_what_to_do(pylon: Sandbox) -> None:
+def test_a_token_revoked_during_a_sync_ends_it_with_advice(pylon: Sandbox) -> None:
     hook(pylon, MESSAGES, lambda seen: pylon.revoke(), after=30)
     run = read(pylon, ("issues", "tickets"))
     assert_unauthorized(run, "issues", "tickets")
@@ -184,7 +184,7 @@ def test_a_token_revoked_in_the_middle_ends_the_sync_with_what_to_do(pylon: Sand
     recovers(pylon, run, "issues", "tickets")
 
 
-def test_a_token_rotated_in_the_middle_is_replaced_and_the_sync_goes_on_from_its_state(pylon: Sandbox) -> None:
+def test_after_a_token_is_rotated_the_next_sync_continues_from_the_state(pylon: Sandbox) -> None:
     # The first state of a first sync is that of its first hundred issues.
     hook(pylon, MESSAGES, lambda seen: pylon.revoke(), after=120)
     run = read(pylon)
@@ -201,7 +201,7 @@ def test_a_token_rotated_in_the_middle_is_replaced_and_the_sync_goes_on_from_its
     ("contacts", "GET /contacts"),
     ("accounts", ACCOUNTS),
 ], ids=lambda pair: pair[1])  # fmt: skip
-def test_a_403_on_one_endpoint_ends_its_stream_alone_and_names_the_permission(
+def test_a_403_on_one_endpoint_fails_only_its_stream_and_names_the_permission(
     pylon: Sandbox, stream_and_endpoint: tuple[str, str]
 ) -> None:
     stream, endpoint = stream_and_endpoint
@@ -215,7 +215,7 @@ def test_a_403_on_one_endpoint_ends_its_stream_alone_and_names_the_permission(
 
 
 @pytest.mark.parametrize("code", [402, 403, 404, 405])
-def test_an_endpoint_that_a_plan_or_role_does_not_have_ends_its_stream_alone(pylon: Sandbox, code: int) -> None:
+def test_an_endpoint_outside_the_plan_or_role_fails_only_its_stream(pylon: Sandbox, code: int) -> None:
     pylon.faults.add(Fault("POST /call-recordings/search", status(code), times=None))
     run = read(pylon, STREAMS)
     assert_failed(run, "call_recordings", says=["POST /call-recordings/search"])
@@ -225,7 +225,7 @@ def test_an_endpoint_that_a_plan_or_role_does_not_have_ends_its_stream_alone(pyl
 
 
 @pytest.mark.parametrize("state", ["deactivated", "suspended", "inactive"])
-def test_an_organisation_that_pylon_has_stopped_is_said_to_be_so(pylon: Sandbox, state: str) -> None:
+def test_a_suspended_organisation_is_reported_as_such(pylon: Sandbox, state: str) -> None:
     stopped = status(403, {"errors": ["no"], "code": f"organization_{state}", "request_id": "x"})
     pylon.faults.add(Fault("*", stopped, times=None))
     run = read(pylon, ("issues", "accounts"))
@@ -239,7 +239,7 @@ def test_an_organisation_that_pylon_has_stopped_is_said_to_be_so(pylon: Sandbox,
 
 
 @pytest.mark.parametrize("after", [0, 40])
-def test_a_403_on_all_messages_ends_the_issue_streams_at_the_start_and_in_the_middle(
+def test_a_403_on_all_messages_fails_the_issue_streams_at_the_start_and_during_a_sync(
     pylon: Sandbox, after: int
 ) -> None:
     hook(pylon, MESSAGES, lambda seen: pylon.forbid(MESSAGES), after=after)
@@ -252,7 +252,7 @@ def test_a_403_on_all_messages_ends_the_issue_streams_at_the_start_and_in_the_mi
 
 
 @pytest.mark.parametrize("code", [404, 410])
-def test_an_issue_deleted_after_it_was_listed_is_left_out_and_counted(pylon: Sandbox, code: int) -> None:
+def test_an_issue_deleted_after_it_was_listed_is_skipped_and_counted(pylon: Sandbox, code: int) -> None:
     gone = some_issue(pylon)
 
     def is_gone(seen: Any) -> bool:
@@ -283,7 +283,7 @@ def test_an_issue_whose_messages_are_refused_is_emitted_without_them(pylon: Sand
 
 
 @pytest.mark.parametrize("code", [403, 404, 410])
-def test_many_refused_messages_in_a_row_mean_that_the_endpoint_is_refused(pylon: Sandbox, code: int) -> None:
+def test_refusals_for_many_issues_in_a_row_mean_that_the_endpoint_is_refused(pylon: Sandbox, code: int) -> None:
     pylon.faults.add(Fault(MESSAGES, status(code), times=None, after=40))
     run = read(pylon)
     assert_failed(run, "issues", says=["/messages"])
@@ -322,7 +322,7 @@ NONSENSE: dict[str, Action] = {
 
 
 @pytest.mark.parametrize("what", NONSENSE)
-def test_nonsense_once_is_asked_for_again(pylon: Sandbox, what: str) -> None:
+def test_an_invalid_response_is_requested_again(pylon: Sandbox, what: str) -> None:
     faults = [
         pylon.faults.add(Fault(template, NONSENSE[what], times=1, after=after))
         for template, after in ((LIST, 1), (MESSAGES, 20), (ACCOUNTS, 0), ("GET /surveys", 0))
@@ -333,7 +333,7 @@ def test_nonsense_once_is_asked_for_again(pylon: Sandbox, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", NONSENSE)
-def test_nonsense_for_good_ends_its_stream_and_is_never_taken_for_an_empty_answer(pylon: Sandbox, what: str) -> None:
+def test_persistent_invalid_responses_fail_their_stream_and_never_count_as_empty(pylon: Sandbox, what: str) -> None:
     pylon.faults.add(Fault(LIST, NONSENSE[what], times=None, after=1))
     pylon.faults.add(Fault(ACCOUNTS, NONSENSE[what], times=None))
     run = read(pylon, ("issues", "accounts", "contacts"))
@@ -355,7 +355,7 @@ IRREGULAR: dict[str, tuple[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", IRREGULAR)
-def test_json_that_a_parser_would_refuse_or_change_is_read(pylon: Sandbox, what: str) -> None:
+def test_json_that_most_parsers_refuse_or_change_is_read_correctly(pylon: Sandbox, what: str) -> None:
     written, expected = IRREGULAR[what]
     raw = b'"caf\xe9"' if written == "LATIN-1" else written.encode()
 
@@ -370,7 +370,7 @@ def test_json_that_a_parser_would_refuse_or_change_is_read(pylon: Sandbox, what:
 
 
 @pytest.mark.parametrize("levels", [300, 3_000, 100_000])
-def test_deep_nesting_ends_no_stream(pylon: Sandbox, levels: int) -> None:
+def test_deep_nesting_fails_no_stream(pylon: Sandbox, levels: int) -> None:
     nested = b"[" * levels + b"]" * levels
 
     def change(reply: Reply) -> Reply:
@@ -404,7 +404,7 @@ def test_an_id_does_not_lead_to_another_path(pylon: Sandbox, id_: str) -> None:
 @pytest.mark.parametrize(("code", "date"), [
     (502, "five hours ahead"), (503, "five hours ahead"), (502, "2099"), (200, "2099"), (200, "five hours ahead"),
 ])  # fmt: skip
-def test_a_date_that_is_ahead_moves_no_state_ahead(pylon: Sandbox, code: int, date: str) -> None:
+def test_a_date_header_in_the_future_moves_no_state_into_the_future(pylon: Sandbox, code: int, date: str) -> None:
     ahead = datetime.now(timezone.utc) + timedelta(hours=5)
     header = {"Date": "Thu, 01 Jan 2099 00:00:00 GMT" if date == "2099" else format_datetime(ahead, usegmt=True)}
     dated = Action(after=lambda reply: replace(reply, headers={**reply.headers, **header}))
@@ -429,14 +429,14 @@ GLITCHED = {
 
 
 @pytest.mark.parametrize("what", GLITCHED)
-def test_a_glitched_page_is_asked_for_ten_times_more(paged: Sandbox, what: str) -> None:
+def test_a_glitched_page_is_requested_ten_more_times(paged: Sandbox, what: str) -> None:
     faults = [paged.faults.add(Fault(template, GLITCHED[what], times=10, after=1)) for template in (ACCOUNTS, LIST)]
     run = read(paged, ("accounts", "issues"), timing=fault_timing(retry_attempts=2))
     assert [fault.fired for fault in faults] == [10, 10]
     assert_synced(paged, run, streams=("accounts", "issues"))
 
 
-def test_an_empty_page_that_says_there_is_more_does_not_end_the_list(paged: Sandbox) -> None:
+def test_an_empty_page_that_announces_another_does_not_end_the_list(paged: Sandbox) -> None:
     order = paged.store.collection("accounts").live.order
     # The cursor that the empty page gives begins one record before the page that was asked for.
     going_on = cursors.encode(order[-998])
@@ -466,7 +466,7 @@ ENDLESS: dict[str, Callable[[], Action]] = {
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-def test_a_list_that_does_not_end_is_left_with_an_error(pylon: Sandbox, what: str) -> None:
+def test_an_endless_list_fails(pylon: Sandbox, what: str) -> None:
     # A server that ignores the cursor answers with the first page again and again.
     def without_cursor(seen: Any) -> bool:
         seen.query.pop("cursor", None)
@@ -486,7 +486,7 @@ def test_a_list_that_does_not_end_is_left_with_an_error(pylon: Sandbox, what: st
     recovers(pylon, run, "accounts", "contacts")
 
 
-def test_a_page_that_gives_its_own_cursor_does_not_end_the_list(paged: Sandbox) -> None:
+def test_a_page_that_returns_its_own_cursor_does_not_end_the_list(paged: Sandbox) -> None:
     asked: list[str] = []
 
     def has_cursor(seen: Any) -> bool:
@@ -504,7 +504,7 @@ def test_a_page_that_gives_its_own_cursor_does_not_end_the_list(paged: Sandbox) 
 
 
 @pytest.mark.parametrize("stream_and_endpoint", [("accounts", ACCOUNTS), ("issues", LIST)], ids=lambda pair: pair[1])
-def test_a_cursor_refused_halfway_begins_its_list_again_without_repeating_a_record(
+def test_after_a_refused_cursor_the_list_is_read_again_without_repeating_a_record(
     paged: Sandbox, stream_and_endpoint: tuple[str, str]
 ) -> None:
     stream, endpoint = stream_and_endpoint
@@ -540,7 +540,7 @@ def test_a_record_on_two_neighbouring_pages_is_emitted_once(paged: Sandbox) -> N
     ("call_recordings", "POST /call-recordings/search"),
     ("survey_responses", "GET /surveys/{id}/responses"),
 ], ids=lambda pair: pair[0])  # fmt: skip
-def test_a_record_without_an_id_is_left_out_and_ends_its_stream_incomplete_after_all_others(
+def test_a_record_without_an_id_is_left_out_and_its_stream_ends_incomplete_after_all_others(
     pylon: Sandbox, stream_and_endpoint: tuple[str, str], id_: Record | None
 ) -> None:
     stream, endpoint = stream_and_endpoint
@@ -595,7 +595,7 @@ TIMES: dict[str, Callable[[datetime, Record], str]] = {
 
 
 @pytest.mark.parametrize("how", TIMES)
-def test_times_written_in_another_way_are_the_same_times(pylon: Sandbox, how: str) -> None:
+def test_times_in_other_formats_are_understood(pylon: Sandbox, how: str) -> None:
     in_issues(pylon, _times(TIMES[how]))
     times = ["created_at", "updated_at", "latest_message_time"]
     first = read(pylon)
@@ -610,7 +610,7 @@ def test_times_written_in_another_way_are_the_same_times(pylon: Sandbox, how: st
 
 
 @pytest.mark.parametrize("value", ["yesterday", 1700000000, "2026-02-30T00:00:00Z", {"at": 1}], ids=str)
-def test_an_issue_whose_times_are_none_is_emitted_once_and_moves_no_cursor(pylon: Sandbox, value: Any) -> None:
+def test_an_issue_without_valid_times_is_emitted_once_and_moves_no_cursor(pylon: Sandbox, value: Any) -> None:
     broken = some_issue(pylon)
     names = ("created_at", "latest_message_time", "updated_at")
 
@@ -630,7 +630,7 @@ def test_an_issue_whose_times_are_none_is_emitted_once_and_moves_no_cursor(pylon
         assert moment(state["latest_message_time"]) < datetime.now(timezone.utc)
 
 
-def test_an_issue_from_the_far_future_is_emitted_and_does_not_take_the_state_with_it(pylon: Sandbox) -> None:
+def test_an_issue_from_the_far_future_is_emitted_and_does_not_move_the_state_there(pylon: Sandbox) -> None:
     far = some_issue(pylon)
     change = {"latest_message_time": "9999-12-31T23:59:59Z", "updated_at": "9999-12-31T23:59:59Z"}
     in_issues(pylon, _in_issues(lambda i: {**i, **change} if i["id"] == far else i))
@@ -647,7 +647,7 @@ def test_an_issue_from_the_far_future_is_emitted_and_does_not_take_the_state_wit
         assert moment(state["changes_read_until"]).year < 9999
 
 
-def test_unknown_fields_and_fields_of_another_type_pass_as_they_are(pylon: Sandbox) -> None:
+def test_unknown_fields_and_fields_of_unexpected_types_are_passed_on_unchanged(pylon: Sandbox) -> None:
     change: Record = {
         "brand_new": {"deep": [1, None, {"x": "é"}]},
         "number": "twelve",
@@ -671,7 +671,7 @@ def test_unknown_fields_and_fields_of_another_type_pass_as_they_are(pylon: Sandb
         assert {name: record.get(name) for name in change} == kept
 
 
-def test_messages_with_fields_of_another_type_pass_and_one_without_a_flag_is_left_out(pylon: Sandbox) -> None:
+def test_messages_with_fields_of_unexpected_types_are_emitted_and_one_without_a_flag_is_not(pylon: Sandbox) -> None:
     issue = some_issue(pylon)
 
     def change(answer: Record) -> Record:
@@ -688,17 +688,17 @@ def test_messages_with_fields_of_another_type_pass_and_one_without_a_flag_is_lef
     assert "SECRET NOTE" not in run.text
 
 
-def test_an_answer_of_50_megabytes_is_read(pylon: Sandbox) -> None:
+def test_a_response_of_50_megabytes_is_read(pylon: Sandbox) -> None:
     pylon.faults.add(Fault(ACCOUNTS, padded(50_000_000)))
     assert_synced(pylon, read(pylon, ("accounts",)), streams=["accounts"])
 
 
-def test_compressed_answers_are_read(pylon: Sandbox) -> None:
+def test_compressed_responses_are_read(pylon: Sandbox) -> None:
     pylon.faults.add(Fault("*", gzipped(), times=None))
     assert_synced(pylon, read(pylon, STREAMS), streams=STREAMS)
 
 
-def test_broken_compression_is_asked_for_again(pylon: Sandbox) -> None:
+def test_a_response_with_broken_compression_is_requested_again(pylon: Sandbox) -> None:
     fault = pylon.faults.add(Fault(LIST, status(200, b"not gzip", {"Content-Encoding": "gzip"}), times=2, after=1))
     run = read(pylon)
     assert fault.fired == 2
@@ -717,7 +717,7 @@ def test_ignored_filters_are_noticed_and_harmless(pylon: Sandbox) -> None:
     assert len(second.ids("issues")) < 60
 
 
-def test_no_request_holds_a_field_that_pylon_does_not_know(pylon: Sandbox) -> None:
+def test_no_request_has_a_field_that_pylon_does_not_know(pylon: Sandbox) -> None:
     first = read(pylon, STREAMS)
     read(pylon, STREAMS, first.state)
     assert not pylon.unknown_keys

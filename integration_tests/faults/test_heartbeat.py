@@ -92,7 +92,7 @@ def assert_beats(clocked: Clocked, since: float, until: float, *said: str) -> No
     assert all(word in beats[-1] for word in said), (said, beats)
 
 
-def test_a_storm_of_refusals_is_waited_out_with_states_lines_and_a_status(pylon: Sandbox) -> None:
+def test_during_repeated_429s_the_sync_waits_and_emits_states_log_lines_and_a_status(pylon: Sandbox) -> None:
     clocked = Clocked()
     storm = Spell(pylon, MESSAGES, too_many({"X-Retry-After": "0.5"}), 3.0, after=AFTER_A_STATE)
     run = read(pylon, ISSUE_STREAMS, timing=TIMING, on_write=clocked)
@@ -114,12 +114,12 @@ def _is_rate_limited(item: Record) -> bool:
     return item["status"] == "RUNNING" and [one["type"] for one in item.get("reasons") or ()] == ["RATE_LIMITED"]
 
 
-def test_no_status_speaks_of_a_rate_limit_where_pylon_refuses_nothing(pylon: Sandbox) -> None:
+def test_without_refusals_no_status_reports_a_rate_limit(pylon: Sandbox) -> None:
     run = read(pylon, ISSUE_STREAMS, timing=TIMING)
     assert "RATE_LIMITED" not in run.text
 
 
-def test_a_stream_that_uses_another_endpoint_is_not_called_limited(pylon: Sandbox) -> None:
+def test_a_stream_of_another_endpoint_is_not_reported_as_rate_limited(pylon: Sandbox) -> None:
     Spell(pylon, MESSAGES, too_many({"X-Retry-After": "0.3"}), 1.0, after=20)
     run = read(pylon, ("issues", "contacts"), timing=TIMING)
     assert_synced(pylon, run, streams=("issues", "contacts"))
@@ -127,7 +127,7 @@ def test_a_stream_that_uses_another_endpoint_is_not_called_limited(pylon: Sandbo
     assert {item["stream_descriptor"]["name"] for item in limited} == {"issues"}
 
 
-def test_retries_are_waited_out_with_states_and_lines_that_name_the_endpoint(pylon: Sandbox) -> None:
+def test_during_retries_the_sync_emits_states_and_log_lines_that_name_the_endpoint(pylon: Sandbox) -> None:
     clocked = Clocked()
     down = Spell(pylon, MESSAGES, status(503), 3.0, after=AFTER_A_STATE)
     run = read(pylon, timing=TIMING, on_write=clocked)
@@ -138,7 +138,7 @@ def test_retries_are_waited_out_with_states_and_lines_that_name_the_endpoint(pyl
 
 
 @pytest.mark.parametrize("endpoint", [MESSAGES, LIST])
-def test_an_answer_that_takes_long_is_waited_for_with_states_and_lines_that_name_the_endpoint(
+def test_during_a_slow_response_the_sync_emits_states_and_log_lines_that_name_the_endpoint(
     pylon: Sandbox, endpoint: str
 ) -> None:
     clocked = Clocked()
@@ -148,7 +148,7 @@ def test_an_answer_that_takes_long_is_waited_for_with_states_and_lines_that_name
     assert_signs(clocked, slow.begun, slow.begun + 2.4, "issues read", endpoint)
 
 
-def test_before_there_is_anything_to_give_lines_are_written_and_no_state_is_invented(pylon: Sandbox) -> None:
+def test_before_the_first_record_there_are_log_lines_but_no_state(pylon: Sandbox) -> None:
     clocked = Clocked()
     slow = Spell(pylon, LIST, delay(2.0), 0.2, after=0)
     run = read(pylon, timing=TIMING, on_write=clocked)
@@ -157,7 +157,7 @@ def test_before_there_is_anything_to_give_lines_are_written_and_no_state_is_inve
     assert not [line for line in clocked.within(0, slow.begun + 1.9) if line["type"] == "STATE"]
 
 
-def test_a_later_sync_that_waits_repeats_the_state_it_began_with(pylon: Sandbox) -> None:
+def test_a_later_sync_that_waits_repeats_its_initial_state(pylon: Sandbox) -> None:
     first = read(pylon)
     pylon.clock.advance(timedelta(minutes=20))
     pylon.evolve(1, 10, deletions=False)
@@ -171,7 +171,7 @@ def test_a_later_sync_that_waits_repeats_the_state_it_began_with(pylon: Sandbox)
     assert all(item["stream"]["stream_state"] == first.states("issues")[-1] for item in repeated)
 
 
-def test_what_the_connector_holds_back_itself_is_said_with_the_time_left() -> None:
+def test_requests_held_back_by_the_connector_are_logged_with_the_time_left() -> None:
     size = Size(issues=90)
     with Sandbox(size=size, limits={MESSAGES: 25}, minute=1.0, base_time=ago(hours=1)) as pylon:
         clocked = Clocked()
@@ -194,7 +194,7 @@ def estimates(run: Output, stream: str) -> list[int]:
     return [item["row_estimate"] for item in found if item["name"] == stream]
 
 
-def test_a_stream_whose_count_is_not_known_gets_no_estimate(pylon: Sandbox) -> None:
+def test_a_stream_of_unknown_size_gets_no_estimate(pylon: Sandbox) -> None:
     first = read(pylon, (*ISSUE_STREAMS, "issue_messages"))
     assert {stream for stream in (*ISSUE_STREAMS, "issue_messages") if estimates(first, stream)} == {"issues"}
     second = read(pylon, ISSUE_STREAMS, first.state)

@@ -92,9 +92,7 @@ OLD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", OLD)
-def test_a_state_whose_marks_are_missing_or_no_times_is_said_once_and_answered_by_everything(
-    kind: str, pylon: Sandbox
-) -> None:
+def test_a_state_without_valid_times_is_reported_once_and_everything_is_read(kind: str, pylon: Sandbox) -> None:
     state = [stream_state(stream, OLD[kind](stream)) for stream in STREAMS]
     run = read(pylon, STREAMS, state, timing=QUICK)
     for stream in STREAMS:
@@ -103,7 +101,7 @@ def test_a_state_whose_marks_are_missing_or_no_times_is_said_once_and_answered_b
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=3), timedelta(hours=20)], ids=str)
-def test_a_state_that_a_fast_clock_wrote_hides_nothing_that_changes_after_it(ahead: timedelta, pylon: Sandbox) -> None:
+def test_a_state_written_by_a_fast_clock_hides_no_later_change(ahead: timedelta, pylon: Sandbox) -> None:
     first = read(pylon, STREAMS, timing=QUICK)
     ahead_of_time = render(pylon.clock.now().replace(microsecond=0) + ahead)
     state = [
@@ -157,9 +155,7 @@ DAMAGED: dict[str, tuple[bytes, list[str]]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGED)
-def test_a_damaged_state_file_ends_the_sync_before_it_begins_with_the_files_name_and_place(
-    kind: str, pylon: Sandbox
-) -> None:
+def test_a_damaged_state_file_stops_the_sync_with_the_name_and_position(kind: str, pylon: Sandbox) -> None:
     content, words = DAMAGED[kind]
     run, path = given(pylon, state=content)
     assert_refused(pylon, run, path, *words)
@@ -187,7 +183,9 @@ WRONG: dict[str, tuple[Any, list[str]]] = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_a_file_that_is_no_configured_catalog_is_refused_with_its_name_and_the_place(kind: str, pylon: Sandbox) -> None:
+def test_a_file_that_is_not_a_configured_catalog_is_refused_with_its_name_and_the_position(
+    kind: str, pylon: Sandbox
+) -> None:
     catalog, words = WRONG[kind]
     run, path = given(pylon, catalog=catalog)
     assert_refused(pylon, run, path, *words)
@@ -199,7 +197,7 @@ def test_a_catalog_that_names_a_stream_twice_is_refused(stream: str, pylon: Sand
     assert_refused(pylon, run, f"stream {stream} twice")
 
 
-def test_incremental_is_full_refresh_for_a_stream_that_has_no_cursor(pylon: Sandbox) -> None:
+def test_an_incremental_stream_without_a_cursor_is_fully_refreshed(pylon: Sandbox) -> None:
     catalog = configured_catalog(["contacts"])
     catalog["streams"][0] |= {"sync_mode": "incremental", "cursor_field": ["updated_at"]}
     first, _ = given(pylon, catalog=catalog)
@@ -216,7 +214,7 @@ def test_another_cursor_field_in_the_catalog_changes_nothing(pylon: Sandbox) -> 
     assert "created_at" not in first.states("issues")[-1]
 
 
-def test_an_empty_catalog_reads_nothing_and_is_warned_of_but_no_error(pylon: Sandbox) -> None:
+def test_an_empty_catalog_reads_nothing_and_causes_a_warning_but_no_error(pylon: Sandbox) -> None:
     run, _ = given(pylon, catalog={"streams": []})
     assert run.code == 0
     assert run.warnings == ["The configured catalog selects no stream, so nothing is read."]

@@ -13,7 +13,7 @@ from integration_tests.support.faults import MESSAGES
 
 
 @pytest.mark.parametrize("code", [500, 503])
-def test_server_errors_for_good_on_one_issues_messages_leave_it_to_the_next_sync(pylon: Sandbox, code: int) -> None:
+def test_persistent_server_errors_on_one_issues_messages_leave_it_to_the_next_sync(pylon: Sandbox, code: int) -> None:
     broken = next(issue for issue in pylon.expected("issues")[40:] if pylon.messages(issue["id"]))
     pylon.faults.add(Fault(MESSAGES, status(code), times=None, when=lambda seen: seen.params["id"] == broken["id"]))
     streams = [
@@ -31,7 +31,7 @@ def test_server_errors_for_good_on_one_issues_messages_leave_it_to_the_next_sync
     assert_synced(pylon, failed, later, streams=ISSUE_STREAMS)
 
 
-def test_an_issue_that_could_not_be_read_and_was_merged_since_is_given_as_the_one_it_was_merged_into(
+def test_an_unread_issue_that_was_merged_is_emitted_as_the_one_it_was_merged_into(
     pylon: Sandbox,
 ) -> None:
     """Otherwise it would be tried for ever, and its stream would never be complete again."""
@@ -48,7 +48,7 @@ def test_an_issue_that_could_not_be_read_and_was_merged_since_is_given_as_the_on
     assert "unread_issues" not in later.states("issues")[-1]
 
 
-def test_an_issue_that_pylon_answers_with_nothing_is_kept_and_said(pylon: Sandbox) -> None:
+def test_an_issue_for_which_pylon_returns_nothing_stays_in_the_state_and_is_reported(pylon: Sandbox) -> None:
     issue = pylon.expected("issues")[5]["id"]
     pylon.faults.add(Fault(MESSAGES, status(500), times=None, when=lambda seen: seen.params["id"] == issue))
     failed = read(pylon, ["issues"])

@@ -42,7 +42,7 @@ def large() -> Iterator[Sandbox]:
 # --- syncs that are stopped ---
 
 
-def test_syncs_stopped_by_signals_at_random_moments_while_data_changes_end_complete_and_fresh(
+def test_syncs_stopped_at_random_moments_while_data_changes_end_complete_and_fresh(
     fork_server: ForkServer,
 ) -> None:
     total = Totals()
@@ -76,7 +76,7 @@ def test_a_sync_terminated_in_the_middle_of_a_write_leaves_each_line_once_and_wh
         assert_synced(large, stopped, fork_server.start(files.arguments("read"), QUICK).ended(), streams=ISSUE_STREAMS)
 
 
-def test_a_terminated_sync_ends_though_nobody_reads_what_it_writes(fork_server: ForkServer, large: Sandbox) -> None:
+def test_a_terminated_sync_ends_even_if_nobody_reads_its_output(fork_server: ForkServer, large: Sandbox) -> None:
     with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
         fork = fork_server.start(files.arguments("read"), QUICK)
         fork.read(lines=1)
@@ -89,7 +89,7 @@ def test_a_terminated_sync_ends_though_nobody_reads_what_it_writes(fork_server: 
 # --- readers of standard output ---
 
 
-def test_a_reader_that_is_slow_gets_every_line_whole(fork_server: ForkServer, large: Sandbox) -> None:
+def test_a_slow_reader_gets_every_line_whole(fork_server: ForkServer, large: Sandbox) -> None:
     with Files(config_for(large), configured_catalog(ISSUE_STREAMS)) as files:
         fork = fork_server.start(files.arguments("read"), QUICK)
         while fork.read(lines=1, chunk=4_000):
@@ -101,7 +101,7 @@ def test_a_reader_that_is_slow_gets_every_line_whole(fork_server: ForkServer, la
 
 
 @pytest.mark.parametrize(("lines", "answered"), [(1, 0), (1, 10_000), (100, 40), (800, 10_000)])
-def test_a_reader_that_goes_away_ends_the_sync_though_threads_wait_for_messages(
+def test_when_the_reader_goes_away_the_sync_ends_even_while_threads_wait_for_messages(
     lines: int, answered: int, fork_server: ForkServer, large: Sandbox
 ) -> None:
     large.faults.add(Fault(MESSAGES, hang(), times=10_000, after=answered))
@@ -118,7 +118,7 @@ def test_a_reader_that_goes_away_ends_the_sync_though_threads_wait_for_messages(
 # --- two connections of one organisation ---
 
 
-def test_two_syncs_that_share_a_rate_limit_complete_and_are_seldom_refused(fork_server: ForkServer) -> None:
+def test_two_syncs_that_share_a_rate_limit_complete_and_are_rarely_refused(fork_server: ForkServer) -> None:
     minute = 1.0
     with (
         Sandbox(size=Size(issues=300), limits={MESSAGES: 60}, minute=minute, base_time=ago(hours=1)) as pylon,

@@ -87,7 +87,7 @@ SMALLER = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALLER)
-def test_a_smaller_limit_than_published_is_learned_said_and_hardly_overdrawn(name: str) -> None:
+def test_a_smaller_limit_than_published_is_learned_logged_and_hardly_exceeded(name: str) -> None:
     case = SMALLER[name]
     with Sandbox(
         size=Size(issues=case.issues), limits=case.limits, minute=case.minute, taken=case.taken, base_time=ago(hours=1)
@@ -102,7 +102,7 @@ def test_a_smaller_limit_than_published_is_learned_said_and_hardly_overdrawn(nam
 
 
 @pytest.mark.slow
-def test_a_larger_limit_than_believed_is_found_and_said() -> None:
+def test_a_larger_limit_than_assumed_is_found_and_logged() -> None:
     # Forty calls a second at most: a machine that cannot make them never meets the limit.
     with Sandbox(size=Size(issues=1000), limits={MESSAGES: 60}, minute=1.5, base_time=ago(hours=1)) as pylon:
         run, used = synced(pylon, 1.5, calls_per_minute_july_2026)

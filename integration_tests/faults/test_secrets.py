@@ -168,7 +168,7 @@ def run_watched(
     return Output(process.returncode, (head + out).decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
 
-def test_nothing_is_told_at_debug_level_under_a_mix_of_faults(noted: Sandbox, tmp_path: Path) -> None:
+def test_nothing_secret_is_logged_at_debug_level_under_a_mix_of_faults(noted: Sandbox, tmp_path: Path) -> None:
     with Sandbox(size=Size.empty(), limits=None) as elsewhere, Watched(tmp_path) as watched:
         faults = add_mixed_faults(noted, elsewhere.url)
         run = run_watched(noted, watched)
@@ -181,7 +181,7 @@ def test_nothing_is_told_at_debug_level_under_a_mix_of_faults(noted: Sandbox, tm
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 418, 500])
-def test_errors_for_good_that_quote_the_request_are_reported_without_it(noted: Sandbox, code: int) -> None:
+def test_persistent_errors_that_quote_the_request_are_reported_without_it(noted: Sandbox, code: int) -> None:
     noted.faults.add(Fault("*", status(code, telling(noted)), times=None, after=25))
     run = read(noted, debug=True)
     assert run.code == 1
@@ -190,7 +190,7 @@ def test_errors_for_good_that_quote_the_request_are_reported_without_it(noted: S
 
 
 @pytest.mark.parametrize("match", [LISTED, MESSAGES, "GET /accounts"])
-def test_nonsense_that_quotes_a_note_is_reported_without_it(noted: Sandbox, match: str) -> None:
+def test_an_invalid_response_that_quotes_a_note_is_reported_without_it(noted: Sandbox, match: str) -> None:
     noted.faults.add(Fault(match, status(200, telling(noted)), times=None, after=4 if match == LISTED else 0))
     run = read(noted, ("issues", "accounts"), debug=True)
     assert_failed(run, "accounts" if match == "GET /accounts" else "issues")

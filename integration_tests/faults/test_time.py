@@ -88,7 +88,7 @@ def assert_behind_pylon(began: datetime, run: Output, streams: tuple[str, ...] =
 
 @pytest.mark.parametrize("lag", [timedelta(seconds=90), LAG], ids=["a little", "by all of the consistency lag"])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_what_search_shows_late_is_given_by_a_later_sync(lag: timedelta, seed: int) -> None:
+def test_what_search_shows_late_is_emitted_by_a_later_sync(lag: timedelta, seed: int) -> None:
     streams = ISSUE_STREAMS
     with small(seed=seed, search_lag=lag.total_seconds()) as pylon:
         pylon.evolve(seed, 15)
@@ -161,7 +161,7 @@ def test_an_issue_that_moves_between_windows_while_they_are_read_is_not_lost(
         assert moved <= {i for run in runs for i in run.ids("issues")}
 
 
-def test_issues_that_keep_moving_forwards_and_backwards_are_given_once_a_sync_and_fresh_in_the_end() -> None:
+def test_issues_that_keep_moving_in_time_are_emitted_once_a_sync_and_fresh_in_the_end() -> None:
     with small() as pylon:
         moves = moving_issues(pylon)
         for number, (_, move) in enumerate(moves.values()):
@@ -186,7 +186,7 @@ MOMENTS = [-2000, -1001, -1000, -999, -1, 0, 1, 500, 999, 1000, 1999, 2000, 2001
 
 @pytest.mark.parametrize("inclusive", [False, True], ids=["exclusive", "inclusive"])
 @pytest.mark.parametrize("shift", [timedelta(microseconds=-1), timedelta(0)], ids=["a tick before", "on the second"])
-def test_equal_times_on_both_sides_of_every_bound_are_given_once_each(inclusive: bool, shift: timedelta) -> None:
+def test_issues_with_equal_times_at_every_bound_are_emitted_once_each(inclusive: bool, shift: timedelta) -> None:
     since = ago(days=100).replace(microsecond=0)
     with small(size=Size(issues=0), inclusive_bounds=inclusive) as pylon:
         # The first window begins where the state ends, the others each a window later.
@@ -211,7 +211,7 @@ def test_equal_times_on_both_sides_of_every_bound_are_given_once_each(inclusive:
 
 @pytest.mark.parametrize("inclusive", [False, True], ids=["exclusive", "inclusive"])
 @pytest.mark.parametrize("seconds", [1, 2])
-def test_changes_in_the_seconds_after_a_state_are_not_taken_for_read(inclusive: bool, seconds: int) -> None:
+def test_changes_in_the_seconds_after_a_state_are_not_skipped(inclusive: bool, seconds: int) -> None:
     with small(inclusive_bounds=inclusive) as pylon:
         first = read(pylon)
         since = moment(first.states("issues")[-1]["changes_read_until"])
@@ -276,7 +276,7 @@ def test_a_machine_whose_clock_is_wrong_by_minutes_loses_nothing(errors: tuple[i
 
 
 @pytest.mark.parametrize("minutes", [5, 90])
-def test_a_pylon_whose_clock_is_ahead_of_the_machines_loses_nothing(minutes: int) -> None:
+def test_a_pylon_clock_that_is_ahead_loses_nothing(minutes: int) -> None:
     with small(search_lag=LAG.total_seconds()) as pylon:
         pylon.clock.advance(minutes * MINUTE)
         pylon.evolve(1, 20)
@@ -312,7 +312,7 @@ def test_a_clock_that_jumps_while_a_sync_runs_loses_nothing(looks: int, minutes:
 
 
 @pytest.mark.parametrize("minutes", [-60, 60])
-def test_a_clock_that_jumps_back_and_forth_all_the_time_loses_nothing(minutes: int, clock: Clock) -> None:
+def test_a_clock_that_keeps_jumping_back_and_forth_loses_nothing(minutes: int, clock: Clock) -> None:
     with small(search_lag=LAG.total_seconds()) as pylon:
         pylon.evolve(1, 15)
         clock.asked, clock.swing = 0, minutes * MINUTE
@@ -351,7 +351,7 @@ DAYS = {
 @pytest.mark.parametrize("day", [
     datetime(2024, 2, 29, 23, 59, 59), datetime(2026, 3, 29, 1, 0), datetime(2025, 10, 26, 1, 0)
 ], ids=str)  # fmt: skip
-def test_a_history_around_leap_days_and_changes_of_the_clocks_is_read_whole(day: datetime) -> None:
+def test_a_history_around_leap_days_and_clock_changes_is_read_completely(day: datetime) -> None:
     day = day.replace(tzinfo=timezone.utc)
     with small(base_time=day) as pylon:
         for hours in (-25, -24, -2, -1, -0.5, 0, 0.5, 1, 2, 24, 25):
@@ -364,7 +364,7 @@ def test_a_history_around_leap_days_and_changes_of_the_clocks_is_read_whole(day:
 
 @pytest.mark.usefixtures("berlin")
 @pytest.mark.parametrize("what", DAYS)
-def test_syncs_across_leap_days_and_changes_of_the_clocks_lose_nothing(what: str, clock: Clock) -> None:
+def test_syncs_across_leap_days_and_clock_changes_lose_nothing(what: str, clock: Clock) -> None:
     # 2048 is a leap year, and its clocks change on these days.
     now = datetime(2048, *DAYS[what], tzinfo=timezone.utc) - timedelta(minutes=65)
     with small(base_time=now - timedelta(hours=1), search_lag=LAG.total_seconds()) as pylon:

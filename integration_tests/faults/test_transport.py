@@ -95,7 +95,7 @@ def takes_at_most(seconds: float) -> Iterator[None]:
 # --- no connection ---
 
 
-def test_a_refused_connection_ends_the_sync_with_what_to_check(pylon: Sandbox) -> None:
+def test_a_refused_connection_ends_the_sync_with_advice(pylon: Sandbox) -> None:
     nobody = f"http://127.0.0.1:{closed_port()}"
     with takes_at_most(20):
         run = read(pylon, STREAMS, api_url=nobody)
@@ -123,7 +123,7 @@ def _in_a_thread(call: Callable[[], object], threads: list[threading.Thread]) ->
     return begin
 
 
-def test_a_server_that_goes_away_in_the_middle_costs_nothing_that_was_promised(leaving: Sandbox) -> None:
+def test_a_server_that_goes_away_during_a_sync_loses_nothing_that_a_state_covers(leaving: Sandbox) -> None:
     threads: list[threading.Thread] = []
     hook(leaving, MESSAGES, _in_a_thread(leaving.stop, threads), after=120)
     run = read(leaving)
@@ -135,7 +135,7 @@ def test_a_server_that_goes_away_in_the_middle_costs_nothing_that_was_promised(l
     assert len(later.ids("issues")) < 150
 
 
-def test_a_server_that_comes_back_within_the_retries_is_waited_for(leaving: Sandbox) -> None:
+def test_a_server_that_comes_back_during_the_retries_is_waited_for(leaving: Sandbox) -> None:
     threads: list[threading.Thread] = []
 
     def restart() -> None:
@@ -150,7 +150,7 @@ def test_a_server_that_comes_back_within_the_retries_is_waited_for(leaving: Sand
     assert run.said("Retrying", "connection")
 
 
-def test_a_name_that_does_not_resolve_is_said_without_delay(pylon: Sandbox) -> None:
+def test_a_name_that_does_not_resolve_is_reported_without_delay(pylon: Sandbox) -> None:
     with takes_at_most(20):
         run = read(pylon, api_url="https://nowhere.invalid")
         result = check(pylon, api_url="https://nowhere.invalid")
@@ -170,7 +170,7 @@ BREAKS: dict[str, Action] = {
 
 
 @pytest.mark.parametrize("where", BREAKS)
-def test_a_connection_reset_now_and_then_does_no_harm(pylon: Sandbox, where: str) -> None:
+def test_occasional_connection_resets_do_no_harm(pylon: Sandbox, where: str) -> None:
     burst = pylon.faults.add(Fault("*", BREAKS[where], times=5, after=4))
     scattered = pylon.faults.add(Fault("*", BREAKS[where], times=30, after=20, probability=0.15, seed=3))
     run = read(pylon, STREAMS)
@@ -179,7 +179,7 @@ def test_a_connection_reset_now_and_then_does_no_harm(pylon: Sandbox, where: str
 
 
 @pytest.mark.parametrize("where", BREAKS)
-def test_connections_reset_for_good_end_their_stream_alone(pylon: Sandbox, where: str) -> None:
+def test_persistent_connection_resets_fail_only_their_stream(pylon: Sandbox, where: str) -> None:
     pylon.faults.add(Fault(MESSAGES, BREAKS[where], times=None, after=40))
     gate = Gate()
     waiting = pylon.faults.add(gate.fault("GET /accounts"))
@@ -191,7 +191,7 @@ def test_connections_reset_for_good_end_their_stream_alone(pylon: Sandbox, where
     recovers(pylon, run, *ISSUE_STREAMS, "accounts")
 
 
-def test_a_compressed_body_that_breaks_off_is_asked_for_again(pylon: Sandbox) -> None:
+def test_a_compressed_body_that_breaks_off_is_requested_again(pylon: Sandbox) -> None:
     fault = Fault(LIST, Action(after=_both), times=3, after=1)
     pylon.faults.add(fault)
     run = read(pylon)
@@ -209,7 +209,7 @@ def _both(reply: Any) -> Any:
 # --- connections that stall ---
 
 
-def test_a_server_that_accepts_and_never_answers_is_left_after_the_read_timeout(pylon: Sandbox) -> None:
+def test_a_server_that_accepts_and_never_responds_is_abandoned_after_the_read_timeout(pylon: Sandbox) -> None:
     faults = [pylon.faults.add(Fault(template, hang(), times=2, after=1)) for template in (LIST, MESSAGES)]
     with takes_at_most(20):
         run = read(pylon, timing=STALLS)
@@ -217,7 +217,7 @@ def test_a_server_that_accepts_and_never_answers_is_left_after_the_read_timeout(
     assert_synced(pylon, run)
 
 
-def test_a_server_that_never_answers_again_ends_the_stream_in_bounded_time(pylon: Sandbox) -> None:
+def test_a_server_that_stops_responding_fails_the_stream_in_bounded_time(pylon: Sandbox) -> None:
     pylon.faults.add(Fault(MESSAGES, hang(), times=None, after=40))
     with takes_at_most(20):
         run = read(pylon, ("issues", "accounts"), timing=STALLS)
@@ -226,7 +226,7 @@ def test_a_server_that_never_answers_again_ends_the_stream_in_bounded_time(pylon
     recovers(pylon, run, "issues", "accounts")
 
 
-def test_a_port_that_accepts_and_says_nothing_ends_the_sync_in_bounded_time(pylon: Sandbox) -> None:
+def test_a_port_that_accepts_and_stays_silent_ends_the_sync_in_bounded_time(pylon: Sandbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, takes_at_most(20):
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         run = read(pylon, ("issues", "contacts"), timing=STALLS, api_url=url)
@@ -234,14 +234,14 @@ def test_a_port_that_accepts_and_says_nothing_ends_the_sync_in_bounded_time(pylo
     recovers(pylon, run, "issues", "contacts")
 
 
-def test_an_answer_that_comes_late_but_in_time_is_read(pylon: Sandbox) -> None:
+def test_a_late_response_within_the_timeout_is_read(pylon: Sandbox) -> None:
     late = [pylon.faults.add(Fault(template, delay(0.6), times=2)) for template in (LIST, MESSAGES)]
     run = read(pylon, timing=fault_timing(read_timeout=5.0, retry_attempts=1))
     assert [fault.fired for fault in late] == [2, 2]
     assert_synced(pylon, run)
 
 
-def test_a_slow_body_that_keeps_coming_is_read_though_it_takes_longer_than_the_read_timeout(pylon: Sandbox) -> None:
+def test_a_slow_body_that_keeps_arriving_may_take_longer_than_the_read_timeout(pylon: Sandbox) -> None:
     fault = pylon.faults.add(Fault(ACCOUNTS, slow(20_000)))
     began = time.monotonic()
     run = read(pylon, ("accounts",), timing=fault_timing(read_timeout=0.4, response_deadline=20.0, retry_attempts=1))
@@ -251,7 +251,7 @@ def test_a_slow_body_that_keeps_coming_is_read_though_it_takes_longer_than_the_r
 
 
 @pytest.mark.parametrize("size", [0, 200_000], ids=["short", "long"])
-def test_a_body_that_drips_beyond_the_deadline_ends_with_an_error_at_the_deadline(pylon: Sandbox, size: int) -> None:
+def test_a_body_that_drips_beyond_the_deadline_fails_at_the_deadline(pylon: Sandbox, size: int) -> None:
     # At this speed the short body takes ten seconds and the long one a minute and a half.
     if size:
         pylon.faults.add(Fault(ACCOUNTS, padded(size), times=None))
@@ -391,7 +391,7 @@ def test_a_tls_server_that_cannot_be_trusted_gets_no_request(
     recovers(pylon, run, "issues", "accounts")
 
 
-def test_a_port_that_does_not_speak_tls_is_said_to_give_no_trusted_connection(pylon: Sandbox) -> None:
+def test_a_port_that_does_not_speak_tls_is_reported_as_untrusted(pylon: Sandbox) -> None:
     run = read(pylon, api_url=pylon.url.replace("http:", "https:"))
     assert_failed(run, "issues", kind="transient_error", says=["TLS"])
     assert not pylon.log
@@ -496,7 +496,7 @@ def assert_no_credentials(*texts: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_plain_http_never_goes_through_a_proxy_which_would_read_the_token(
+def test_plain_http_never_goes_through_a_proxy_that_could_read_the_token(
     pylon: Sandbox, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Proxy() as proxy:
@@ -508,7 +508,7 @@ def test_plain_http_never_goes_through_a_proxy_which_would_read_the_token(
     assert_no_credentials(run.text, run.stderr)
 
 
-def test_https_goes_through_a_tunnel_of_the_proxy_which_never_sees_the_token(
+def test_https_goes_through_a_tunnel_so_the_proxy_never_sees_the_token(
     pylon: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate, key = write_certificate(tmp_path)
@@ -555,9 +555,7 @@ def test_a_proxy_that_refuses_the_tunnel_is_named_without_its_credentials(
     recovers(pylon, run, "issues", "accounts")
 
 
-def test_a_proxy_that_is_not_there_is_named_without_its_credentials(
-    pylon: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_proxy_is_named_without_its_credentials(pylon: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://{USER}:{PASSWORD}@127.0.0.1:{closed_port()}")
     with takes_at_most(20):
         run = read(pylon, ("issues", "accounts"), api_url="https://api.pylon.example", debug=True)
@@ -584,7 +582,7 @@ def test_a_proxy_that_is_not_there_is_named_without_its_credentials(
         ("REQUESTS_CA_BUNDLE", __file__, "holds no certificates"),
     ],
 )
-def test_a_setting_of_the_environment_that_cannot_be_used_is_named_at_once(
+def test_an_unusable_environment_variable_is_named_at_once(
     pylon: Sandbox, name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -675,7 +673,7 @@ class Endless:
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-def test_an_answer_that_never_ends_is_left_at_the_deadline(pylon: Sandbox, what: str) -> None:
+def test_an_endless_response_is_abandoned_at_the_deadline(pylon: Sandbox, what: str) -> None:
     with Endless(*ENDLESS[what]) as server, takes_at_most(30):
         run = read(
             pylon, ("accounts",), timing=fault_timing(response_deadline=0.6, retry_attempts=2), api_url=server.url
@@ -689,7 +687,7 @@ _ANSWER = _GOOD + b"Content-Length: %d\r\n\r\n%b" % (len(_PAGE), _PAGE)
 
 
 @pytest.mark.parametrize("first", [None, _ANSWER], ids=["on a new connection", "on a kept connection"])
-def test_an_answer_that_never_ends_over_tls_is_left_at_the_deadline(
+def test_an_endless_response_over_tls_is_abandoned_at_the_deadline(
     pylon: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bytes | None
 ) -> None:
     certificate, key = write_certificate(tmp_path)
@@ -704,7 +702,7 @@ def test_an_answer_that_never_ends_over_tls_is_left_at_the_deadline(
     assert run.ids("accounts") == ([] if first is None else ["a1"])
 
 
-def test_a_small_compressed_body_that_holds_too_much_ends_its_stream_at_once(pylon: Sandbox) -> None:
+def test_a_small_compressed_body_that_expands_too_far_fails_its_stream_at_once(pylon: Sandbox) -> None:
     zeros = zlib.compressobj(9, zlib.DEFLATED, 31)
     bomb = b"".join(zeros.compress(bytes(1 << 20)) for _ in range(300)) + zeros.flush()
     assert len(bomb) < 500_000
@@ -720,7 +718,7 @@ def test_a_small_compressed_body_that_holds_too_much_ends_its_stream_at_once(pyl
 
 
 @pytest.mark.parametrize("what", ["429", "503 with a long wait", "no answer"])
-def test_check_gives_up_after_a_minute_in_all(pylon: Sandbox, what: str) -> None:
+def test_check_gives_up_after_a_minute_in_total(pylon: Sandbox, what: str) -> None:
     action = {
         "429": too_many({"X-Retry-After": "1"}),
         "503 with a long wait": status(503, None, {"Retry-After": "50"}),
@@ -740,7 +738,7 @@ def test_check_gives_up_after_a_minute_in_all(pylon: Sandbox, what: str) -> None
 # --- debugging ---
 
 
-def test_debug_logs_each_request_without_what_it_holds(pylon: Sandbox) -> None:
+def test_debug_logs_each_request_without_its_content(pylon: Sandbox) -> None:
     run = read(pylon, ("issues", "accounts"), debug=True)
     # The CDK's formatter writes what is logged for debugging as messages of a type of their own.
     debug = [line["message"] for line in run.lines if line["type"] == "DEBUG"]

@@ -69,7 +69,9 @@ def _high_water_kib(pid: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.serial
-def test_two_hundred_thousand_issues_come_once_each_and_no_state_is_ahead(capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_hundred_thousand_issues_are_emitted_once_each_and_no_state_is_ahead(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     count = 200_000
     with (
         Sandbox(size=Size(issues=count), limits=None, base_time=ago(hours=1)) as pylon,
@@ -137,7 +139,7 @@ def follow(pylon: Sandbox, *runs: Output) -> StreamingAssertions:
     return emitted
 
 
-def test_twenty_thousand_issues_of_one_moment_come_once_each_and_no_state_passes_a_part_of_them(
+def test_twenty_thousand_issues_of_one_second_are_emitted_once_each_and_no_state_splits_them(
     crowd: Sandbox,
 ) -> None:
     run = listed(crowd)
@@ -149,7 +151,7 @@ def test_twenty_thousand_issues_of_one_moment_come_once_each_and_no_state_passes
     assert again.ids("issues") == []
 
 
-def test_a_sync_stopped_amid_twenty_thousand_issues_of_one_moment_is_completed_by_the_next(crowd: Sandbox) -> None:
+def test_a_sync_stopped_amid_twenty_thousand_issues_of_one_second_is_completed_by_the_next(crowd: Sandbox) -> None:
     lines = lines_of(listed(crowd))
     stopped = Output(1, "\n".join([*lines[: len(lines) // 2], ""]))
     assert 5_000 < len(stopped.ids("issues")) < CROWD
@@ -159,7 +161,7 @@ def test_a_sync_stopped_amid_twenty_thousand_issues_of_one_moment_is_completed_b
     follow(crowd, stopped, later)
 
 
-def test_a_listing_that_breaks_off_amid_twenty_thousand_issues_of_one_moment_is_completed_by_the_next(
+def test_a_list_that_breaks_off_amid_twenty_thousand_issues_of_one_second_is_completed_by_the_next_sync(
     crowd: Sandbox,
 ) -> None:
     broken = crowd.faults.add(Fault(LIST, status(503), times=None, when=lambda seen: "cursor" in seen.query, after=2))
@@ -175,7 +177,7 @@ def test_a_listing_that_breaks_off_amid_twenty_thousand_issues_of_one_moment_is_
 # --- many messages, many surveys, nothing ---
 
 
-def test_an_issue_of_five_thousand_messages_is_whole_in_one_request() -> None:
+def test_an_issue_of_five_thousand_messages_is_read_completely_in_one_request() -> None:
     with Sandbox(size=Size(issues=20), limits=None, base_time=ago(hours=1)) as pylon:
         long = add_long_thread(pylon, 5_000)
         run = read(pylon, ("issues", "issue_messages"))
@@ -194,7 +196,7 @@ def test_an_issue_of_five_thousand_messages_is_whole_in_one_request() -> None:
         assert not [marker for marker in pylon.private_markers() if marker in run.text]
 
 
-def test_three_hundred_surveys_give_each_response_under_its_survey_and_then_only_what_is_new() -> None:
+def test_responses_of_three_hundred_surveys_name_their_survey_and_later_syncs_emit_only_new_ones() -> None:
     size = Size(issues=0, surveys=300, survey_responses=3_000)
     # Beyond the week that every sync reads again.
     with Sandbox(size=size, limits=None, base_time=ago(days=8)) as pylon:
@@ -213,7 +215,7 @@ def test_three_hundred_surveys_give_each_response_under_its_survey_and_then_only
         assert_synced(pylon, first, second, streams=streams)
 
 
-def test_an_organisation_with_nothing_in_it_gives_a_state_for_every_stream_at_next_to_no_cost(
+def test_an_empty_organisation_yields_a_state_for_every_stream_at_next_to_no_cost(
     empty_pylon: Sandbox,
 ) -> None:
     asked = 0
@@ -293,7 +295,7 @@ def small_pylon() -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_record_that_is_too_large_is_given_below_16_mb_with_as_much_as_fits(small_pylon: Sandbox, case: str) -> None:
+def test_a_record_that_is_too_large_is_cut_to_16_mb_with_as_much_as_fits(small_pylon: Sandbox, case: str) -> None:
     large = CASES[case]
     issue = with_large_issue(small_pylon, large)
     streams = ("issues", "issue_messages")
@@ -325,7 +327,7 @@ def test_a_record_that_is_too_large_is_given_below_16_mb_with_as_much_as_fits(sm
         assert one["text"] == message or (message.startswith(one["text"]) and len(message.encode()) > KEPT_WHOLE)
 
 
-def test_an_issue_just_below_16_mb_is_whole(small_pylon: Sandbox) -> None:
+def test_an_issue_just_below_16_mb_is_not_cut(small_pylon: Sandbox) -> None:
     # HTML, text and feedback: each character stands three times in the record.
     issue = with_large_issue(small_pylon, Large(tuple(filled(1_050_000) for _ in range(5))))
     run = read(small_pylon)
@@ -353,7 +355,7 @@ def test_a_large_field_is_cut_where_messages_are_not_read(small_pylon: Sandbox) 
     ],
     ids=["accounts", "call_recordings", "tasks"],
 )
-def test_a_record_of_any_stream_that_is_too_large_is_given_below_16_mb_and_named(
+def test_a_record_of_any_stream_that_is_too_large_is_cut_to_16_mb_and_named(
     small_pylon: Sandbox, stream: str, field: Record
 ) -> None:
     large = small_pylon.expected(stream)[0]["id"]

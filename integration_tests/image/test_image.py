@@ -122,7 +122,7 @@ def test_nothing_runs_as_root(container: Container) -> None:
     assert container.execute("id", "-u").stdout.strip() == "1000"
 
 
-def test_python_is_that_of_airbytes_base(container: Container) -> None:
+def test_python_is_the_one_of_airbytes_base_image(container: Container) -> None:
     version = container.execute(f"{INSTALLED}/bin/python", "-c", "import sys; print(sys.version_info[:2])")
     assert version.stdout.strip() == "(3, 13)"
 
@@ -160,7 +160,7 @@ def listing(root: Path) -> dict[str, int]:
     return found
 
 
-def test_the_package_is_whole_and_neither_tests_nor_tools_are_in_it(container: Container) -> None:
+def test_the_package_is_complete_without_tests_and_tools(container: Container) -> None:
     (packages,) = (container.root / INSTALLED.strip("/")).glob("lib/python3.*/site-packages")
     sources = {path.relative_to(ROOT) for path in (ROOT / "source_pylon").rglob("*") if path.is_file()}
     installed = {path.relative_to(packages) for path in (packages / "source_pylon").rglob("*") if path.is_file()}
@@ -200,7 +200,9 @@ def test_every_docker_line_of_the_readme_works(container: Container, files: Path
     assert set(verbs) == {"spec", "check", "discover", "read"}
 
 
-def test_reads_everything_once_and_then_only_what_is_new(container: Container, files: Path, pylon: Sandbox) -> None:
+def test_the_first_read_emits_everything_and_the_second_only_changes(
+    container: Container, files: Path, pylon: Sandbox
+) -> None:
     first = container.run(*READ, mounts=mounts(files))
     assert first.code == 0, first.stdout[-2000:]
     ids = {message["record"]["data"]["id"] for message in first.messages("RECORD")}
@@ -244,7 +246,7 @@ def to_the_end(process: "subprocess.Popen[str]") -> Finished:
     return Finished(process.returncode, stdout, stderr)
 
 
-def test_the_read_only_file_system_of_these_tests_is_one(container: Container, files: Path) -> None:
+def test_the_file_system_of_these_tests_really_is_read_only(container: Container, files: Path) -> None:
     container.settings = {**container.settings, "Entrypoint": ["sh", "-c", 'touch /tmp/x || echo "refused $(id -u)"']}
     try:
         tried = to_the_end(container.start_read_only(mounts=mounts(files)))
