@@ -56,7 +56,7 @@ def test_the_page_names_defects_beside_the_tests_that_notice_them() -> None:
 def test_the_sample_has_defects_of_every_kind() -> None:
     assert set(SAMPLE) <= set(DEFECTS)
     assert {test.partition("::")[0] for test in map(proofs(PAGE).__getitem__, SAMPLE)} > {
-        "integration_tests/faults/test_answers.py",
+        "integration_tests/faults/test_irregular_responses.py",
         "integration_tests/faults/test_time.py",
         "integration_tests/test_privacy.py",
     }

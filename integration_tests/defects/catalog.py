@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from itertools import chain
 
-from integration_tests.defects import answers, limits, moments, platform, secrets, transport, volume
+from integration_tests.defects import limits, moments, platform, responses, secrets, transport, volume
 from integration_tests.defects.page import rows
 from integration_tests.defects.planted import Defect
 
 DEFECTS: dict[str, Defect] = {
     defect.name: defect
     for defect in chain(
-        answers.DEFECTS,
+        responses.DEFECTS,
         transport.DEFECTS,
         moments.DEFECTS,
         platform.DEFECTS,

@@ -19,24 +19,24 @@ DEFECTS = (
         Edit(_PROGRESS, "            self.sink.repeat_states()", "            pass"),
     ),
     Defect(
-        "retries-not-said",
+        "retries-not-logged",
         "during_retries_the_sync_emits_states_and_log_lines_that_name_the_endpoint",
         Edit(
             _PROGRESS, '        self._waits[endpoint.key] = (self._monotonic() + seconds, "before another try")\n', ""
         ),
     ),
     Defect(
-        "slow-answers-not-said",
+        "slow-answers-not-logged",
         "during_a_slow_response_the_sync_emits_states_and_log_lines_that_name_the_endpoint",
         Edit(_PROGRESS, "for key, seconds in self.in_flight():", "for key, seconds in ():"),
     ),
     Defect(
-        "own-waits-not-said",
+        "own-waits-not-logged",
         "requests_held_back_by_the_connector_are_logged_with_the_time_left",
         Edit(_PROGRESS, "for key in self.waiting_endpoints():", "for key in ():"),
     ),
     Defect(
-        "time-left-not-said",
+        "time-left-not-logged",
         "requests_held_back_by_the_connector_are_logged_with_the_time_left",
         Edit(
             "extraction/issues/reader.py",
@@ -139,7 +139,7 @@ DEFECTS = (
         ),
     ),
     Defect(
-        "smaller-limit-not-said",
+        "smaller-limit-not-logged",
         "a_smaller_limit_than_published",
         Edit("api/client.py", "            self._report_learned(endpoint, limiter.limit.learned)\n", ""),
     ),

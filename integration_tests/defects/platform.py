@@ -114,12 +114,12 @@ DEFECTS = (
         ),
     ),
     Defect(
-        "foreign-state-of-issues-not-said",
+        "foreign-state-of-issues-not-logged",
         "a_foreign_state_of_issues_is_logged_in_one_line_and_all_issues_are_read",
         Edit(_READER, "        warn_unknown_state(stream.name, state)\n", "        pass\n"),
     ),
     Defect(
-        "foreign-state-not-said",
+        "foreign-state-not-logged",
         "a_state_of_another_connector_is_reported_once_and_everything_is_read",
         Edit("extraction/cursors.py", "        warn_unknown_state(name, state)\n", "        pass\n"),
     ),
@@ -209,14 +209,14 @@ DEFECTS = (
         Edit(_SOURCE, "incremental = item.sync_mode == SyncMode.incremental and stream", "incremental = stream"),
     ),
     Defect(
-        "unknown-options-not-said",
+        "unknown-options-not-logged",
         "check_and_read_warn_of_a_misspelled_option",
         Edit(
             "checks.py", "for key in config if key not in Config.model_fields and", "for key in config if not key and"
         ),
     ),
     Defect(
-        "unknown-types-not-said",
+        "unknown-types-not-logged",
         "a_type_of_custom_objects_that_does_not_exist",
         Edit("checks.py", "                warnings.append(error.user_message)\n", "                del error\n"),
     ),

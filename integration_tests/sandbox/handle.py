@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
-from integration_tests.sandbox.answers import Answers
 from integration_tests.sandbox.clock import SandboxClock, millis
 from integration_tests.sandbox.evolve import Change, evolve
 from integration_tests.sandbox.faults import Faults, Reply, Seen
 from integration_tests.sandbox.limits import DEFAULT_TABLE, Limiter
 from integration_tests.sandbox.operations import ApiError, not_found, read_operations
 from integration_tests.sandbox.options import Behaviour, Size
+from integration_tests.sandbox.responses import Responses
 from integration_tests.sandbox.server import Server, send
 from integration_tests.sandbox.store import Store
 
@@ -93,7 +93,7 @@ class Sandbox:
         self.url = ""
         self._region = region
         self._forbidden: set[str] = set()
-        self._answers = Answers(self.store)
+        self._responses = Responses(self.store)
         self._router = web.UrlDispatcher()
         for operation in self.operations.values():
             self._router.add_route(operation.method, operation.path, self._handle)
@@ -185,13 +185,13 @@ class Sandbox:
             operation = self.operations[seen.template]
             arguments, unknown = operation.read(seen.query, raw)
             self.unknown_keys.update(f"{seen.template} {key}" for key in unknown)
-            answer = self._answers.answer(operation, seen.params, arguments)
+            content = self._responses.respond(operation, seen.params, arguments)
         except ApiError as error:
             envelope: dict[str, Any] = {"errors": [error.text], "request_id": request_id}
             if error.code is not None:
                 envelope["code"] = error.code
             return Reply(error.status, orjson.dumps(envelope), headers)
-        return Reply(200, answer + b',"request_id":"' + request_id.encode() + b'"}', headers)
+        return Reply(200, content + b',"request_id":"' + request_id.encode() + b'"}', headers)
 
     def _token_error(self, request: web.Request) -> ApiError | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

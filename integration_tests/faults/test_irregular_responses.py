@@ -1,4 +1,4 @@
-"""Answers that are refusals, nonsense or lies: each either does no harm or ends its stream with a clear error."""
+"""Responses that are refusals, nonsense or wrong: each does no harm or fails its stream with a clear error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defects in what the connector makes of Pylon's answers."""
+"""Defects in how the connector handles Pylon's responses."""
 
 from __future__ import annotations
 
@@ -360,7 +360,7 @@ DEFECTS = (
         ),
     ),
     Defect(
-        "ignored-filters-not-said",
+        "ignored-filters-not-logged",
         "ignored_filters_are_noticed_and_harmless",
         Edit(
             "extraction/issues/changes.py",

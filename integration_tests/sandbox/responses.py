@@ -1,4 +1,4 @@
-"""Answers every operation from the data in the store.
+"""Responds to every operation from the data in the store.
 
 All lists and searches work the same way: of the objects of a kind, in order, cut a page of those that match.
 """
@@ -30,14 +30,14 @@ _FIELDS = {"account_id", "activity_type", "article_id", "contact_id", "object_ty
 _OTHERS = {"cursor", "end_time", "filter", "include_deactivated", "limit", "start_time", "submitted_after"}
 
 
-class Answers:
-    """Answers checked requests with the JSON of `data` and `pagination`."""
+class Responses:
+    """Makes the JSON of `data` and `pagination` for checked requests."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def answer(self, operation: Operation, params: dict[str, str], arguments: Arguments) -> bytes:
-        """Return the JSON of an answer without the closing brace and the request id; raises ApiError."""
+    def respond(self, operation: Operation, params: dict[str, str], arguments: Arguments) -> bytes:
+        """Return the JSON of a response without the closing brace and the request id; raises ApiError."""
         if unmodelled := arguments.keys() - _FIELDS - _OTHERS:
             raise ApiError(501, f"the sandbox does not model {sorted(unmodelled)}")
         with self._store.lock:
