@@ -367,7 +367,7 @@ def test_with_a_state_in_the_far_future_there_are_no_records_but_a_state(pylon: 
         assert output.records(stream) == []
         assert output.states(stream)
         assert output.statuses(stream)[-1] == "COMPLETE"
-        assert [text for text in output.warnings if f"Stream {stream}: the saved state lies in the future" in text]
+        assert [text for text in output.warnings if f"Stream {stream}: the saved state is in the future" in text]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def read_catalog(path: str) -> dict[str, Any]:
         catalog = value.get("catalog") if isinstance(value, dict) and value.get("type") == "CATALOG" else value
         if isinstance(catalog, dict) and isinstance(catalog.get("streams"), list):
             return catalog
-    raise BadFile(f"The catalog file {path} holds no catalog: no JSON object with a list named streams.")
+    raise BadFile(f"The catalog file {path} contains no catalog: no JSON object with a list named streams.")
 
 
 def read_states(path: str) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def read_states(path: str) -> list[dict[str, Any]]:
 
     Takes a list of states (as Airbyte writes it), one state, a STATE message, JSON lines with STATE messages among
     others (as `read` writes them; the last of each stream counts), and the older form that maps stream names to
-    states. An empty file holds no state. Raises BadFile for anything else: ignoring it would read everything again.
+    states. An empty file contains no state. Raises BadFile for anything else: ignoring it would read everything again.
     """
     states: dict[tuple[str, str | None], dict[str, Any]] = {}
     for value in _values(_read(path, "state"), path, "state"):
@@ -93,7 +93,7 @@ def _states(item: Any, path: str) -> Iterable[dict[str, Any]]:
     if item is None:
         return
     if not isinstance(item, dict):
-        raise BadFile(f"The state file {path} holds something that is not a state: {type(item).__name__}. {_EXPECTED}")
+        raise BadFile(f"The state file {path} contains a {type(item).__name__} that is not a state. {_EXPECTED}")
     kind = item.get("type")
     if kind == "STATE" and isinstance(item.get("state"), dict):
         yield from _states(item["state"], path)
@@ -102,7 +102,7 @@ def _states(item: Any, path: str) -> Iterable[dict[str, Any]]:
     elif kind == "GLOBAL" and isinstance(item.get("global"), dict):
         streams = item["global"].get("stream_states") or []
         if not isinstance(streams, list):
-            raise BadFile(f"The state file {path} holds a global state whose stream_states are not a list.")
+            raise BadFile(f"The state file {path} contains a global state whose stream_states are not a list.")
         for stream in streams:
             yield _stream_state(stream, path)
     elif isinstance(item.get("stream"), dict) and "stream_descriptor" in item["stream"]:
@@ -128,7 +128,7 @@ def _stream_state(stream: Any, path: str) -> dict[str, Any]:
     namespace = descriptor.get("namespace") if isinstance(descriptor, dict) else None
     state = stream.get("stream_state") if isinstance(stream, dict) else None
     if not isinstance(name, str) or not isinstance(state, (dict, type(None))):
-        raise BadFile(f"The state file {path} holds a stream's state without the stream's name, or not as an object.")
+        raise BadFile(f"The state file {path} contains a stream's state without its name, or not as an object.")
     described = {"name": name, "namespace": namespace} if isinstance(namespace, str) else {"name": name}
     return {"type": "STREAM", "stream": {"stream_descriptor": described, "stream_state": state or {}}}
 
@@ -159,4 +159,4 @@ def _parse(text: str, path: str, what: str, line: int = 0) -> Any:
         raise BadFile(f"The {what} file {path} is not valid JSON: {reason} at {place}.") from None
     except _NOT_JSON:
         place = f" in line {line}" if line else ""
-        raise BadFile(f"The {what} file {path} is nested too deep, or holds too long a number{place}.") from None
+        raise BadFile(f"The {what} file {path} is nested too deeply, or has too long a number{place}.") from None

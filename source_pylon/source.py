@@ -63,7 +63,7 @@ class SourcePylon(Source):
         """Return the configuration in a file; raises a config_error that names the file and the position."""
         config = read_json(config_path, "configuration")
         if not isinstance(config, dict):
-            raise BadFile(f"The configuration file {config_path} does not hold a JSON object.")
+            raise BadFile(f"The configuration file {config_path} does not contain a JSON object.")
         return config
 
     @classmethod
@@ -81,7 +81,7 @@ class SourcePylon(Source):
             return []
         states = [AirbyteStateMessageSerializer.load(state) for state in read_states(state_path)]
         if not states:
-            logger.info("The state file holds no state, so every stream is read from its beginning.")
+            logger.info("The state file contains no state, so every stream is read from its beginning.")
         return states
 
     def spec(self, logger: logging.Logger) -> ConnectorSpecification:

@@ -70,7 +70,7 @@ def test_an_unknown_state_is_described_by_its_keys_alone(caplog: pytest.LogCaptu
 def test_an_unknown_state_without_keys_is_described_as_empty(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "airbyte"):
         warn_unknown_state("contacts", {})
-    assert "(it holds: nothing)" in caplog.text
+    assert "(it contains: nothing)" in caplog.text
 
 
 def test_a_state_in_the_future_is_logged_with_its_date_and_a_remedy(caplog: pytest.LogCaptureFixture) -> None:
@@ -79,7 +79,7 @@ def test_a_state_in_the_future_is_logged_with_its_date_and_a_remedy(caplog: pyte
         is_in_future(context, "contacts", NOW - DAY)
         assert caplog.text == ""
         is_in_future(context, "contacts", NOW)
-    assert "Stream contacts: the saved state lies in the future (2026-10-01)" in caplog.text
+    assert "Stream contacts: the saved state is in the future (2026-10-01)" in caplog.text
     assert "nothing is read. If the state is wrong, reset the stream in Airbyte.\n" in caplog.text
 
 

@@ -205,4 +205,4 @@ def test_a_state_file_without_a_state_is_logged_because_everything_is_read_again
     path.write_text('{"type": "LOG", "log": {"level": "ERROR", "message": "Check failed"}}\n')
     with caplog.at_level("INFO", logger="airbyte"):
         assert SourcePylon.read_state(str(path)) == []
-    assert "holds no state, so every stream is read from its beginning" in caplog.text
+    assert "contains no state, so every stream is read from its beginning" in caplog.text

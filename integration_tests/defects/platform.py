@@ -181,8 +181,8 @@ DEFECTS = (
         "a_file_that_is_not_a_catalog_is_reported",
         Edit(
             "files.py",
-            '    raise BadFile(f"The catalog file {path} holds no catalog',
-            '    return {"streams": []}\n    raise BadFile(f"The catalog file {path} holds no catalog',
+            '    raise BadFile(f"The catalog file {path} contains no catalog',
+            '    return {"streams": []}\n    raise BadFile(f"The catalog file {path} contains no catalog',
         ),
     ),
     Defect(

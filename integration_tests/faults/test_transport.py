@@ -579,7 +579,7 @@ def test_a_missing_proxy_is_named_without_its_credentials(pylon: Sandbox, monkey
         ("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem", "REQUESTS_CA_BUNDLE names /nowhere/ca.pem, which does not exist"),
         ("CURL_CA_BUNDLE", "/nowhere/ca.pem", "CURL_CA_BUNDLE names /nowhere/ca.pem, which does not exist"),
         ("SSL_CERT_FILE", "/nowhere/ca.pem", "SSL_CERT_FILE names /nowhere/ca.pem, which does not exist"),
-        ("REQUESTS_CA_BUNDLE", __file__, "holds no certificates"),
+        ("REQUESTS_CA_BUNDLE", __file__, "contains no certificates"),
     ],
 )
 def test_an_unusable_environment_variable_is_named_at_once(

@@ -116,7 +116,7 @@ def _check_list(endpoint: Endpoint, response: dict[str, Any], cursor: str | None
     following = pagination.get("cursor")
     if data is None or (not data and following in (None, "", cursor)):
         raise errors.GlitchedPage(
-            f"{endpoint.key} returned a page that holds no data but announces another page.", endpoint.key
+            f"{endpoint.key} returned a page that contains no data but announces another page.", endpoint.key
         )
     if not isinstance(following, str) or not following:
         raise _wrong_shape(endpoint, "it announces another page, but has no cursor")

@@ -242,7 +242,7 @@ def _check_certificates(variable: str, path: str) -> None:
             f"{variable}: {type(error).__name__}",
             variable=variable,
             path=path,
-            problem="holds no certificates that can be read",
+            problem="contains no certificates that can be read",
         ) from None
 
 

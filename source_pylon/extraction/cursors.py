@@ -40,7 +40,7 @@ def warn_unknown_state(name: str, state: State) -> None:
     """Log that a state is not this connector's, so that the stream is read from its beginning."""
     keys = ", ".join(sorted(map(str, state))) or "nothing"
     logger.warning(
-        f"Stream {name}: the saved state is not one that this connector wrote (it holds: {keys}). "
+        f"Stream {name}: the saved state is not one that this connector wrote (it contains: {keys}). "
         "The stream is read from its beginning."
     )
 
@@ -56,7 +56,7 @@ def is_in_future(context: SyncContext, name: str, cursor: datetime) -> bool:
         # Ignore the error here: the requests of the sync itself will report it.
         return False
     logger.warning(
-        f"Stream {name}: the saved state lies in the future ({cursor:%Y-%m-%d}), so no record is newer and nothing is "
+        f"Stream {name}: the saved state is in the future ({cursor:%Y-%m-%d}), so no record is newer and nothing is "
         "read. If the state is wrong, reset the stream in Airbyte."
     )
     return True

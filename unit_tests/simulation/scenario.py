@@ -157,7 +157,7 @@ def draw(seed: int) -> Scenario:
                 **_skews(rng, lag),
             )
         )
-    # The clocks are right in the last one: where both are days behind, a state lies in the future and nothing is read.
+    # The clocks are right in the last one: where both are days behind, a state is in the future and nothing is read.
     quiet = (*(replace(plan, gap=HOUR, **_skews(rng, lag)) for _ in range(2)), plan)
     return replace(scenario, syncs=tuple(syncs), quiet=quiet)
 

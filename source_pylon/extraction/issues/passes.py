@@ -180,7 +180,7 @@ class IssuePasses:
             pages = self._history.pages(before, self._start)
             first = next(pages, None)
             if first is None:
-                # Nothing was asked for: by this machine's clock, the start date lies in the future.
+                # Nothing was asked for: by this machine's clock, the start date is in the future.
                 self._context.client.ask_time()
             if before >= max(map(self._history_from, recipients)) - DAY:
                 break
