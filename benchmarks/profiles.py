@@ -12,7 +12,7 @@ from typing import NamedTuple
 _PARTS = (
     ("HTML to text", r"source_pylon/transform/(html_to_text|text_layout)"),
     ("HTTP: requests, urllib3, sockets", r"/(requests|urllib3)/|http/client\.py|source_pylon/api/transport\.py"),
-    ("parsing and judging answers, rate limits", r"source_pylon/api/"),
+    ("parsing and checking responses, rate limits", r"source_pylon/api/"),
     ("records: what is added, sizes", r"source_pylon/(transform|timestamps)"),
     ("records as lines, queue between threads", r"source_pylon/output/(lines|queue|runner)|/queue\.py"),
     ("writing lines", r"source_pylon/(output/|run\.py)|airbyte_cdk/(logger|utils/print_buffer)"),
