@@ -21,7 +21,7 @@ QUESTIONS = {
 
 
 def main(names: list[str]) -> int:
-    """Runs each question in a process of its own; gives 1 if one failed."""
+    """Run each question in a process of its own; returns 1 if one failed."""
     wanted = list(QUESTIONS) if names == ["all"] else names
     unknown = [name for name in wanted if name not in QUESTIONS]
     if not wanted or unknown:

@@ -30,7 +30,7 @@ CUSTOM = {"custom_object_types": list(CUSTOM_OBJECT_TYPES)}
 
 
 ISSUES_PER_PAGE = 1_000
-"""Issues in one answer of the list where messages are read."""
+"""Issues in one response of the list if messages are read."""
 
 
 def minimum_requests(store: Store, streams: list[str], include_messages: bool = True) -> dict[str, int]:

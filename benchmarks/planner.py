@@ -15,7 +15,7 @@ from source_pylon.api.endpoints import ISSUE_LIST, MESSAGES, calls_per_minute
 
 ISSUES = (1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)
 ISSUES_PER_PAGE = 1_000
-"""An issue of 4 KB, which is large, a thousand times in the 4 MB of an answer to the list."""
+"""An issue of 4 KB, which is large, a thousand times in the 4 MB of a response of the list."""
 LIMITS = (
     (calls_per_minute(MESSAGES), "message requests a minute (published October 2026)"),
     (calls_per_minute_july_2026(MESSAGES), "a minute (published July 2026)"),

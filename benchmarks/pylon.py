@@ -82,11 +82,11 @@ class Pylon:
         self._ask("forget")
 
     def set_latency(self, seconds: float) -> None:
-        """Every answer takes that long from now on."""
+        """Every response takes that long from now on."""
         self._ask("set_latency", seconds)
 
     def limit(self, table: str | dict[str, int] | None, minute: float) -> dict[str, int]:
-        """Sets the limits from now on, with empty windows; gives the calls per minute of each endpoint."""
+        """Sets the limits from now on, with empty windows; returns the calls per minute of each endpoint."""
         return dict(self._ask("limit", table, minute))
 
     def minimum_requests(self, streams: Sequence[str], include_messages: bool = True) -> dict[str, int]:
@@ -196,7 +196,7 @@ class _Served:
             return asked > after and seen.monotonic < ends
 
         def refuse(seen: Seen) -> Reply:
-            # What Pylon's own limit answers, with the seconds that are left.
+            # What Pylon's own limit responds, with the seconds that are left.
             headers = {"Content-Type": "application/json", "X-Retry-After": str(math.ceil(ends - seen.monotonic))}
             return Reply(429, b'{"errors":["rate limit exceeded"],"request_id":"storm","code":"rate_limited"}', headers)
 

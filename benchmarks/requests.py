@@ -63,7 +63,7 @@ SCENARIOS = (
 
 @dataclass(frozen=True)
 class Counts:
-    """What one sync asked for."""
+    """What one sync requested."""
 
     made: Counter[str]
     minimum: Mapping[str, int]

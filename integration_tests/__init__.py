@@ -1,1 +1,1 @@
-"""Tests that drive the connector against a Pylon that answers over real HTTP."""
+"""Tests that run the connector against the sandbox, over real HTTP."""

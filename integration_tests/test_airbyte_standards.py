@@ -1,4 +1,4 @@
-"""Airbyte's own standard tests, as acceptance-test-config.yml asks for them, against the sandbox."""
+"""Airbyte's own standard tests, as acceptance-test-config.yml configures them, against the sandbox."""
 
 from __future__ import annotations
 

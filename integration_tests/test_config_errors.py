@@ -1,4 +1,4 @@
-"""Whatever is wrong with a configuration or a file is said in words that name the field or the file."""
+"""Errors about a configuration or a file name the field or the file."""
 
 from __future__ import annotations
 

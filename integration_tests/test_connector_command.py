@@ -1,4 +1,4 @@
-"""Airbyte's own command, `airbyte-cdk connector test`, in a checkout with the name that Airbyte gives connectors."""
+"""Airbyte's own command, `airbyte-cdk connector test`, in a checkout named as Airbyte names connectors."""
 
 import os
 import re

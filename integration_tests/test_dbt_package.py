@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_grou
 Row = dict[str, Any]
 DATABASES = ("duckdb", "postgres")
 MARTS = sorted(path.stem for path in (PACKAGE / "models" / "marts").glob("*.sql"))
-# Without daylight saving, whose repeated hour could not be told apart in times without a zone.
+# Without daylight saving, whose repeated hour would be ambiguous in times without a zone.
 TIME_ZONE = "Asia/Kolkata"
 # Without the seeds and what was computed from them by hand.
 OF_PACKAGE = ("--exclude", "package:pylon_integration_tests")
@@ -75,7 +75,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Server]:
-    """A server in another time zone than UTC, so that a time which is taken for local shows."""
+    """A server in another time zone than UTC, which reveals a time that is treated as local."""
     require("postgres")
     with postgres.server(TIME_ZONE) as running:
         yield running

@@ -1,4 +1,4 @@
-"""A later sync gives what changed since the one before: nothing missing, nothing stale, little twice."""
+"""A later sync emits what changed since the one before: nothing missing, nothing stale, little twice."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def evolve_when_asked(pylon: Sandbox, template: str, *, seed: int, n: int, after
 
 
 def change_a_little(pylon: Sandbox) -> dict[str, set[str]]:
-    """Changes something of every stream, and gives the ids that a second sync owes for each."""
+    """Changes something in every stream, and returns the ids that a second sync must emit for each."""
     store = pylon.store
     conversation, ticket, untyped = of_type(pylon, "conversation"), of_type(pylon, "ticket"), of_type(pylon, "")
     store.add_message(conversation, html="<p>New</p>")

@@ -162,7 +162,7 @@ def test_a_stream_added_during_the_first_history_is_read_beside_it(large: Sandbo
 
 
 def expected_since(pylon: Sandbox, start: datetime) -> set[str]:
-    """The issues that a start date asks for: created, or with a message, since then."""
+    """The issues within a start date: created, or with a message, since then."""
     return {i["id"] for i in stored_issues(pylon) if moment(i.get("latest_message_time") or i["created_at"]) >= start}
 
 

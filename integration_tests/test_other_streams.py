@@ -85,12 +85,12 @@ def templates(pylon: Sandbox, start: int) -> Counter[str]:
 
 
 def messages_read(requests: list[Seen]) -> Counter[str]:
-    """How often the messages of each issue were asked for."""
+    """How often the messages of each issue were requested."""
     return Counter(seen.params["id"] for seen in requests if seen.template == MESSAGES)
 
 
 def with_messages(pylon: Sandbox) -> set[str]:
-    """The issues whose messages are asked for: those with a message, or with a body or files, which may be a note's."""
+    """The issues whose messages are requested: those with a message, or with a body or files, which may be a note's."""
     return {
         issue["id"]
         for issue in pylon.expected("issues")
@@ -119,7 +119,7 @@ def looked_back_at(pylon: Sandbox, name: str, output: Output) -> set[tuple[Any, 
 
 
 def change(pylon: Sandbox, name: str) -> set[tuple[Any, ...]]:
-    """Makes a change, dated some minutes ago, that the stream must notice; gives the keys of the records that tell of
+    """Makes a change, dated some minutes ago, that the stream must notice; returns the keys of the records that show
     it. Its time lies before the first sync, as that of a change which Pylon shows late."""
     definition, at = definition_of(name), (pylon.clock.now() - timedelta(minutes=5)).replace(microsecond=0)
     if isinstance(definition, IssueStream):
@@ -295,7 +295,7 @@ def test_the_state_stays_behind_the_present_by_the_consistency_lag(name: str, py
     state = output.states(name)[-1]
     assert list(state) == [definition_of(name).cursor_field]
     reached = moment(next(iter(state.values()))) + FAST.consistency_lag
-    # The date of Pylon's answers has whole seconds.
+    # The date of Pylon's responses has whole seconds.
     # Cursors are whole seconds, one short, and the Date header tells the time to the second.
     assert before - timedelta(seconds=4) <= reached <= after
 
@@ -309,7 +309,7 @@ def test_an_old_state_is_continued_in_windows_of_at_most_29_days(name: str, pylo
     wanted = later_than(pylon, name, since)
     assert set(keys(output, name)) == wanted != set()
     filters: list[Record] = [(seen.body or {})["filter"] for seen in logged(pylon, start)]
-    # The windows are asked for at once, so in no order.
+    # The windows are requested concurrently, so in any order.
     assert sorted(one["operator"] for one in filters) == ["time_is_after", "time_range", "time_range"]
     assert {one["field"] for one in filters} == {cursor}
     for one in (one for one in filters if "values" in one):
@@ -363,7 +363,7 @@ def test_custom_fields_of_every_object_type_are_read(whole: Output) -> None:
 
 
 def of_type(kind: str) -> Any:
-    """A condition of faults: the request asks for one type of custom fields."""
+    """A condition of faults: the request is for one type of custom fields."""
     return lambda seen: seen.query.get("object_type") == kind
 
 
@@ -491,7 +491,7 @@ def test_later_syncs_request_only_the_activities_of_the_last_days(pylon: Sandbox
     asked = [seen for seen in logged(pylon, start) if seen.template == "GET /accounts/{id}/activities"]
     assert len(asked) == len(pylon.expected("accounts"))
     for seen in asked:
-        # Whether Pylon's start is inclusive is not documented, so it is asked for a second more.
+        # Whether Pylon's start is inclusive is not documented, so a second more is requested.
         assert timedelta(0) < since - moment(seen.query["start_time"]) < timedelta(seconds=2)
 
 
@@ -620,7 +620,7 @@ def test_a_public_message_without_an_id_fails_the_stream_instead_of_being_lost_s
     assert output.statuses("issues")[-1] == "COMPLETE"
     assert len(output.records("issues")) == len(pylon.expected("issues"))
     assert any("issue_messages" in error["message"] and "without id" in error["message"] for error in output.errors)
-    # The next sync, in which they have their ids again, gives all that is missing.
+    # The next sync, in which they have their ids again, emits all that is missing.
     pylon.faults.clear()
     second = sync(pylon, ["issue_messages"], state=output.state)
     assert {*keys(output, "issue_messages"), *keys(second, "issue_messages")} == expected_records(

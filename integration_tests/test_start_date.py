@@ -23,7 +23,7 @@ def start() -> datetime:
 
 
 def add_one_of_each(pylon: Sandbox, at: datetime) -> dict[str, str]:
-    """Adds a record of each stream whose cursor is this moment; gives their ids."""
+    """Adds a record of each stream whose cursor is this moment; returns their ids."""
     survey = pylon.store.add("surveys", type="csat", at=ago(days=30))
     issue = pylon.store.add_issue(at=at)
     pylon.store.add_message(issue, at=at)

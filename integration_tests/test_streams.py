@@ -1,4 +1,4 @@
-"""A first sync gives every record of every stream once, as Pylon stores it, with what the connector adds."""
+"""A first sync emits every record of every stream once, as Pylon stores it, with what the connector adds."""
 
 from __future__ import annotations
 

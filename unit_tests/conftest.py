@@ -14,14 +14,14 @@ settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], d
 
 
 class MockedPylon(requests_mock.Adapter):
-    """Answers in the place of the network. A request that no test prepared an answer for raises ConnectionError."""
+    """Responds in place of the network. A request without a prepared response raises ConnectionError."""
 
     def get(self, url: str, *args: Any, **answer: Any) -> Any:
-        """Prepares answers to a GET."""
+        """Prepares responses to a GET."""
         return self.register_uri("GET", url, *args, **answer)
 
     def post(self, url: str, *args: Any, **answer: Any) -> Any:
-        """Prepares answers to a POST."""
+        """Prepares responses to a POST."""
         return self.register_uri("POST", url, *args, **answer)
 
 

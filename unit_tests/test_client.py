@@ -1,4 +1,4 @@
-"""The client waits when told to, tries again what may pass, and gives up with an error that says why."""
+"""The client waits when Pylon asks it to, retries transient errors, and gives up with an error that says why."""
 
 from __future__ import annotations
 

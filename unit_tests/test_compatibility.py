@@ -29,7 +29,7 @@ Schema = dict[str, Any]
 
 
 def current() -> dict[str, Any]:
-    """Spec and catalog as the code gives them, by the names of their golden files."""
+    """Spec and catalog as the code makes them, by the names of their golden files."""
     message = AirbyteMessage(
         type=Type.CATALOG, catalog=AirbyteCatalog([airbyte_stream(definition) for definition in STREAMS])
     )
@@ -47,7 +47,7 @@ def golden() -> dict[str, Any]:
 
 
 def breaks(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What in `new` would break somebody who uses `old`; both as `current` gives them."""
+    """What in `new` would break somebody who uses `old`; both as `current` returns them."""
     return [*spec_breaks(old["spec.json"], new["spec.json"]), *catalog_breaks(old["catalog.json"], new["catalog.json"])]
 
 

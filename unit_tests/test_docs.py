@@ -66,7 +66,7 @@ def test_every_added_column_is_listed(text: str) -> None:
             for name, field in definition.model.model_fields.items()
             if (field.description or "").startswith("Added by the connector")
         }
-        # `text` stands for that of the messages within an issue.
+        # `text` is that of the messages within an issue.
         assert added <= listed.get(definition.name, set()), definition.name
         assert listed.get(definition.name, set()) <= added | {"text"}, definition.name
 

@@ -26,7 +26,7 @@ Sent = tuple[str, dict[str, Any]]
 
 
 class ScriptedClient(PylonClient):
-    """Gives prepared answers in order, then empty ones, and notes the requests."""
+    """Returns prepared responses in order, then empty ones, and records the requests."""
 
     def __init__(self, *pages: Answer, more: tuple[int, ...] = ()) -> None:
         self.answers = list(pages)
@@ -42,7 +42,7 @@ class ScriptedClient(PylonClient):
         on_large: Callable[[], None] | None = None,
         page: int | None = None,
     ) -> dict[str, Any]:
-        """Give the next answer. The pages with the numbers in `more` announce another page."""
+        """Return the next response. The pages with the numbers in `more` announce another page."""
         number = len(self.sent)
         self.sent.append((endpoint.key, dict(query or body or {})))
         answer = self.answers[number] if number < len(self.answers) else []

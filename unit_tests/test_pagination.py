@@ -1,4 +1,4 @@
-"""Pagination gives each record once and comes to an end, whatever the server does."""
+"""Pagination yields each record once and ends, whatever the server does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def answer(ids: str, cursor: str | None = None) -> Answer:
 
 
 class Server:
-    """Gives prepared answers in order, and notes the cursors that it is asked with."""
+    """Returns prepared responses in order, and records the cursors of the requests."""
 
     def __init__(self, *prepared: Answer) -> None:
         self.prepared = list(prepared)

@@ -17,7 +17,7 @@ SEARCH, ACCOUNTS = search("/issues/search"), get_paginated("/accounts")
 
 
 class RecordingSink(ProgressSink):
-    """Keeps what Airbyte is told."""
+    """Records what is reported to Airbyte."""
 
     def __init__(self) -> None:
         self.limited: list[str] = []

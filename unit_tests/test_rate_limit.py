@@ -203,8 +203,8 @@ def test_calls_that_are_late_by_one_interval_are_caught_up_without_a_burst() -> 
     assert len(sent(limit, 28.001, since=28.0)) == 2
 
 
-def use_up_and_answer_after_a_minute(limit: AdaptiveLimit) -> None:
-    """Send as many calls as are allowed at once, so that the next one waits for an answer, and then answer them all."""
+def use_up_and_complete_after_a_minute(limit: AdaptiveLimit) -> None:
+    """Send as many calls as may be sent at once, so that the next one has to wait, and then complete them all."""
     now = 0.0
     while (wait := limit.wait(now)) < math.inf:
         now += wait
@@ -217,14 +217,14 @@ def use_up_and_answer_after_a_minute(limit: AdaptiveLimit) -> None:
 
 def test_waiting_for_a_place_is_not_a_pause_that_refills_the_burst() -> None:
     limit = AdaptiveLimit(20, MINUTE, 0.999)
-    use_up_and_answer_after_a_minute(limit)
+    use_up_and_complete_after_a_minute(limit)
     assert limit.wait(MINUTE) == MINUTE
     assert len(sent(limit, 2 * MINUTE + 0.001, since=2 * MINUTE)) == 1
 
 
 def test_a_pause_refills_the_burst_after_calls_have_waited_for_a_response() -> None:
     limit = AdaptiveLimit(20, MINUTE, 0.999)
-    use_up_and_answer_after_a_minute(limit)
+    use_up_and_complete_after_a_minute(limit)
     assert len(sent(limit, 300.001, since=300)) == 5
 
 

@@ -154,7 +154,7 @@ def test_a_signal_while_the_connector_is_being_imported_ends_the_process_at_once
     script = "import sys; from source_pylon.run import run; sys.argv[1:] = ['check', '--config', 'c.json']; run()"
     path = filter(None, [str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH")])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
-    # A container's process 1 ignores what has no handler; SIG_IGN stands for that.
+    # A container's process 1 ignores what has no handler; SIG_IGN simulates that.
     ignoring = f"import signal; signal.signal({int(sent)}, signal.SIG_IGN); {script}"
     began = time.monotonic()
     for program in (script, ignoring):

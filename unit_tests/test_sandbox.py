@@ -32,7 +32,7 @@ LONG_AGO = "2000-01-01T00:00:00Z"
 
 
 class Client:
-    """A client of one sandbox that sends what it is told and checks nothing."""
+    """A client of one sandbox that sends any request and checks nothing."""
 
     def __init__(self, pylon: Sandbox) -> None:
         """Uses the sandbox's own token."""
@@ -61,7 +61,7 @@ class Client:
             body = {**body, "cursor": pagination["cursor"]}
 
     def refusal(self, filter: Any) -> requests.Response:
-        """The answer to an issue search."""
+        """The response to an issue search."""
         return self.post("/issues/search", {"filter": filter})
 
 

@@ -161,7 +161,7 @@ def test_an_unread_issue_that_pylon_refuses_later_does_not_fail_every_sync() -> 
 
 @pytest.mark.parametrize("start", [None, -HOUR])
 def test_a_machine_whose_clock_is_days_behind_reads_the_newest_issues_in_its_first_sync(start: int | None) -> None:
-    """Seed 5301: before the first answer only this machine's clock was known, and the list ended there."""
+    """Seed 5301: before the first response only this machine's clock was known, and the list ended there."""
     for seed in range(10):
         plan = SyncPlan(machine_skew=-6 * DAY, start=start)
         assert violations(Scenario(seed=seed, span=3 * DAY, syncs=(), quiet=(plan,))) == []

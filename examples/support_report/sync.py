@@ -15,7 +15,7 @@ STREAMS = [
     *("knowledge_base_articles", "issue_statuses", "custom_fields"),
 ]
 REPLACED = ["contacts"]
-"""Pylon cannot be asked which contacts changed or went, so their table is written anew."""
+"""Pylon does not say which contacts changed or were deleted, so their table is replaced."""
 
 MOVING = {
     *("issue_read_at", "time_in_status_seconds", "business_hours_time_in_status_seconds"),
@@ -28,7 +28,7 @@ MOVING = {
 
 @dataclass
 class Changes:
-    """How many rows of each table are new, have other content, or are gone; `read` is what the connector sent."""
+    """How many rows of each table are new, have other content, or are missing; `read` is what the connector sent."""
 
     read: int = 0
     new: dict[str, int] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Changes:
 
     @property
     def total(self) -> int:
-        """How many rows are new, changed or gone."""
+        """How many rows are new, changed or missing."""
         return sum(sum(counts.values()) for counts in (self.new, self.changed, self.gone))
 
 

@@ -93,12 +93,12 @@ def columns_by_stream() -> dict[str, dict[str, str]]:
     for path in (PACKAGE / "models" / "staging").glob("*.sql"):
         kinds = {name: kind for name, kind, _ in re.findall(r"\('(\w+)', '(\w+)', '(\w+)'\)", path.read_text())}
         streams[path.stem.removeprefix("stg_pylon__")] = {**kinds, "_airbyte_extracted_at": "timestamp"}
-    # Only asked for where issues are missing; their columns are the same.
+    # Used only if issues are missing; their columns are the same.
     return {**streams, "conversations": streams["issues"], "tickets": streams["issues"]}
 
 
 def patch(database: str, streams: dict[str, dict[str, str]]) -> None:
-    """Lets the adapter of `database` answer without a connection."""
+    """Makes the adapter of `database` work without a connection."""
     name = {"snowflake": "Snowflake", "bigquery": "BigQuery"}[database]
     adapter = getattr(import_module(f"dbt.adapters.{database}"), f"{name}Adapter")
 

@@ -38,7 +38,7 @@ def main(where: dict[str, Any], statements: list[str]) -> None:
 
 
 def rows(cursor: Any, statement: str) -> list[dict[str, Any]]:
-    """The rows that a statement gives, if any."""
+    """The rows that a statement returns, if any."""
     cursor.execute(statement)
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []

@@ -23,7 +23,7 @@ VARIABLE = "PLANTED_DEFECT"
 
 @dataclass(frozen=True)
 class Edit:
-    """A passage of a file of source_pylon, which stands there once, and what replaces it."""
+    """A passage that occurs once in a file of source_pylon, and what replaces it."""
 
     file: str
     old: str
@@ -35,7 +35,7 @@ class Edit:
         return PACKAGE / self.file
 
     def applied(self, source: str) -> str:
-        """Return the source with the defect. Raises ValueError where the passage does not stand in it exactly once."""
+        """Return the source with the defect. Raises ValueError if the passage does not occur exactly once."""
         if (count := source.count(self.old)) != 1:
             raise ValueError(f"{self.file} holds {count} times what has to be replaced: {self.old!r}")
         return source.replace(self.old, self.new)

@@ -60,7 +60,7 @@ class Demo:
         self._connector = Connector(lambda text: print(f"           {text}", flush=True), options.connector)
 
     def run(self) -> int:
-        """The whole story; gives the exit code."""
+        """Run the whole demonstration; returns the exit code."""
         options = self._options
         pylon = Sandbox(size=_size(options.issues), seed=options.seed, limits=options.limits)
         with pylon:

@@ -1,4 +1,4 @@
-"""The console script, run as Airbyte runs it: a process that is given files and answers on standard output."""
+"""The console script, run as Airbyte runs it: a process that reads files and writes to standard output."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def given(pylon: Sandbox, *, catalog: Any = None, state: bytes | None = None) ->
 
 
 def assert_refused(pylon: Sandbox, run: Output, *words: str) -> None:
-    """One error says what to mend, nothing was asked for, and no state leaves that would take the kept one's place."""
+    """One error says what to repair, no request was made, and no state is emitted that would replace the stored one."""
     assert run.code == 1
     (error,) = run.errors
     assert error["failure_type"] == "config_error"

@@ -57,13 +57,13 @@ def some_issue(pylon: Sandbox, *, with_messages: bool = True) -> str:
 
 
 def in_issues(pylon: Sandbox, action: Action) -> None:
-    """Changes every answer that lists issues."""
+    """Changes every response that lists issues."""
     for template in (LIST, SEARCH):
         pylon.faults.add(Fault(template, action, times=None))
 
 
 def recovers(pylon: Sandbox, failed: Output, *streams: str, **config: Any) -> Output:
-    """With the fault gone, a sync from the failed one's states makes the union complete."""
+    """Without the fault, a sync from the failed one's states completes what both emitted."""
     pylon.faults.clear()
     assert_state_never_ahead(pylon, failed)
     later = read(pylon, streams or ("issues",), failed.state, **config)
@@ -290,7 +290,7 @@ def test_refusals_for_many_issues_in_a_row_mean_that_the_endpoint_is_refused(pyl
     recovers(pylon, run)
 
 
-# --- not what Pylon answers ---
+# --- not what Pylon returns ---
 
 NONSENSE: dict[str, Action] = {
     "an HTML page with 200": html(200),
@@ -438,7 +438,7 @@ def test_a_glitched_page_is_requested_ten_more_times(paged: Sandbox, what: str) 
 
 def test_an_empty_page_that_announces_another_does_not_end_the_list(paged: Sandbox) -> None:
     order = paged.store.collection("accounts").live.order
-    # The cursor that the empty page gives begins one record before the page that was asked for.
+    # The cursor of the empty page begins one record before the page that was requested.
     going_on = cursors.encode(order[-998])
     answer = {"data": [], "pagination": {"cursor": going_on, "has_next_page": True}, "request_id": "x"}
     fault = paged.faults.add(Fault(ACCOUNTS, status(200, answer), when=lambda seen: "cursor" in seen.query))
@@ -467,7 +467,7 @@ ENDLESS: dict[str, Callable[[], Action]] = {
 
 @pytest.mark.parametrize("what", ENDLESS)
 def test_an_endless_list_fails(pylon: Sandbox, what: str) -> None:
-    # A server that ignores the cursor answers with the first page again and again.
+    # A server that ignores the cursor returns the first page again and again.
     def without_cursor(seen: Any) -> bool:
         seen.query.pop("cursor", None)
         return True

@@ -39,7 +39,7 @@ def forms(token: str) -> set[str]:
     for before in range(3):
         raw = b"x" * before + token.encode()
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            # The first and the last character mix with what stands beside the token.
+            # The first and the last character mix with what is beside the token.
             found.add(encode(raw).decode().rstrip("=")[4 if before else 0 : -2])
     return found
 
@@ -149,7 +149,7 @@ def add_mixed_faults(pylon: Sandbox, elsewhere: str) -> list[Fault]:
 def run_watched(
     pylon: Sandbox, watched: Watched, *, streams: tuple[str, ...] = STREAMS, stop: signal.Signals | None = None
 ) -> Output:
-    """A read at debug level, in a process whose home is watched; stopped after some lines if asked for."""
+    """A read at debug level, in a process whose home is watched; stopped after some lines on request."""
     with Files(config_for(pylon), configured_catalog(streams)) as files:
         args = [*files.arguments("read"), "--debug"]
         process = start(

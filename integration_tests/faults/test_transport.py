@@ -76,7 +76,7 @@ def closed_port() -> int:
 
 
 def recovers(pylon: Sandbox, failed: Output, *streams: str) -> Output:
-    """With the fault gone, a sync from the failed one's states makes the union complete."""
+    """Without the fault, a sync from the failed one's states completes what both emitted."""
     pylon.faults.clear()
     assert_state_never_ahead(pylon, failed)
     later = read(pylon, streams or ("issues",), failed.state)
@@ -606,7 +606,7 @@ def test_a_certificate_authority_in_ssl_cert_file_is_trusted(
     assert_synced(pylon, run, streams=["accounts"])
 
 
-# --- answers that never end ---
+# --- responses that never end ---
 
 
 def _again_and_again(sock: socket.socket, piece: bytes, pause: float = 0.02) -> None:
@@ -637,7 +637,7 @@ class Endless:
     def __init__(
         self, beginning: bytes, piece: bytes, context: ssl.SSLContext | None = None, first: bytes | None = None
     ) -> None:
-        """`first` is a whole answer to the very first request, whose connection then waits for another one."""
+        """`first` is a complete response to the very first request, whose connection then waits for another one."""
         self._beginning, self._piece, self._context = beginning, piece, context
         self._whole = [] if first is None else [first]
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)

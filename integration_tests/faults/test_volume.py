@@ -47,7 +47,7 @@ def ended(process: subprocess.Popen[bytes], out: IO[bytes], timeout: float) -> E
     try:
         while process.poll() is None:
             assert time.monotonic() - begun < timeout, f"not done after {timeout} s"
-            # Resource usage as `wait4` gives it would count the memory of the process that forked.
+            # Resource usage from `wait4` would count the memory of the process that forked.
             peaks.append((os.fstat(out.fileno()).st_size, _high_water_kib(process.pid)))
             time.sleep(0.1)
         return Ended(process.returncode, time.monotonic() - begun, peaks)
@@ -328,7 +328,7 @@ def test_a_record_that_is_too_large_is_cut_to_16_mb_with_as_much_as_fits(small_p
 
 
 def test_an_issue_just_below_16_mb_is_not_cut(small_pylon: Sandbox) -> None:
-    # HTML, text and feedback: each character stands three times in the record.
+    # HTML, text and feedback: each character is in the record three times.
     issue = with_large_issue(small_pylon, Large(tuple(filled(1_050_000) for _ in range(5))))
     run = read(small_pylon)
     assert_synced(small_pylon, run)

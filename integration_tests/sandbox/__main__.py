@@ -16,7 +16,7 @@ from integration_tests.sandbox.story import StorySandbox
 
 
 def main() -> int:
-    """Runs the sandbox until it is told to stop."""
+    """Runs the sandbox until it is stopped."""
     parser = argparse.ArgumentParser(prog="python -m integration_tests.sandbox", description=__doc__)
     for part in fields(Size):
         parser.add_argument(f"--{part.name.replace('_', '-')}", type=int, default=part.default, metavar="N")

@@ -1,4 +1,4 @@
-"""Faults that a test can order: which requests they meet, how often, and what happens to the answer.
+"""Faults that a test can request: which requests they affect, how often, and what happens to the response.
 
 pylon.faults.add(Fault("POST /issues/search", status(503), times=3))
 pylon.faults.add(Fault("GET /issues/{id}/messages", hang(), when=lambda seen: seen.params["id"] == issue))
@@ -34,7 +34,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer before it is sent; the last three fields disturb its transport.
+    """A response before it is sent; the last three fields disturb its transport.
 
     delay: seconds before anything is sent. cut: the connection is reset after this share (0 to 1) of the body, before
     the status line if 0. speed: bytes per second.
@@ -50,7 +50,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Action:
-    """What a fault does: `instead` answers without asking the API, `after` changes the answer on its way out."""
+    """What a fault does: `instead` responds without calling the API, `after` changes the response before it is sent."""
 
     instead: Callable[[Seen], Reply] | None = None
     after: Callable[[Reply], Reply] | None = None
@@ -104,7 +104,7 @@ class Faults(list[Fault]):
         return fault
 
     def meeting(self, seen: Seen) -> list[Action]:
-        """Return the actions for a request: all that change its answer, up to the first that replaces it."""
+        """Return the actions for a request: all that change its response, up to the first that replaces it."""
         actions = []
         for fault in list(self):
             if fault.meets(seen):
@@ -117,7 +117,7 @@ class Faults(list[Fault]):
 def status(
     code: int, body: Any = None, headers: Mapping[str, str] | None = None, content_type: str = "application/json"
 ) -> Action:
-    """Answers with a status; `body` is text, bytes, or JSON, and by default an error envelope."""
+    """Responds with a status; `body` is text, bytes, or JSON, and by default an error envelope."""
     if body is None:
         body = {"errors": [f"sandbox fault {code}"], "request_id": "fault"}
     raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else orjson.dumps(body)
@@ -126,13 +126,13 @@ def status(
 
 
 def html(code: int = 200) -> Action:
-    """Answers with a web page, as a proxy in between does."""
+    """Responds with a web page, as a proxy does."""
     page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in</body></html>"
     return status(code, page, content_type="text/html; charset=utf-8")
 
 
 def too_many(headers: Mapping[str, str] | None = None) -> Action:
-    """Answers 429 with any headers, or none."""
+    """Responds with 429 and any headers, or none."""
     return status(429, {"errors": ["rate limit exceeded"], "request_id": "fault", "code": "rate_limited"}, headers)
 
 
@@ -142,7 +142,7 @@ def redirect(url: str, code: int = 302) -> Action:
 
 
 def transform(change: Callable[[dict[str, Any]], Any]) -> Action:
-    """Changes the JSON of a successful answer: other shapes, repeated cursors, duplicates, missing ids, ..."""
+    """Changes the JSON of a successful response: other shapes, repeated cursors, duplicates, missing ids, ..."""
 
     def after(reply: Reply) -> Reply:
         if reply.status != 200:
@@ -168,7 +168,7 @@ def truncated(share: float = 0.5) -> Action:
 
 
 def reset() -> Action:
-    """Resets the connection before the answer."""
+    """Resets the connection before the response."""
     return Action(instead=lambda seen: Reply(200, b"", cut=0.0))
 
 
@@ -178,7 +178,7 @@ def reset_in_body(share: float = 0.5) -> Action:
 
 
 def hang() -> Action:
-    """Never answers; ends when the client leaves."""
+    """Never responds; ends when the client disconnects."""
     return delay(timedelta(days=1).total_seconds())
 
 
@@ -188,12 +188,12 @@ def slow(bytes_per_second: float) -> Action:
 
 
 def delay(seconds: float) -> Action:
-    """Answers late."""
+    """Responds late."""
     return Action(after=lambda reply: replace(reply, delay=reply.delay + seconds))
 
 
 def gzipped() -> Action:
-    """Compresses the answer, whether or not the client accepts gzip."""
+    """Compresses the response, whether or not the client accepts gzip."""
 
     def after(reply: Reply) -> Reply:
         headers = {**reply.headers, "Content-Encoding": "gzip"}
@@ -203,5 +203,5 @@ def gzipped() -> Action:
 
 
 def padded(size: int) -> Action:
-    """Makes the answer about `size` bytes large by an unknown field beside `data`."""
+    """Makes the response about `size` bytes large by an unknown field beside `data`."""
     return transform(lambda answer: {**answer, "padding": "x" * size})

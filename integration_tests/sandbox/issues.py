@@ -302,7 +302,7 @@ class IssueFactory:
 def compose(
     rng: Random, identity: str, at: int, author: Record, html: str, marker: str | None, files: list[str]
 ) -> Record:
-    """The record of one message; `marker` is set for an internal note and stands in its text."""
+    """The record of one message; `marker` is set for an internal note and is in its text."""
     source = ("email", "slack", "chat_widget")[int(rng.random() * 3)]
     sender = author.get("contact") or author.get("user") or {}
     email_info = {

@@ -68,7 +68,7 @@ class Limit(NamedTuple):
 
 @dataclass(frozen=True)
 class Operation:
-    """One endpoint: what it accepts and the shape of what it answers.
+    """One endpoint: what it accepts and the shape of its response.
 
     `arguments` is the model of its query string (GET) or body (POST), with times in milliseconds. `filterable`
     holds the operators of each field that a search can filter on. `model` is the SDK's model of a record, `many` tells

@@ -1,4 +1,4 @@
-"""What a test can choose: how much data there is, and how Pylon answers where nothing is published."""
+"""What a test can choose: how much data there is, and how Pylon behaves where nothing is published."""
 
 from __future__ import annotations
 

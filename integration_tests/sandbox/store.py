@@ -67,12 +67,12 @@ class Store:
         self._added = 0
         self._collections: dict[str, Collection] = {}
         for kind in KINDS.values():
-            # The others are made when they are first asked for; these would keep a request waiting.
+            # The others are made when they are first requested; these would keep a request waiting.
             if self.dataset.count(kind) > _LARGE:
                 self.collection(kind)
 
     def collection(self, kind: str) -> Collection:
-        """The collection of one kind of object, which is made when it is first asked for."""
+        """The collection of one kind of object, which is made when it is first requested."""
         with self.lock:
             if kind not in self._collections:
                 # Making a data set creates no garbage, but scanning a million new objects for some takes half the time.
@@ -103,7 +103,7 @@ class Store:
         """The messages of an issue as stored, oldest first; raises ApiError (404) if there is no such issue."""
         issue = self.get("issues", issue_id)
         known = self._threads.get(issue_id)
-        # Whatever was not changed since is made anew; issues are numbered in the order in which they were made.
+        # Whatever has not been changed is made again; issues are numbered in the order in which they were made.
         return self.dataset.issues.thread(issue.record()["number"] - 1) if known is None else known
 
     def messages(self, issue_id: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ PRIVATE = "PRIVATE-"
 """Prefix of every marker of private content; nothing that a connector emits may contain it."""
 
 SIGNATURE = "sandbox0signature"
-"""Placeholder in stored file URLs; each answer puts a new signature in its place."""
+"""Placeholder in stored file URLs; each response has a new signature in its place."""
 
 SENTENCES = (
     "The export stops after about ten thousand rows.",

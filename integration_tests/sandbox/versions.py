@@ -48,7 +48,7 @@ class Version:
         return self.key[1]
 
     def record(self) -> dict[str, Any]:
-        """The record, decoded anew at each call, so that the caller may change it."""
+        """The record, decoded again at each call, so that the caller may change it."""
         record: dict[str, Any] = orjson.loads(self.raw)
         return record
 

@@ -141,13 +141,13 @@ class Output:
 
     @property
     def connection_status(self) -> Record:
-        """The one answer of `check`."""
+        """The one message of `check`."""
         (status,) = [line["connectionStatus"] for line in self.lines if line["type"] == "CONNECTION_STATUS"]
         return dict(status)
 
     @property
     def catalog(self) -> Record:
-        """The one answer of `discover`."""
+        """The one message of `discover`."""
         (catalog,) = [line["catalog"] for line in self.lines if line["type"] == "CATALOG"]
         return dict(catalog)
 

@@ -61,7 +61,7 @@ def read(
 
 
 def check(pylon: Sandbox, timing: Timing = FAULT_TIMING, **config: Any) -> Record:
-    """The connection status that `check` gives."""
+    """The connection status that `check` returns."""
     with Files(config_for(pylon, **config)) as files:
         return run(files.arguments("check"), timing).connection_status
 

@@ -1,4 +1,4 @@
-"""The question of `assertions.py`, asked of so many issues that they can be gone through only once, line by line."""
+"""What `assertions.py` asserts, for so many issues that they can be read only once, line by line."""
 
 from __future__ import annotations
 

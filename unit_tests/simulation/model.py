@@ -21,7 +21,7 @@ from unit_tests.simulation.scenario import DAY, HOUR, MINUTE, SECOND, Scenario
 BASE = datetime(2024, 1, 1, tzinfo=timezone.utc)
 """The model's time 0, at which the first sync begins."""
 SECRET = "secret"
-"""A word that stands in every private text, and in no public one."""
+"""A word that is in every private text, and in no public one."""
 _YEAR = 365 * DAY
 _MAX_CHANGES = 150
 """Changes happen at requests: without a bound, some worlds grow faster than they are read."""
@@ -293,7 +293,7 @@ class FakeTransport:
     def _trouble(self) -> Exchange | None:
         scenario, rng = self._scenario, self._rng
         draw, which = rng.random(), rng.random()
-        # The client gives up a request after some attempts; three troubles in a row are always survived.
+        # The client gives up a request after some attempts; three failures in a row are always survived.
         if self._quiet or self._troubles >= 3:
             self._troubles = 0
             return None

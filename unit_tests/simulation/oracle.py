@@ -15,7 +15,7 @@ from unit_tests.simulation.scenario import DAY, MINUTE, SECOND, STREAMS, SyncPla
 LAG = 10 * MINUTE
 """The connector's consistency lag."""
 _ROUNDING = 3 * SECOND
-"""Records show whole seconds, `Date` headers too, and searches are asked for a second more on both sides."""
+"""Records show whole seconds, `Date` headers too, and searches request a second more on both sides."""
 
 
 @dataclass(frozen=True)

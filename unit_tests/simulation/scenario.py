@@ -1,4 +1,4 @@
-"""What one seed stands for: how Pylon behaves, how wrong the clocks are, what each sync is, and where it is killed."""
+"""What one seed decides: how Pylon behaves, how wrong the clocks are, what each sync is, and where it is killed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Scenario:
     same_second: bool = False
     """Whether most issues were created in the same second."""
     page_cap: int = 1_000
-    """How many issues the server returns at most, whatever limit is asked for."""
+    """How many issues the server returns at most, whatever limit is requested."""
     messages_per_page: int = 1_000
     lag: int = 0
     """How old the index is that searches are answered from."""
@@ -67,15 +67,15 @@ class Scenario:
     error_share: float = 0.0
     throttle_share: float = 0.0
     error_date_skew: int | None = None
-    """How far the `Date` header of 5xx answers is off; None for the same as that of good answers."""
+    """How far the `Date` header of 5xx responses is off; None if it is like that of successful responses."""
     search_filter_ignored: bool = False
     list_bounds_ignored: bool = False
     list_mode: str = "ok"
     """ok, months (a year is refused), forbidden, missing, or rejected."""
     broken_issues: int = 0
-    """How many issues' messages answer 500 for some hours."""
+    """How many issues' messages fail with 500 for some hours."""
     refused_issues: int = 0
-    """How many issues' messages are refused for good although the issue exists."""
+    """How many issues' messages are always refused although the issue exists."""
     scrubs: bool = False
     """Whether issues can be scrubbed: 400 on everything about them, while searches still show them for a while."""
     issues_per_checkpoint: int = 1_000
@@ -94,7 +94,7 @@ class Scenario:
 
 
 def draw(seed: int) -> Scenario:
-    """Return the scenario that a seed stands for."""
+    """Return the scenario of a seed."""
     rng = random.Random(f"scenario {seed}")
 
     def seldom(share: float = 0.1) -> bool:
