@@ -12,7 +12,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -30,9 +29,9 @@ from integration_tests.support.connector import (
     Files,
     Output,
     Record,
-    _seconds,
     config_for,
     configured_catalog,
+    launcher,
 )
 from integration_tests.support.expected import ago, moment, without_signatures
 from integration_tests.support.fault_runs import fault_timing
@@ -256,14 +255,13 @@ def _run(
     stop: tuple[int, signal.Signals] | None,
 ) -> Output:
     """Runs a sync; calls each event after so many requests, and sends the signal after so many, if it still runs."""
-    command = [sys.executable, "-m", "integration_tests.hourly.launch", str(ahead.total_seconds())]
     catalog = configured_catalog(STREAMS)
     given = Files(config_for(pylon), catalog, list(series.states.values()) or None)
     with given as files, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         began = time.monotonic()
         peak = 0
         process = subprocess.Popen(
-            [*command, json.dumps(_seconds(_TIMING)), *files.arguments("read")],
+            [*launcher(_TIMING, ahead), *files.arguments("read")],
             cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=out, stderr=errors,
         )  # fmt: skip
         while True:

@@ -308,9 +308,10 @@ def console_script() -> str:
     return found
 
 
-def launcher(timing: Timing = FAST) -> list[str]:
-    """The command that runs the connector in a process of its own, with these durations."""
-    return [sys.executable, "-m", "integration_tests.support.launch", json.dumps(_seconds(timing))]
+def launcher(timing: Timing = FAST, clock_ahead: timedelta = timedelta(0)) -> list[str]:
+    """The command that runs the connector in a process of its own, with these durations and a clock ahead of ours."""
+    seconds = {**_seconds(timing), "clock_ahead": clock_ahead.total_seconds()}
+    return [sys.executable, "-m", "integration_tests.support.launch", json.dumps(seconds)]
 
 
 def _seconds(timing: Timing) -> dict[str, float]:
