@@ -5,10 +5,10 @@ python -m benchmarks.planner [--write]
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 
+from benchmarks.generated_table import GeneratedTable
 from benchmarks.measure import ROOT
 from integration_tests.sandbox.limits import calls_per_minute_july_2026
 from source_pylon.api.endpoints import ISSUE_LIST, MESSAGES, calls_per_minute
@@ -20,8 +20,6 @@ LIMITS = (
     (calls_per_minute(MESSAGES), "message requests a minute (published October 2026)"),
     (calls_per_minute_july_2026(MESSAGES), "a minute (published July 2026)"),
 )
-BEGIN, END = "<!-- first sync table -->", "<!-- /first sync table -->"
-DOCS = ROOT / "docs" / "pylon.md"
 
 
 def minutes(issues: int, message_calls: int, list_calls: int) -> float:
@@ -60,30 +58,7 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def in_page(text: str) -> str:
-    """A page with the table in its place. Raises ValueError when the page has no place for it."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"no {BEGIN} and {END} in the page")
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
-
-
-def main() -> int:
-    """Prints the table; with --write, puts it into the page."""
-    parser = argparse.ArgumentParser("benchmarks.planner")
-    parser.add_argument("--write", action="store_true", help="put it into docs/pylon.md")
-    write = parser.parse_args().write
-    print(table())
-    text = DOCS.read_text(encoding="utf-8")
-    wanted = in_page(text)
-    if write:
-        DOCS.write_text(wanted, encoding="utf-8")
-    elif wanted != text:
-        print("\ndocs/pylon.md holds another table; write this one with --write", file=sys.stderr)
-        return 1
-    return 0
-
+TABLE = GeneratedTable(ROOT / "docs" / "pylon.md", "first sync table", table)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(TABLE.main("benchmarks.planner"))

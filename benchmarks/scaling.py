@@ -5,20 +5,18 @@ python -m benchmarks.scaling [--write]
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
 from typing import Any
 
+from benchmarks.generated_table import GeneratedTable
 from benchmarks.measure import ROOT
 from benchmarks.report import data_of
 from source_pylon.api.endpoints import MESSAGES, calls_per_minute, get_paginated
 
 NODE_CORES, NODE_MB = 4, 16_000
 _SYSTEM_MB = 2_000
-BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
-DOCS = ROOT / "docs" / "scaling.md"
 
 
 def read(name: str) -> Any:
@@ -57,30 +55,7 @@ def table() -> str:
     return "\n".join(["| | |", "| :--- | ---: |", *(f"| {what} | {figure} |" for what, figure in rows)])
 
 
-def in_page(text: str) -> str:
-    """A page with the table in its place. Raises ValueError when the page has no place for it."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"no {BEGIN} and {END} in the page")
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
-
-
-def main() -> int:
-    """Prints the table; with --write, puts it into the page."""
-    parser = argparse.ArgumentParser("benchmarks.scaling")
-    parser.add_argument("--write", action="store_true", help="put it into docs/scaling.md")
-    write = parser.parse_args().write
-    print(table())
-    text = DOCS.read_text(encoding="utf-8")
-    wanted = in_page(text)
-    if write:
-        DOCS.write_text(wanted, encoding="utf-8")
-    elif wanted != text:
-        print("\ndocs/scaling.md holds another table; write this one with --write", file=sys.stderr)
-        return 1
-    return 0
-
+TABLE = GeneratedTable(ROOT / "docs" / "scaling.md", "measured", table)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(TABLE.main("benchmarks.scaling"))

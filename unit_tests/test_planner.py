@@ -9,21 +9,21 @@ from source_pylon.extraction.issues.history import BYTES_PER_PAGE
 
 
 def test_the_documentation_holds_exactly_the_planners_table() -> None:
-    text = planner.DOCS.read_text(encoding="utf-8")
-    assert planner.in_page(text) == text
+    text = planner.TABLE.page.read_text(encoding="utf-8")
+    assert planner.TABLE.in_page(text) == text
 
 
 @pytest.mark.skipif(
     not all(data_of(name).exists() for name in ("cost", "memory", "startup")), reason="not measured yet"
 )
 def test_the_page_on_scaling_holds_exactly_what_was_measured() -> None:
-    text = scaling.DOCS.read_text(encoding="utf-8")
-    assert scaling.in_page(text) == text
+    text = scaling.TABLE.page.read_text(encoding="utf-8")
+    assert scaling.TABLE.in_page(text) == text
 
 
 def test_a_page_without_a_place_for_the_table_is_an_error() -> None:
     with pytest.raises(ValueError, match="first sync table"):
-        planner.in_page("# Pylon")
+        planner.TABLE.in_page("# Pylon")
 
 
 def test_messages_decide_the_duration_while_listing_runs_in_parallel() -> None:
@@ -34,7 +34,7 @@ def test_messages_decide_the_duration_while_listing_runs_in_parallel() -> None:
 def test_a_hundred_thousand_issues_with_messages_take_about_14_hours() -> None:
     row = next(line for line in planner.table().splitlines() if line.startswith("| 100,000 "))
     assert row.split(" | ")[1] == "14 hours"
-    assert "100,000 issues with messages take about 14 hours" in planner.DOCS.read_text(encoding="utf-8")
+    assert "100,000 issues with messages take about 14 hours" in planner.TABLE.page.read_text(encoding="utf-8")
 
 
 def test_a_page_of_the_list_is_as_large_as_the_connector_asks_for() -> None:

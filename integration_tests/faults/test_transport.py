@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -47,6 +47,9 @@ from integration_tests.support.expected import ago
 from integration_tests.support.fault_runs import check, fault_timing, read
 from integration_tests.support.faults import LIST, MESSAGES, Gate, hook
 from source_pylon.timing import Timing
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 ACCOUNTS = "GET /accounts"
 STALLS = fault_timing(read_timeout=0.3, retry_attempts=3)
@@ -335,19 +338,14 @@ def _pass_on(left: socket.socket, right: socket.socket) -> None:
                 sides[side].sendall(data)
 
 
-class TlsFront:
-    """A TLS server before the sandbox, on a loopback port; `handshakes` counts those that succeeded."""
+class LoopbackServer:
+    """A server on a loopback port; subclasses handle each connection, in a thread of its own."""
 
-    def __init__(self, pylon: Sandbox, certificate: Path, key: Path) -> None:
-        self._target = urlsplit(pylon.url)
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificate, key)
+    def __init__(self, scheme: str) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.connections = 0
-        self.handshakes = 0
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def __enter__(self) -> TlsFront:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._serve, daemon=True).start()
         return self
 
@@ -360,10 +358,25 @@ class TlsFront:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                self.connections += 1
-                threading.Thread(target=self._relay, args=(client,), daemon=True).start()
+                threading.Thread(target=self.handle, args=(client,), daemon=True).start()
 
-    def _relay(self, client: socket.socket) -> None:
+    def handle(self, client: socket.socket) -> None:
+        raise NotImplementedError
+
+
+class TlsFront(LoopbackServer):
+    """A TLS server before the sandbox; `handshakes` counts those that succeeded."""
+
+    def __init__(self, pylon: Sandbox, certificate: Path, key: Path) -> None:
+        super().__init__("https")
+        self._target = urlsplit(pylon.url)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate, key)
+        self.connections = 0
+        self.handshakes = 0
+
+    def handle(self, client: socket.socket) -> None:
+        self.connections += 1
         client.settimeout(20)
         with suppress(OSError), client, self._context.wrap_socket(client, server_side=True) as secured:
             self.handshakes += 1
@@ -631,35 +644,18 @@ ENDLESS: dict[str, tuple[bytes, bytes]] = {
 }  # fmt: skip
 
 
-class Endless:
-    """A server on a loopback port that reads a request, sends a beginning, and then the same piece for ever."""
+class Endless(LoopbackServer):
+    """A server that reads a request, sends a beginning, and then the same piece for ever."""
 
     def __init__(
         self, beginning: bytes, piece: bytes, context: ssl.SSLContext | None = None, first: bytes | None = None
     ) -> None:
         """`first` is a complete response to the very first request, whose connection then waits for another one."""
+        super().__init__("http" if context is None else "https")
         self._beginning, self._piece, self._context = beginning, piece, context
         self._whole = [] if first is None else [first]
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        scheme = "http" if context is None else "https"
-        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def __enter__(self) -> Endless:
-        threading.Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._answer, args=(client,), daemon=True).start()
-
-    def _answer(self, client: socket.socket) -> None:
+    def handle(self, client: socket.socket) -> None:
         client.settimeout(20)
         with suppress(OSError), client:
             secured = client if self._context is None else self._context.wrap_socket(client, server_side=True)
