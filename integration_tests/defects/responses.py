@@ -197,7 +197,7 @@ DEFECTS = (
     ),
     Defect(
         "state-passes-a-survey-without-id",
-        "a_record_without_an_id_is_left_out",
+        "a_parent_without_an_id_ends_its_stream",
         Edit(
             "extraction/substream.py",
             "        guard.missing += parent_guard.missing",

@@ -564,6 +564,25 @@ def test_a_record_without_an_id_is_left_out_and_its_stream_ends_incomplete_after
     assert set(lost) <= set(later.ids(stream))
 
 
+def test_a_parent_without_an_id_ends_its_stream_incomplete_after_the_records_of_all_others(pylon: Sandbox) -> None:
+    lost: list[str] = []
+
+    def without_id(response: Record) -> Record:
+        first, *others = response["data"]
+        lost.append(first["id"])
+        return {**response, "data": [{**first, "id": None}, *others]}
+
+    pylon.faults.add(Fault("GET /surveys", transform(without_id), times=1))
+    run = read(pylon, ("survey_responses",))
+    assert_failed(run, "survey_responses", says=["without id"])
+    wanted = expected(pylon, "survey_responses")
+    missing = {key for key, response in wanted.items() if response["survey_id"] in lost}
+    assert missing
+    assert set(run.ids("survey_responses")) == wanted.keys() - missing
+    later = recovers(pylon, run, "survey_responses")
+    assert missing <= set(later.ids("survey_responses"))
+
+
 # --- fields ---
 
 
