@@ -909,6 +909,13 @@ def test_the_date_header_shows_the_sandboxs_clock(client: Client) -> None:
         client.pylon.clock.advance(timedelta(seconds=-1))
 
 
+def test_the_date_header_of_a_late_response_is_the_time_of_sending(client: Client) -> None:
+    client.pylon.faults.add(Fault("GET /me", faults.delay(2.0)))
+    requested = datetime.now(timezone.utc)
+    date = parsedate_to_datetime(client.get("/me").headers["Date"])
+    assert date - requested > timedelta(seconds=0.9)
+
+
 def test_the_requested_number_of_issues_have_their_latest_message_in_one_second() -> None:
     pylon = Sandbox(size=Size(issues=60, same_second=30), limits=None)
     counts: dict[str, int] = {}

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -168,7 +167,7 @@ class Sandbox:
         for action in actions:
             if action.after is not None:
                 reply = action.after(reply)
-        return await send(request, seen, reply, {"Date": format_datetime(self.clock.now(), usegmt=True)})
+        return await send(request, seen, reply, self.clock.now)
 
     def _reply(self, seen: Seen, raw: bytes, refusal: ApiError | None) -> Reply:
         request_id = secrets.token_hex(8)

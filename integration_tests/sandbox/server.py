@@ -7,6 +7,8 @@ import socket
 import struct
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from email.utils import format_datetime
 
 from aiohttp import web
 
@@ -42,10 +44,10 @@ class Server:
         self._loop.close()
 
 
-async def send(request: web.Request, seen: Seen, reply: Reply, headers: dict[str, str]) -> web.StreamResponse:
-    """Sends a reply as it says and notes its status once it is sent; its own headers win over `headers`.
+async def send(request: web.Request, seen: Seen, reply: Reply, now: Callable[[], datetime]) -> web.StreamResponse:
+    """Sends a reply as it says and notes its status once it is sent.
 
-    A client that leaves cancels it.
+    It has a `Date` of its own, or the time at which sending begins. A client that leaves cancels it.
     """
     if reply.delay:
         await asyncio.sleep(reply.delay)
@@ -53,7 +55,7 @@ async def send(request: web.Request, seen: Seen, reply: Reply, headers: dict[str
         _reset(request)
         return web.Response()
     seen.status = reply.status
-    headers = {**headers, **reply.headers}
+    headers = {"Date": format_datetime(now(), usegmt=True), **reply.headers}
     if reply.cut is None and reply.speed is None:
         return web.Response(status=reply.status, body=reply.body, headers=headers)
     response = web.StreamResponse(status=reply.status, headers=headers)
