@@ -80,9 +80,15 @@ def assert_signs(clocked: Clocked, since: float, until: float, *said: str) -> No
 
     The unit tests of the progress report show how often, with a clock of their own.
     """
-    signs = [line for line in clocked.within(since, until) if line["type"] in ("RECORD", "STATE")]
-    assert len(signs) >= 2
+    assert len(signs(clocked, since, until)) >= 2
+    # By then, the records that were on their way when the wait began have been written.
+    assert signs(clocked, since + SLACK, until)
     assert_beats(clocked, since, until, *said)
+
+
+def signs(clocked: Clocked, since: float, until: float) -> list[Record]:
+    """The records and states that were written in between."""
+    return [line for line in clocked.within(since, until) if line["type"] in ("RECORD", "STATE")]
 
 
 def assert_beats(clocked: Clocked, since: float, until: float, *said: str) -> None:
