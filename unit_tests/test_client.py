@@ -266,7 +266,7 @@ def test_a_glitched_page_is_requested_ten_more_times_with_the_same_cursor(glitch
 
 def test_pages_that_stay_glitched_end_with_an_error(pylon: Any) -> None:
     pylon.get(f"{HOST}/accounts", json=GLITCHES["no data"])
-    with pytest.raises(errors.GlitchedPage, match="holds no data"):
+    with pytest.raises(errors.GlitchedPage, match="contains no data"):
         Harness().client.request(ACCOUNTS)
     assert pylon.call_count == 11
 
