@@ -338,13 +338,13 @@ def test_a_stalled_response_is_requested_again_and_uses_up_no_attempt(
 
     def waiting(*args: Any, **options: Any) -> Any:
         if next(left, False):
-            raise errors.ReadStalled("A large answer had to wait.")
+            raise errors.ReadStalled("A large response had to wait.")
         return exchange(*args, **options)
 
     monkeypatch.setattr(Transport, "exchange", waiting)
     assert harness.client.request(ACCOUNTS)["data"] == [{"id": "a"}]
     assert harness.slept == []
-    assert next(left, None) is None, "not every answer that was left waiting was asked for"
+    assert next(left, None) is None, "not every stalled response was requested again"
 
 
 def test_a_last_page_that_only_repeats_ends_its_list(pylon: Any) -> None:

@@ -26,7 +26,7 @@ DEFECTS = (
         ),
     ),
     Defect(
-        "slow-answers-not-logged",
+        "slow-responses-not-logged",
         "during_a_slow_response_the_sync_emits_states_and_log_lines_that_name_the_endpoint",
         Edit(_PROGRESS, "for key, seconds in self.in_flight():", "for key, seconds in ():"),
     ),

@@ -142,7 +142,7 @@ DEFECTS = (
         Edit(_PASSES, 'is_merged = str(issue["id"]) != issue_id', "is_merged = False"),
     ),
     Defect(
-        "answer-without-an-issue-not-logged",
+        "response-without-an-issue-not-logged",
         "an_issue_for_which_pylon_returns_nothing_stays_in_the_state_and_is_reported",
         Edit(
             _PASSES,

@@ -42,7 +42,7 @@ DEFECTS = (
         ),
     ),
     Defect(
-        "errors-quote-the-answer",
+        "errors-quote-the-response",
         "persistent_errors_that_quote_the_request_are_reported_without_it",
         Edit(
             "api/responses.py",

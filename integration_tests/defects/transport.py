@@ -81,12 +81,12 @@ DEFECTS = (
         ),
     ),
     Defect(
-        "endless-answer-not-ended",
+        "endless-response-not-ended",
         "an_endless_response_is_abandoned_at_the_deadline",
         Edit("api/watchdog.py", "if now > watch.deadline and", "if now > watch.deadline + 20 and"),
     ),
     Defect(
-        "endless-answer-not-ended-over-tls",
+        "endless-response-not-ended-over-tls",
         "an_endless_response_over_tls_is_abandoned_at_the_deadline",
         Edit("api/watchdog.py", "if now > watch.deadline and", "if now > watch.deadline + 20 and"),
     ),

@@ -713,12 +713,12 @@ def test_a_small_compressed_body_that_expands_too_far_fails_its_stream_at_once(p
 # --- check ---
 
 
-@pytest.mark.parametrize("what", ["429", "503 with a long wait", "no answer"])
+@pytest.mark.parametrize("what", ["429", "503 with a long wait", "no response"])
 def test_check_gives_up_after_a_minute_in_total(pylon: Sandbox, what: str) -> None:
     action = {
         "429": too_many({"X-Retry-After": "1"}),
         "503 with a long wait": status(503, None, {"Retry-After": "50"}),
-        "no answer": hang(),
+        "no response": hang(),
     }[what]
     pylon.faults.add(Fault("*", action, times=None))
     # A minute is scaled to a second and a half.
